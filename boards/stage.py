@@ -1,0 +1,109 @@
+"""Running one tool as a named stage: its log kept in a file, its progress shown, nothing left running behind it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+FIRST_RUN = "the first call of this tool compiles it, up to 2 minutes"
+TICK_S = 0.5  # how often a terminal is updated
+QUIET_S = 30.0  # how often a log file, which cannot be overwritten, gets a line
+
+
+class ToolMissing(RuntimeError):
+    """A program that a stage needs is not installed."""
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"{tool} is not installed; mend it with: pip install 'polyrhythm[synth]'")
+
+
+class ToolFailed(RuntimeError):
+    """A tool ended with an error; the message carries its last error line and where the whole log lies."""
+
+
+def find_tool(name: str) -> str:
+    """The program's path: beside this Python first, then on PATH."""
+    beside = Path(sysconfig.get_path("scripts")) / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if found is None:
+        raise ToolMissing(name)
+    return found
+
+
+def run_tool(command: Sequence[str], stage: str, work: Path, log_name: str) -> None:
+    """Run `command` in folder `work`, log into `work/log_name`; raises ToolFailed when it does not end with 0."""
+    program = find_tool(command[0])
+    log = work / log_name
+    with log.open("wb") as sink:
+        process = subprocess.Popen([program, *command[1:]], cwd=work, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+        try:
+            with Progress(stage, log, note="" if compiled(command[0]) else FIRST_RUN):
+                status = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+    if status != 0:
+        raise ToolFailed(f"{stage}: {command[0]} ended with status {status}: {last_error(log)}; the whole log: {log}")
+
+
+def compiled(tool: str) -> bool:
+    """Whether a yowasp tool has been run on this machine before, and so starts at once."""
+    root = os.environ.get("YOWASP_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "YoWASP"
+    package = "yowasp_" + tool.removeprefix("yowasp-").replace("-", "_")
+    return any((Path(root) / package).glob("*"))
+
+
+def last_error(log: Path) -> str:
+    """The last line of a log that names an error, else its last line."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return (errors or lines or ["no output"])[-1]
+
+
+class Progress:
+    """Shows a stage with its elapsed time while it runs: a live line on a terminal, a few lines elsewhere (stderr)."""
+
+    def __init__(self, stage: str, log: Path, note: str = "") -> None:
+        self.stage, self.log, self.note = stage, log, note
+        self.live = sys.stderr.isatty()
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.show, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        self.start = time.monotonic()
+        if not self.live:
+            print(f"{self.stage} ..." + (f" ({self.note})" if self.note else ""), file=sys.stderr, flush=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.done.set()
+        self.thread.join()
+        verdict = "done" if kind is None else "stopped"
+        print(f"{self.clear()}{self.stage} {verdict} [{self.elapsed():.1f} s]", file=sys.stderr, flush=True)
+
+    def show(self) -> None:
+        """Until the stage is done: what the tool says it is doing."""
+        while not self.done.wait(TICK_S if self.live else QUIET_S):
+            line = f"{self.stage} [{self.elapsed():.0f} s] {self.note or self.last_line()}"
+            print(f"{self.clear()}{line[:100]}", end="" if self.live else "\n", file=sys.stderr, flush=True)
+
+    def elapsed(self) -> float:
+        """Seconds since the stage began."""
+        return time.monotonic() - self.start
+
+    def clear(self) -> str:
+        """What wipes a terminal's line."""
+        return "\r\x1b[K" if self.live else ""
+
+    def last_line(self) -> str:
+        """The last full line of the tool's log."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 400))
+            lines = file.read().decode(errors="replace").splitlines()
+        return lines[-2].strip() if len(lines) > 1 else ""
