@@ -1,0 +1,304 @@
+"""The network file, format 1: integer tensors in a `.safetensors`, and the JSON under its metadata key `polyrhythm`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sw import check
+from sw.atomic import write_whole
+from sw.network import Input, Layer, Network, NetworkError, Profile
+
+FORMAT = 1
+MAX_FILE = 1 << 30  # bytes; no network of this format is near it
+MAX_HEADER = 1 << 24  # bytes of the safetensors header
+DTYPES = {"weight": "I8", "bias": "I32", "threshold": "I32"}
+NUMPY: dict[str, np.dtype[Any]] = {"I8": np.dtype("<i1"), "I32": np.dtype("<i4")}
+
+# Keys of the JSON. What may be left out takes the value of the format's own example.
+TOP = ("format", "name", "schedule", "input", "layers")
+TOP_OPTIONAL = ("exit", "profiles", "labels", "provenance")
+INPUT = ("shape", "T", "max_count")
+LAYER = ("name", "kind", "weight_bits", "T")
+LAYER_OPTIONAL: dict[str, Any] = {
+    "leak_shift": None,
+    "reset": "subtract",
+    "v_init": "half_threshold",
+    "bias_mode": "once",
+    "pool": 1,
+    "stride": 1,
+    "padding": 0,
+    "neuron": "signed",
+}
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write the file; the bytes follow from the network alone."""
+    from safetensors.numpy import save as to_bytes
+
+    text = json.dumps(_header(network), ensure_ascii=False, allow_nan=False)
+    write_whole(path, to_bytes(_tensors(network), {"polyrhythm": text}))
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read and check a file. Raises NetworkError that begins with the file's name; OSError where it does not open."""
+    source = Path(path)
+    try:
+        tensors, text = _read(source)
+        return _build(_parse(text), tensors)
+    except (NetworkError, TypeError) as error:
+        raise NetworkError(f"{source}: {error}") from None
+
+
+def digest(network: Network) -> str:
+    """Give the SHA-256 over name, schedule, input, layers, exit, profiles and every tensor; see Network.digest."""
+    header = _header(network)
+    for key in ("format", "labels", "provenance"):
+        header.pop(key)
+    if network.schedule != "time_stepped":
+        header["layers"][-1].pop("T")
+        for entry in header["layers"]:
+            entry.pop("bias_mode")
+    if network.schedule != "event_driven":
+        for entry in header["layers"]:
+            entry.pop("neuron", None)
+    total = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, tensor in sorted(_tensors(network).items()):
+        total.update(f"\n{name} {tensor.dtype} {tensor.shape}\n".encode())
+        total.update(tensor.tobytes())
+    return total.hexdigest()
+
+
+def _header(network: Network) -> dict[str, Any]:
+    """Give the JSON of a network, its keys in the order of the format's example."""
+    return {
+        "format": FORMAT,
+        "name": network.name,
+        "schedule": network.schedule,
+        "input": {
+            "shape": [int(extent) for extent in network.input.shape],
+            "T": int(network.input.T),
+            "max_count": int(network.input.max_count),
+        },
+        "layers": [_layer_entry(layer, network.schedule) for layer in network.layers],
+        "exit": network.exit,
+        "profiles": {name: {"T": [int(T) for T in profile.T]} for name, profile in sorted(network.profiles.items())},
+        "labels": list(network.labels),
+        "provenance": network.provenance,
+    }
+
+
+def _layer_entry(layer: Layer, schedule: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": layer.name, "kind": layer.kind}
+    if layer.kind == "conv2d":
+        entry |= {"stride": int(layer.stride), "padding": int(layer.padding)}
+    entry |= {"pool": int(layer.pool), "weight_bits": int(layer.weight_bits), "T": int(layer.T)}
+    entry["leak_shift"] = None if layer.leak_shift is None else int(layer.leak_shift)
+    if layer.kind != "readout":
+        entry |= {"reset": layer.reset, "v_init": layer.v_init}
+        if schedule == "event_driven":
+            entry["neuron"] = layer.neuron
+    return entry | {"bias_mode": layer.bias_mode}
+
+
+def _tensors(network: Network) -> Tensors:
+    tensors: Tensors = {}
+    for i, layer in enumerate(network.layers):
+        tensors[f"layers.{i}.weight"] = layer.weight
+        tensors[f"layers.{i}.bias"] = layer.bias
+        if layer.threshold is not None:
+            tensors[f"layers.{i}.threshold"] = layer.threshold
+    for name, profile in network.profiles.items():
+        for what, arrays in (("threshold", profile.threshold), ("bias", profile.bias)):
+            tensors |= {f"profiles.{name}.layers.{i}.{what}": array for i, array in arrays.items()}
+    return tensors
+
+
+def _read(source: Path) -> tuple[Tensors, str]:
+    """Give the tensors and the text under `polyrhythm`, every size checked before it is believed."""
+    from safetensors import SafetensorError, deserialize
+
+    size = source.stat().st_size
+    if size > MAX_FILE:
+        raise NetworkError(f"the file must have at most {MAX_FILE} bytes, not {size}")
+    data = source.read_bytes()
+    if len(data) < 8:
+        raise NetworkError(f"must be a .safetensors file, of at least 8 bytes, not {len(data)}")
+    (length,) = struct.unpack("<Q", data[:8])
+    if length > MAX_HEADER or data[8:9] != b"{":
+        claim = f"its header would have {length} bytes and start with {data[8:9]!r}"
+        raise NetworkError(f"must be a .safetensors file; {claim}")
+    if 8 + length > len(data):
+        raise NetworkError(f"truncated: the header must have {length} bytes, not the {len(data) - 8} that are there")
+    header = _json("the safetensors header", data[8 : 8 + length].decode("utf-8", "replace"))
+    _check_end(header, len(data) - 8 - length)
+    try:
+        entries: list[tuple[str, Any]] = deserialize(data)  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
+        raise NetworkError(f"must be a .safetensors file, but its header is wrong: {error}") from None
+    metadata = header.get("__metadata__") or {}
+    if "polyrhythm" not in metadata:
+        raise NetworkError("the metadata must have the key 'polyrhythm'; this .safetensors file holds no network")
+    return {name: _tensor(name, entry) for name, entry in entries}, metadata["polyrhythm"]
+
+
+def _check_end(header: dict[str, Any], present: int) -> None:
+    """Say that a file was cut off, where the tensors' offsets reach past its end."""
+    ends = [
+        entry["data_offsets"][1]
+        for name, entry in header.items()
+        if name != "__metadata__" and isinstance(entry, dict) and _is_span(entry.get("data_offsets"))
+    ]
+    if max(ends, default=0) > present:
+        raise NetworkError(f"truncated: the tensors must have {max(ends)} bytes, not the {present} that are there")
+
+
+def _is_span(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(offset) is int for offset in value)
+
+
+def _tensor(name: str, entry: dict[str, Any]) -> npt.NDArray[Any]:
+    if entry["dtype"] not in NUMPY:
+        allowed = "int8 (I8) or int32 (I32)"
+        raise NetworkError(f"tensor {name!r} must be {allowed}, not {entry['dtype']}")
+    flat: npt.NDArray[Any] = np.frombuffer(entry["data"], NUMPY[entry["dtype"]])
+    return flat.reshape(entry["shape"])
+
+
+def _json(what: str, text: str) -> dict[str, Any]:
+    """Parse JSON strictly: an object, no key twice, no NaN or Infinity, no nesting that exhausts the stack."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ValueError(f"key {key!r} stands there twice")
+            found[key] = value
+        return found
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON number")
+
+    try:
+        value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise NetworkError(f"{what} must be JSON, but cannot be read: {error}") from None
+    return _object(what, value)
+
+
+def _parse(text: Any) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise TypeError(f"the metadata 'polyrhythm' must be a string, not {text!r}")
+    header = _json("the metadata 'polyrhythm'", text)
+    version = header.get("format")
+    if version is not None and (type(version) is not int or version != FORMAT):
+        raise NetworkError(f"format must be {FORMAT}, not {version!r}; a newer Polyrhythm may read this file")
+    _keys("", header, TOP, TOP_OPTIONAL)
+    return header
+
+
+def _object(what: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{what} must be a JSON object, not {value!r:.100}")
+    return value
+
+
+def _list(what: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{what} must be a list, not {value!r:.100}")
+    return value
+
+
+def _keys(where: str, entry: dict[str, Any], required: tuple[str, ...], optional: Any = ()) -> None:
+    """Refuse unknown keys, naming the nearest, and missing ones."""
+    allowed = {*required, *optional}
+    for key in entry:
+        if key not in allowed:
+            raise NetworkError(f"{where}unknown key {key!r:.100}; {check.nearest(key, allowed)}")
+    for key in required:
+        if key not in entry:
+            raise NetworkError(f"{where}key {key!r} must be given")
+
+
+def _build(header: dict[str, Any], tensors: Tensors) -> Network:
+    given = _object("input", header["input"])
+    _keys("input: ", given, INPUT)
+    entries = _list("layers", header["layers"])
+    source = _Tensors(tensors)
+    layers = tuple(_layer(i, entry, header["schedule"], source) for i, entry in enumerate(entries))
+    profiles = {
+        name: _profile(name, entry, layers, source)
+        for name, entry in _object("profiles", header.get("profiles") or {}).items()
+    }
+    source.refuse_rest()
+    return Network(
+        name=header["name"],
+        schedule=header["schedule"],
+        input=Input(tuple(_list("input: shape", given["shape"])), given["T"], given["max_count"]),
+        layers=layers,
+        exit=header.get("exit"),
+        profiles=profiles,
+        labels=tuple(_list("labels", header.get("labels") or [])),
+        provenance=_object("provenance", header.get("provenance") or {}),
+    )
+
+
+def _layer(i: int, value: Any, schedule: Any, tensors: _Tensors) -> Layer:
+    entry = _object(f"layer {i}", value)
+    _keys(f"layer {i}: ", entry, LAYER, LAYER_OPTIONAL)
+    check.name(f"layer {i}: name", entry["name"])
+    where = f"layer {i} ({entry['name']})"
+    if schedule == "time_stepped" and "bias_mode" not in entry:
+        raise NetworkError(f"{where}: key 'bias_mode' must be given in a time_stepped network: it has no default there")
+    threshold = None if entry["kind"] == "readout" else tensors.take(where, f"layers.{i}.", "threshold")
+    weight, bias = (tensors.take(where, f"layers.{i}.", what) for what in ("weight", "bias"))
+    return Layer(**{**LAYER_OPTIONAL, **entry}, weight=weight, bias=bias, threshold=threshold)
+
+
+def _profile(name: str, value: Any, layers: tuple[Layer, ...], tensors: _Tensors) -> Profile:
+    where = f"profile {name!r:.100}"
+    entry = _object(where, value)
+    _keys(f"{where}: ", entry, (), ("T",))
+    ticks = _list(f"{where}: T", entry.get("T", [layer.T for layer in layers]))
+    found: dict[str, dict[int, npt.NDArray[Any]]] = {"threshold": {}, "bias": {}}
+    for i in range(len(layers)):
+        prefix = f"profiles.{name}.layers.{i}."
+        for what, arrays in found.items():
+            if prefix + what in tensors:
+                arrays[i] = tensors.take(f"{where}, layer {i}", prefix, what)
+    return Profile(tuple(ticks), found["threshold"], found["bias"])
+
+
+class _Tensors:
+    """The tensors of a file, each to be taken once; what nobody asked for is refused."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self.tensors = tensors
+        self.taken: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tensors
+
+    def take(self, where: str, prefix: str, what: str) -> npt.NDArray[Any]:
+        name = prefix + what
+        if name not in self.tensors:
+            raise NetworkError(f"{where}: tensor {name!r} must be there, but is missing")
+        self.taken.add(name)
+        tensor = self.tensors[name]
+        if tensor.dtype != NUMPY[DTYPES[what]]:
+            raise NetworkError(f"{where}: tensor {name!r} must be {NUMPY[DTYPES[what]].name}, not {tensor.dtype.name}")
+        return tensor
+
+    def refuse_rest(self) -> None:
+        for name in self.tensors:
+            if name not in self.taken:
+                raise NetworkError(f"unknown tensor {name!r:.100}; {check.nearest(name, self.taken)}")
