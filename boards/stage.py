@@ -40,7 +40,8 @@ def run_tool(command: Sequence[str], stage: str, work: Path, log_name: str) -> N
     program = find_tool(command[0])
     log = work / log_name
     with log.open("wb") as sink:
-        process = subprocess.Popen([program, *command[1:]], cwd=work, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+        call = [program, *command[1:]]
+        process = subprocess.Popen(call, cwd=work, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         try:
             with Progress(stage, log, note="" if compiled(command[0]) else FIRST_RUN):
                 status = process.wait()
@@ -53,7 +54,8 @@ def run_tool(command: Sequence[str], stage: str, work: Path, log_name: str) -> N
 
 def compiled(tool: str) -> bool:
     """Whether a yowasp tool has been run on this machine before, and so starts at once."""
-    root = os.environ.get("YOWASP_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "YoWASP"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    root = os.environ.get("YOWASP_CACHE_DIR") or cache / "YoWASP"
     package = "yowasp_" + tool.removeprefix("yowasp-").replace("-", "_")
     return any((Path(root) / package).glob("*"))
 

