@@ -55,10 +55,9 @@ def name(what: str, value: Any) -> None:
     """Refuse names that could not stand in a file name or an array's name."""
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a string, not {value!r}")
-    if not (0 < len(value) <= MAX_NAME and value.isprintable() and not set(value) & set("/\\") and value[0] != "."):
-        raise NetworkError(
-            f"{what} must be 1 to {MAX_NAME} printable characters, no / or \\, no dot in front, not {value[:MAX_NAME]!r}"
-        )
+    if not 0 < len(value) <= MAX_NAME or not value.isprintable() or set(value) & set("/\\") or value[0] == ".":
+        legal = f"1 to {MAX_NAME} printable characters, no slash or backslash, no dot first"
+        raise NetworkError(f"{what} must be {legal}, not {value[:MAX_NAME]!r}")
 
 
 def real(what: str, value: Any, high: float) -> None:

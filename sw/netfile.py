@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,10 @@ import numpy.typing as npt
 from sw import check
 from sw.atomic import write_whole
 from sw.network import Input, Layer, Network, NetworkError, Profile
+from sw.tensorfile import Tensors, json_object, parse_json, read
 
 FORMAT = 1
-MAX_FILE = 1 << 30  # bytes; no network of this format is near it
-MAX_HEADER = 1 << 24  # bytes of the safetensors header
-DTYPES = {"weight": "I8", "bias": "I32", "threshold": "I32"}
-NUMPY: dict[str, np.dtype[Any]] = {"I8": np.dtype("<i1"), "I32": np.dtype("<i4")}
+DTYPES = {"weight": np.dtype("<i1"), "bias": np.dtype("<i4"), "threshold": np.dtype("<i4")}
 
 # Keys of the JSON. What may be left out takes the value of the format's own example.
 TOP = ("format", "name", "schedule", "input", "layers")
@@ -38,8 +35,6 @@ LAYER_OPTIONAL: dict[str, Any] = {
     "neuron": "signed",
 }
 
-Tensors = dict[str, npt.NDArray[Any]]
-
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write the file; the bytes follow from the network alone."""
@@ -53,7 +48,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     """Read and check a file. Raises NetworkError that begins with the file's name; OSError where it does not open."""
     source = Path(path)
     try:
-        tensors, text = _read(source)
+        tensors, text = read(source)
         return _build(_parse(text), tensors)
     except (NetworkError, TypeError) as error:
         raise NetworkError(f"{source}: {error}") from None
@@ -123,93 +118,15 @@ def _tensors(network: Network) -> Tensors:
     return tensors
 
 
-def _read(source: Path) -> tuple[Tensors, str]:
-    """Give the tensors and the text under `polyrhythm`, every size checked before it is believed."""
-    from safetensors import SafetensorError, deserialize
-
-    size = source.stat().st_size
-    if size > MAX_FILE:
-        raise NetworkError(f"the file must have at most {MAX_FILE} bytes, not {size}")
-    data = source.read_bytes()
-    if len(data) < 8:
-        raise NetworkError(f"must be a .safetensors file, of at least 8 bytes, not {len(data)}")
-    (length,) = struct.unpack("<Q", data[:8])
-    if length > MAX_HEADER or data[8:9] != b"{":
-        claim = f"its header would have {length} bytes and start with {data[8:9]!r}"
-        raise NetworkError(f"must be a .safetensors file; {claim}")
-    if 8 + length > len(data):
-        raise NetworkError(f"truncated: the header must have {length} bytes, not the {len(data) - 8} that are there")
-    header = _json("the safetensors header", data[8 : 8 + length].decode("utf-8", "replace"))
-    _check_end(header, len(data) - 8 - length)
-    try:
-        entries: list[tuple[str, Any]] = deserialize(data)  # type: ignore[no-untyped-call]
-    except SafetensorError as error:
-        raise NetworkError(f"must be a .safetensors file, but its header is wrong: {error}") from None
-    metadata = header.get("__metadata__") or {}
-    if "polyrhythm" not in metadata:
-        raise NetworkError("the metadata must have the key 'polyrhythm'; this .safetensors file holds no network")
-    return {name: _tensor(name, entry) for name, entry in entries}, metadata["polyrhythm"]
-
-
-def _check_end(header: dict[str, Any], present: int) -> None:
-    """Say that a file was cut off, where the tensors' offsets reach past its end."""
-    ends = [
-        entry["data_offsets"][1]
-        for name, entry in header.items()
-        if name != "__metadata__" and isinstance(entry, dict) and _is_span(entry.get("data_offsets"))
-    ]
-    if max(ends, default=0) > present:
-        raise NetworkError(f"truncated: the tensors must have {max(ends)} bytes, not the {present} that are there")
-
-
-def _is_span(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(type(offset) is int for offset in value)
-
-
-def _tensor(name: str, entry: dict[str, Any]) -> npt.NDArray[Any]:
-    if entry["dtype"] not in NUMPY:
-        allowed = "int8 (I8) or int32 (I32)"
-        raise NetworkError(f"tensor {name!r} must be {allowed}, not {entry['dtype']}")
-    flat: npt.NDArray[Any] = np.frombuffer(entry["data"], NUMPY[entry["dtype"]])
-    return flat.reshape(entry["shape"])
-
-
-def _json(what: str, text: str) -> dict[str, Any]:
-    """Parse JSON strictly: an object, no key twice, no NaN or Infinity, no nesting that exhausts the stack."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise ValueError(f"key {key!r} stands there twice")
-            found[key] = value
-        return found
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON number")
-
-    try:
-        value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise NetworkError(f"{what} must be JSON, but cannot be read: {error}") from None
-    return _object(what, value)
-
-
 def _parse(text: Any) -> dict[str, Any]:
     if not isinstance(text, str):
         raise TypeError(f"the metadata 'polyrhythm' must be a string, not {text!r}")
-    header = _json("the metadata 'polyrhythm'", text)
+    header = parse_json("the metadata 'polyrhythm'", text)
     version = header.get("format")
     if version is not None and (type(version) is not int or version != FORMAT):
         raise NetworkError(f"format must be {FORMAT}, not {version!r}; a newer Polyrhythm may read this file")
     _keys("", header, TOP, TOP_OPTIONAL)
     return header
-
-
-def _object(what: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{what} must be a JSON object, not {value!r:.100}")
-    return value
 
 
 def _list(what: str, value: Any) -> list[Any]:
@@ -230,14 +147,14 @@ def _keys(where: str, entry: dict[str, Any], required: tuple[str, ...], optional
 
 
 def _build(header: dict[str, Any], tensors: Tensors) -> Network:
-    given = _object("input", header["input"])
+    given = json_object("input", header["input"])
     _keys("input: ", given, INPUT)
     entries = _list("layers", header["layers"])
     source = _Tensors(tensors)
     layers = tuple(_layer(i, entry, header["schedule"], source) for i, entry in enumerate(entries))
     profiles = {
         name: _profile(name, entry, layers, source)
-        for name, entry in _object("profiles", header.get("profiles") or {}).items()
+        for name, entry in json_object("profiles", header.get("profiles") or {}).items()
     }
     source.refuse_rest()
     return Network(
@@ -248,12 +165,12 @@ def _build(header: dict[str, Any], tensors: Tensors) -> Network:
         exit=header.get("exit"),
         profiles=profiles,
         labels=tuple(_list("labels", header.get("labels") or [])),
-        provenance=_object("provenance", header.get("provenance") or {}),
+        provenance=json_object("provenance", header.get("provenance") or {}),
     )
 
 
 def _layer(i: int, value: Any, schedule: Any, tensors: _Tensors) -> Layer:
-    entry = _object(f"layer {i}", value)
+    entry = json_object(f"layer {i}", value)
     _keys(f"layer {i}: ", entry, LAYER, LAYER_OPTIONAL)
     check.name(f"layer {i}: name", entry["name"])
     where = f"layer {i} ({entry['name']})"
@@ -266,7 +183,7 @@ def _layer(i: int, value: Any, schedule: Any, tensors: _Tensors) -> Layer:
 
 def _profile(name: str, value: Any, layers: tuple[Layer, ...], tensors: _Tensors) -> Profile:
     where = f"profile {name!r:.100}"
-    entry = _object(where, value)
+    entry = json_object(where, value)
     _keys(f"{where}: ", entry, (), ("T",))
     ticks = _list(f"{where}: T", entry.get("T", [layer.T for layer in layers]))
     found: dict[str, dict[int, npt.NDArray[Any]]] = {"threshold": {}, "bias": {}}
@@ -294,8 +211,8 @@ class _Tensors:
             raise NetworkError(f"{where}: tensor {name!r} must be there, but is missing")
         self.taken.add(name)
         tensor = self.tensors[name]
-        if tensor.dtype != NUMPY[DTYPES[what]]:
-            raise NetworkError(f"{where}: tensor {name!r} must be {NUMPY[DTYPES[what]].name}, not {tensor.dtype.name}")
+        if tensor.dtype != DTYPES[what]:
+            raise NetworkError(f"{where}: tensor {name!r} must be {DTYPES[what].name}, not {tensor.dtype.name}")
         return tensor
 
     def refuse_rest(self) -> None:

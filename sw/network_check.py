@@ -19,7 +19,7 @@ KINDS = ("dense", "conv2d", "readout")
 MAX_T = 1 << 16  # ticks of a layer
 MAX_COUNT = 1 << 24  # spikes of one input neuron in one source tick
 MAX_SIZE = 1 << 24  # neurons of a map
-MAX_SUM = 1 << 62  # what a sum may reach: everything is computed in int64
+MAX_SUM = 1 << 60  # what a sum may reach: everything, differences too, is computed in int64
 
 Shapes = list[tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -174,7 +174,7 @@ def _check_sums(where: str, network: Network, i: int, n_in: int) -> None:
     largest = (step + (1 << 31)) * ticks + (1 << 31)
     if largest > MAX_SUM:
         raise NetworkError(
-            f"{where}: no sum may pass 2**62; {n_in} inputs, pool {layer.pool}, T {network.t_in(i)} to {layer.T}"
+            f"{where}: no sum may pass 2**60; {n_in} inputs, pool {layer.pool}, T {network.t_in(i)} to {layer.T}"
             f" and counts up to {network.in_count(i)} could reach {largest}"
         )
 

@@ -19,7 +19,8 @@ def pool(counts: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
         return counts
     rows, columns = counts.shape[-2] // size, counts.shape[-1] // size
     whole = counts[..., : rows * size, : columns * size]
-    return np.sum(whole.reshape(*counts.shape[:-2], rows, size, columns, size), axis=(-3, -1), dtype=np.int64)
+    blocks = whole.reshape(*counts.shape[:-2], rows, size, columns, size)
+    return np.asarray(np.sum(blocks, axis=(-3, -1), dtype=np.int64))
 
 
 def current(layer: Layer, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | None = None) -> npt.NDArray[np.int64]:
