@@ -17,7 +17,7 @@ from sw.network import Input, Layer, Network, NetworkError, Profile
 from sw.tensorfile import Tensors, json_object, parse_json, read
 
 FORMAT = 1
-DTYPES = {"weight": np.dtype("<i1"), "bias": np.dtype("<i4"), "threshold": np.dtype("<i4")}
+DTYPES: dict[str, np.dtype[Any]] = {"weight": np.dtype("<i1"), "bias": np.dtype("<i4"), "threshold": np.dtype("<i4")}
 
 # Keys of the JSON. What may be left out takes the value of the format's own example.
 TOP = ("format", "name", "schedule", "input", "layers")
