@@ -1,0 +1,1 @@
+"""Gateware: from a `Network` to an event-driven accelerator in plain Verilog."""

@@ -1,0 +1,108 @@
+"""Charging: reads the weight row of each event and adds it to the sums of a group of neurons."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.events import delay
+from hw.memory import Rom, table
+from hw.sequencer import Op
+
+COUNT_BITS_PER_STAGE = 4  # bits of an event's count that one pipeline stage multiplies by: three adders, two levels deep
+
+
+class Charge(wiring.Component):
+    """Operations in, one word of `lanes` sums out for every sweep.
+
+    The pipeline never stalls: row address -> memory -> register -> (count multiplier) -> accumulator. A sum starts at its row of
+    `starts`, so a bias or a threshold that is to be in the sum costs no adder.
+
+    Parameters
+    ----------
+    rom : type[Rom]               how memories are built
+    name : str                    of the layer, for the files of its memories
+    op : Op                       layout of `op`
+    lanes, weight_bits : int
+    rows : Sequence[int]          weight rows: lane k in bits [k * weight_bits, (k + 1) * weight_bits)
+    starts : Sequence[int]        row of each group: lane k's start, `width` bits
+    width : int                   of a sum, as proved by `sw.widths`
+
+    Members
+    -------
+    done : Out(1)                 `sums` holds a finished word and `swept` the sweep that finished it
+    coming : Out(Op)              the operation that will be `swept` in the next cycle: time to read its neuron tables
+    """
+
+    def __init__(self, rom: type[Rom], name: str, op: Op, *, lanes: int, weight_bits: int, rows: Sequence[int], starts: Sequence[int],
+                 width: int):
+        self._rom, self._name, self._op, self._lanes, self._weight_bits = rom, name, op, lanes, weight_bits
+        self._rows, self._starts, self._width = rows, starts, width
+        super().__init__({"op": In(op), "done": Out(1), "coming": Out(op), "swept": Out(op), "sums": Out(data.ArrayLayout(signed(width), lanes))})
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a sweep operation to its word."""
+        return 3 + _stages(self._op.count_bits)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.weight = weight = self._rom(f"{self._name}_weight.hex", self._lanes * self._weight_bits, self._rows)
+        m.d.comb += weight.address.eq(self.op.row)
+        fetched = delay(m, self.op, 1, "fetched")
+        op = delay(m, fetched, 1, "op_fetch")
+        rows = [Signal(signed(self._weight_bits), name=f"weight_{k}") for k in range(self._lanes)]
+        for k, row in enumerate(rows):
+            m.d.sync += row.eq(weight.data.word_select(k, self._weight_bits))
+        with m.If(~fetched.integrate):
+            m.d.sync += [row.eq(0) for row in rows]  # a synchronous reset: nothing to add
+
+        terms: list[Value] = list(rows)
+        if self._op.count_bits:
+            terms, op = self._times_count(m, rows, op)
+
+        start = self._start_row(m)
+        sums = [Signal(signed(self._width), name=f"sum_{k}") for k in range(self._lanes)]
+        for k, (total, term) in enumerate(zip(sums, terms)):
+            begin = start.word_select(k, self._width).as_signed()
+            m.d.sync += total.eq(Mux(op.first, begin, total) + term)
+        m.d.comb += [self.sums.as_value().eq(Cat(sums)), self.coming.eq(op),
+                     self.swept.eq(delay(m, op, 1, "swept")), self.done.eq(self.swept.sweep)]
+        return m
+
+    def _start_row(self, m: Module) -> Value:
+        """The starts of the group of the operation that reaches the accumulators, addressed one cycle before."""
+        early = delay(m, self.op.group, self.latency - 2, "group")
+        return table(m, self._rom, f"{self._name}_start.hex", self._lanes * self._width, self._starts, early)
+
+    def _times_count(self, m: Module, rows: Sequence[Signal], op: Value) -> tuple[list[Value], Value]:
+        """weight * count, shift and add, four bits of the count in each stage (no DSP block: these are for the host's own logic)."""
+        bits, width = self._op.count_bits, self._weight_bits + self._op.count_bits
+        totals: list[Value] = [Const(0, 1)] * self._lanes
+        weights: list[Value] = list(rows)
+        for low in range(0, bits, COUNT_BITS_PER_STAGE):
+            part = op.count[low:low + COUNT_BITS_PER_STAGE]
+            later_totals, later_weights = [], []
+            for k in range(self._lanes):
+                product = Signal(signed(width), name=f"product_{k}_{low}")
+                m.d.sync += product.eq(totals[k] + (_shift_add(weights[k], part).shift_left(low)))
+                later_totals.append(product)
+                if low + COUNT_BITS_PER_STAGE < bits:
+                    later_weights.append(delay(m, weights[k], 1, f"weight_{k}_{low}"))
+            totals, weights = later_totals, later_weights
+            op = delay(m, op, 1, f"op_times_{low}")
+        return totals, op
+
+
+def _shift_add(weight: Value, count: Value) -> Value:
+    """weight * count for a count of at most four bits."""
+    parts: list[Value] = [Mux(count[i], weight.shift_left(i), 0) for i in range(len(count))]
+    while len(parts) > 1:
+        parts = [parts[i] + parts[i + 1] if i + 1 < len(parts) else parts[i] for i in range(0, len(parts), 2)]
+    return parts[0].as_signed() if not parts[0].shape().signed else parts[0]
+
+
+def _stages(count_bits: int) -> int:
+    return -(-count_bits // COUNT_BITS_PER_STAGE)
+

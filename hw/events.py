@@ -1,0 +1,54 @@
+"""What travels between layers: events, the queues that hold them, and small helpers that every room of the gateware uses."""
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+def bits_for(largest: int) -> int:
+    """Width of an unsigned field that holds 0..largest; never zero, so that every field is a real wire."""
+    return max(1, largest.bit_length())
+
+
+class Event(data.StructLayout):
+    """One word on the wire between two layers.
+
+    A word is a spike when neither flag is set. `tick` closes a time step that is not the frame's last one; `end` closes the last
+    time step and the frame. A two_phase frame has no ticks: spike* end.
+
+    Parameters
+    ----------
+    neurons : int     neurons on the sending side; `address` counts them, flat (C, H, W) order
+    max_count : int   most spikes one word stands for; the field `count` is absent where that is 1
+    """
+
+    def __init__(self, neurons: int, max_count: int):
+        self.neurons, self.max_count = neurons, max_count
+        count = {"count": bits_for(max_count)} if max_count > 1 else {}
+        super().__init__({"address": bits_for(neurons - 1), **count, "tick": 1, "end": 1})
+
+
+class Queue(wiring.Component):
+    """A FIFO of events that decouples two layers; one cycle from `i` to `o`, one word per cycle."""
+
+    def __init__(self, shape: data.StructLayout, depth: int):
+        self._depth = depth
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.fifo = store = fifo.SyncFIFO(width=self.i.payload.shape().size, depth=self._depth)
+        m.d.comb += [
+            store.w_data.eq(self.i.payload), store.w_en.eq(self.i.valid), self.i.ready.eq(store.w_rdy),
+            self.o.payload.eq(store.r_data), self.o.valid.eq(store.r_rdy), store.r_en.eq(self.o.ready),
+        ]
+        return m
+
+
+def delay(m: Module, value: Value, cycles: int, name: str) -> Value:
+    """`value` as it was `cycles` clock edges ago (0 at the start)."""
+    for i in range(cycles):
+        later = Signal(value.shape(), name=f"{name}_{i + 1}")
+        m.d.sync += later.eq(value)
+        value = later
+    return value

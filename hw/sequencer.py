@@ -1,0 +1,165 @@
+"""Turns a layer's input words into operations on groups of neurons: integrate one event, or sweep one group.
+
+A layer serves `lanes` neurons at a time, so its neurons form `groups`. The events of a step are integrated into group 0 while they
+arrive and are kept in a small memory; then they are replayed once for each further group. Accumulators therefore stay in
+flip-flops, and a state word is touched once per step, not once per event (docs/decisions/0004-group-outer-replay.md).
+"""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.events import Event, bits_for
+from hw.replay import Replay
+
+
+class Op(data.StructLayout):
+    """One operation on one group of neurons; nothing is asked where neither `integrate` nor `sweep` is set.
+
+    row, count : weight row of the event and how many spikes it stands for (`count` absent where always 1)
+    first      : this operation starts the group's sum
+    held       : sweep with the current of the sweep before
+    group, table, closing : which group, its row in the neuron tables (bias phase and group), and its last sweep of the frame
+    """
+
+    def __init__(self, rows: int, count_bits: int, groups: int, tables: int):
+        self.count_bits = count_bits
+        count = {"count": count_bits} if count_bits else {}
+        super().__init__({"integrate": 1, "sweep": 1, "row": bits_for(rows - 1), **count, "first": 1, "held": 1,
+                          "group": bits_for(groups - 1), "table": bits_for(tables - 1), "closing": 1})
+
+
+class Sequencer(wiring.Component):
+    """Events in, operations out: one operation per cycle, no gap between events or around sweeps.
+
+    A step of E events costs (E + 1) * groups cycles, and `groups` more for each further tick that holds its current. Operations
+    never wait once issued: a sweep is issued only while its result has a place to go (`credits` places, given back by `returned`),
+    so no wait signal reaches the wide data path. The operation leaves in the cycle that accepts its word (one group) or two
+    cycles later (more groups).
+
+    Parameters
+    ----------
+    event : Event                the words of `i`
+    groups, capacity : int       groups of neurons; most events of one step
+    repeats : Sequence[int]      ticks that each step is held for (1 where nothing is held); a frame has len(repeats) steps
+    phases : Sequence[int]       bias row of each tick of the frame
+    credits : int                places for sweep results
+    closing_only : bool          only the frame's very last sweep takes a credit (a readout, whose other sums may be overwritten)
+    """
+
+    def __init__(self, event: Event, *, groups: int, capacity: int, repeats: Sequence[int], phases: Sequence[int], credits: int,
+                 closing_only: bool = False):
+        self._event, self._groups, self._capacity = event, groups, capacity
+        self._repeats, self._phases = tuple(repeats), tuple(phases)
+        self._credits, self._closing_only = credits, closing_only
+        count_bits = bits_for(event.max_count) if event.max_count > 1 else 0
+        self._shape = Op(groups * event.neurons, count_bits, groups, (max(phases) + 1) * groups)
+        super().__init__({"i": In(stream.Signature(event)), "op": Out(self._shape), "returned": In(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        groups, word, holds = self._groups, self.i.payload, max(self._repeats) > 1
+        is_spike = ~(word.tick | word.end)
+        integrate, sweep, held, ended, closing, finish = (
+            Signal(name=name) for name in ("integrate", "sweep", "held", "ended", "closing", "finish"))
+        group = Signal(range(max(groups, 2)))
+        left = Signal(range(max(self._repeats)))  # further ticks that the current is held for
+        last_group = group == groups - 1
+        may_sweep = self._credit(m, sweep, closing & last_group)
+        repeats, table = self._counters(m, sweep & last_group, finish, ended)
+        was_ended = Signal()
+
+        def after_sweep(further: Value, next_group: str) -> None:
+            """The next group (in state `next_group`), a held tick, or the next step; `further` ticks hold the same current."""
+            with m.If(sweep):
+                m.d.sync += [group.eq(Mux(last_group, 0, group + 1)), was_ended.eq(ended)]
+            with m.If(sweep & ~last_group):
+                m.next = next_group
+            with m.Elif(sweep & (further == 0)):
+                m.d.comb += finish.eq(1)
+                m.next = "live"
+            if holds:
+                with m.Elif(sweep):
+                    m.d.sync += left.eq(further - 1)
+                    m.next = "held"
+
+        with m.FSM() as states:
+            with m.State("live"):
+                m.d.comb += [
+                    self.i.ready.eq(is_spike | may_sweep), integrate.eq(self.i.valid & is_spike),
+                    sweep.eq(self.i.valid & ~is_spike & may_sweep), ended.eq(word.end), closing.eq(word.end & (repeats == 0)),
+                ]
+                after_sweep(repeats, "replay" if groups > 1 else "live")
+            if groups > 1:
+                replay = self._keep(m, states.ongoing("live"), integrate, sweep, finish)
+                with m.State("replay"):
+                    m.d.comb += [integrate.eq(~replay.done), sweep.eq(replay.done & may_sweep),
+                                 ended.eq(was_ended), closing.eq(was_ended & (repeats == 0))]
+                    after_sweep(repeats, "replay")
+            if holds:
+                with m.State("held"):
+                    m.d.comb += [held.eq(1), sweep.eq(may_sweep), ended.eq(was_ended), closing.eq(was_ended & (left == 0))]
+                    after_sweep(left, "held")
+
+        op = Signal(self._shape)
+        fresh = Signal(init=1)  # nothing of this group's sum has been issued
+        with m.If(integrate | sweep):
+            m.d.sync += fresh.eq(sweep)
+        m.d.comb += [op.integrate.eq(integrate), op.sweep.eq(sweep), op.first.eq(fresh), op.held.eq(held),
+                     op.group.eq(group), op.table.eq(table + group), op.closing.eq(closing)]
+        if groups == 1:
+            self._fill(m, op, word, word.address)
+            m.d.comb += self.op.eq(op)
+        else:
+            self._add_base(m, op, Mux(states.ongoing("live"), word.as_value(), replay.o.as_value()), sweep, last_group)
+        return m
+
+    def _credit(self, m: Module, sweep: Value, very_last: Value) -> Value:
+        """Whether the sweep at hand has a place to go; takes the place when it is issued."""
+        free = Signal(range(self._credits + 1), init=self._credits)
+        needs = very_last if self._closing_only else Const(1)
+        m.d.sync += free.eq(free - (sweep & needs) + self.returned)
+        return ~needs | (free != 0)
+
+    def _counters(self, m: Module, tick_done: Value, finish: Value, ended: Value) -> tuple[Value, Value]:
+        """Further ticks that the step at hand is held for, and where the neuron tables of the tick at hand begin."""
+        step = Signal(range(max(len(self._repeats), 2)))
+        tick = Signal(range(max(len(self._phases), 2)))
+        frame_done = finish & ended
+        with m.If(finish):
+            m.d.sync += step.eq(Mux(frame_done, 0, step + 1))
+        with m.If(tick_done):
+            m.d.sync += tick.eq(Mux(frame_done, 0, tick + 1))
+        return _entry(step, [r - 1 for r in self._repeats]), _entry(tick, [p * self._groups for p in self._phases])
+
+    def _keep(self, m: Module, live: Value, integrate: Value, sweep: Value, finish: Value) -> Replay:
+        """The step's events, written while they arrive, read again for every further group."""
+        m.submodules.replay = replay = Replay(self._event, self._capacity)
+        m.d.comb += [replay.push.eq(live & integrate), replay.i.eq(self.i.payload), replay.rewind.eq(live | sweep),
+                     replay.take.eq(integrate), replay.clear.eq(finish)]
+        return replay
+
+    def _fill(self, m: Module, op: data.View, word: data.View, row: Value) -> None:
+        m.d.comb += op.row.eq(row)
+        if self._event.max_count > 1:
+            m.d.comb += op.count.eq(word.count)
+
+    def _add_base(self, m: Module, op: data.View, word: Value, sweep: Value, last_group: Value) -> None:
+        """Two register stages: the word at hand (a memory's output), then its row, `base` of the group plus the address."""
+        base = Signal(self._shape["row"].shape)
+        with m.If(sweep):
+            m.d.sync += base.eq(Mux(last_group, 0, base + self._event.neurons))
+        op_1, word_1, base_1 = Signal(self._shape), Signal(self._event), Signal.like(base)
+        m.d.sync += [op_1.eq(op), word_1.eq(word), base_1.eq(base)]
+        op_2 = Signal(self._shape)
+        m.d.comb += op_2.eq(op_1)
+        self._fill(m, op_2, word_1, base_1 + word_1.address)
+        m.d.sync += self.op.eq(op_2)
+
+
+def _entry(index: Value, values: Sequence[int]) -> Value:
+    """values[index], a constant where all are equal."""
+    shape = range(max(values) + 1)
+    return Const(values[0], shape) if len(set(values)) == 1 else Array(Const(v, shape) for v in values)[index]
