@@ -1,0 +1,153 @@
+"""Writes the accelerator: one Verilog file, its memories as hex files, what its ports mean, and a manifest."""
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import verilog
+
+from hw.accelerator import default_lanes
+from hw.memory import ROM_VERILOG
+from hw.top import Top
+from sw.network import Network
+from sw.rom import DenseRom, hex_lines
+from sw.widths import bounds
+
+FORMAT = 1  # of interface.json and manifest.json
+
+
+def export(network: Network, out_dir: Path | str, lanes: Sequence[int] | None = None) -> Path:
+    """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that lies there; return its path.
+
+    lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`). The files are the same byte for byte
+    whenever the network and the lanes are. Raises ValueError for what the gateware cannot build, or a folder that holds
+    anything but an export. The folder appears complete or not at all.
+    """
+    out = Path(out_dir)
+    _check_folder(out)
+    top = Top(network, default_lanes(network) if lanes is None else list(lanes))
+    files = texts(top)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as work:
+        new = Path(work) / "new"
+        new.mkdir()
+        for name, text in files.items():
+            (new / name).write_text(text, encoding="ascii", newline="\n")
+        if out.exists():
+            out.rename(Path(work) / "old")
+        new.rename(out)
+    return out
+
+
+def texts(top: Top) -> dict[str, str]:
+    """All files of the export by name."""
+    core = top.accelerator
+    network, name = core.network, module_name(core.network.name)
+    memories = {file: memory for layer, contents in zip(network.layers, core.contents) for file, memory in _memories(layer.name, contents).items()}
+    source = verilog.convert(top, name=name, emit_src=False, strip_internal_attrs=True)
+    files = {f"{name}.v": _header(top, name) + (ROM_VERILOG + "\n" + _body(source)).replace("polyrhythm_rom", f"{name}_rom")}
+    files |= {file: hex_lines(rows, bits) for file, (rows, bits, _) in memories.items() if file in source}
+    used = {file: {"rows": len(rows), "row_bits": bits, "layout": layout} for file, (rows, bits, layout) in memories.items() if file in files}
+    files["interface.json"] = _json(_interface(top, name, used))
+    files["manifest.json"] = _json({
+        "format": FORMAT, "network": network.name, "digest": network.digest, "lanes": list(core.lanes),
+        "sha256": {file: hashlib.sha256(text.encode("ascii")).hexdigest() for file, text in sorted(files.items())}})
+    return files
+
+
+def module_name(name: str) -> str:
+    """A Verilog identifier made of the network's name."""
+    word = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return word if re.match(r"[A-Za-z_]", word) else f"net_{word}"
+
+
+def _memories(name: str, contents: DenseRom) -> dict[str, tuple[Sequence[int], int, str]]:
+    """Rows, bits of a row, and layout of each memory that a layer may have."""
+    lanes, groups, tables = contents.lanes, contents.groups, contents.tables
+
+    def fields(bits: int) -> str:
+        return f"lane k in bits [k * {bits} +: {bits}], two's complement; neuron = group * {lanes} + k"
+
+    memories: dict[str, tuple[Sequence[int], int, str]] = {
+        f"{name}_weight.hex": (contents.weights, lanes * contents.weight_bits,
+                               f"row = group * {contents.n_in} + input; {fields(contents.weight_bits)}"),
+        f"{name}_start.hex": (contents.starts, lanes * contents.sum_bits,
+                              f"row = group; what a sum starts with; {fields(contents.sum_bits)}"),
+    }
+    if contents.thresholds is not None:
+        bits = max(contents.thresholds).bit_length()
+        memories[f"{name}_threshold.hex"] = (contents.thresholds, bits, "row = neuron; threshold, unsigned")
+    if tables is not None:
+        phase = f"row = phase * {groups} + group, phase of tick t: {list(contents.phases)}[t]"
+        memories[f"{name}_bias.hex"] = (tables.bias, lanes * tables.bias_bits, f"{phase}; bias; {fields(tables.bias_bits)}")
+        memories[f"{name}_reach.hex"] = (tables.reach, lanes * tables.reach_bits, f"{phase}; bias - threshold; {fields(tables.reach_bits)}")
+        memories[f"{name}_rest.hex"] = (tables.rest, lanes * tables.v_bits,
+                                        f"row = group; potential at the start of a frame; {fields(tables.v_bits)}")
+    return memories
+
+
+def _interface(top: Top, name: str, files: dict[str, Any]) -> dict[str, Any]:
+    core = top.accelerator
+    network, bits = core.network, {port.name: port.bits for port in top.ports}
+    last = len(network.layers) - 1
+    taps: list[dict[str, Any]] = [
+        {"index": k, "layer": layer.name, "size": network.n_out(k), "T": layer.T, "address_bits": bits[f"tap{k}_address"],
+         "count_bits": bits.get(f"tap{k}_count", 0)} for k, layer in enumerate(network.layers[:-1])]
+    classes = network.n_out(last)
+    logit_bits = bits["o_logits"] // classes
+    taps.append({"index": last, "layer": network.layers[last].name, "T": network.layers[last].T, "logit_bits": logit_bits, "classes": classes})
+    return {
+        "format": FORMAT, "top": name, "digest": network.digest, "network": network.name, "schedule": network.schedule,
+        "clock": "clk", "reset": "rst",
+        "input": {"address_bits": bits["i_address"], "count_bits": bits.get("i_count", 0), "size": network.input.size,
+                  "T": network.input.T, "max_count": network.input.max_count},
+        "output": {"classes": classes, "class_bits": bits["o_class"], "logit_bits": logit_bits},
+        "taps": taps, "layers": [_layer(top, i, files) for i in range(len(network.layers))], "files": files,
+        "ports": [{"name": port.name, "dir": port.dir, "bits": port.bits, "doc": port.doc} for port in top.ports],
+    }
+
+
+def _layer(top: Top, i: int, files: dict[str, Any]) -> dict[str, Any]:
+    """What the generator made of layer i: its parallelism, and the proven bounds that set its widths."""
+    network, contents = top.accelerator.network, top.accelerator.contents[i]
+    layer, proved = network.layers[i], bounds(network, i)
+    tables = contents.tables
+    return {
+        "name": layer.name, "kind": layer.kind, "n_in": contents.n_in, "n_out": contents.n_out, "T": layer.T,
+        "lanes": contents.lanes, "groups": contents.groups, "acc_bits": contents.sum_bits, "acc_bounds": list(contents.sum_bounds),
+        "v_bits": tables.v_bits if tables else contents.sum_bits, "v_bounds": list(proved.v),
+        "files": sorted(file for file in files if file.startswith(f"{layer.name}_")),
+    }
+
+
+def _header(top: Top, name: str) -> str:
+    network = top.accelerator.network
+    lines = [
+        f"{name}: spiking network {network.name}, schedule {network.schedule}, digest {network.digest}",
+        f"lanes {list(top.accelerator.lanes)}; generated by Polyrhythm. This file belongs to whoever generated it.", "",
+        "Simulate and synthesize in this folder: the .hex files beside this file are read by $readmemh; interface.json says what they hold.",
+        "A frame goes in as spikes and a last word with i_end = 1"
+        + (f"; words with i_tick = 1 separate its {network.input.T} time steps." if network.input.T > 1 else "."),
+        "An address may occur once in a time step. Frames may follow each other without a gap; answers come in their order.", "",
+        *(f"{port.dir:6} {port.name:14} {port.bits:4}  {port.doc}" for port in top.ports), "",
+    ]
+    return "".join(f"// {line}".rstrip() + "\n" for line in lines)
+
+
+def _body(source: str) -> str:
+    """The converted Verilog without the generator's own header lines."""
+    return source[source.index("\n", source.rindex("/* Generated by")) + 1:].lstrip("\n")
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _check_folder(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "manifest.json").is_file())):
+        raise ValueError(f"{out}: the Verilog folder must be new, empty, or an earlier export, but it holds other files; name another folder")

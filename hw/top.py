@@ -1,0 +1,90 @@
+"""The accelerator behind flat, documented ports, as the exported Verilog shows it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Shape
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.accelerator import Accelerator
+from hw.memory import HexRom, Rom
+from sw.network import Network
+
+
+@dataclass(frozen=True)
+class Port:
+    """One port of the top module; `dir` is "input" or "output"."""
+
+    name: str
+    dir: str
+    bits: int
+    doc: str
+
+
+EVENT_DOC = {
+    "address": "neuron that spiked, 0..{last}",
+    "count": "how many spikes the word stands for, 1..{most}",
+    "tick": "no spike: closes a time step that is not the frame's last",
+    "end": "no spike: closes the frame's last time step, and the frame",
+}
+
+
+def _event_ports(prefix: str, direction: str, event: data.StructLayout, last: int, most: int) -> Iterator[Port]:
+    for field, shape in event.members.items():
+        yield Port(f"{prefix}_{field}", direction, Shape.cast(shape).width, EVENT_DOC[field].format(last=last, most=most))
+
+
+def ports_of(accelerator: Accelerator) -> list[Port]:
+    """All ports of the top module in their order."""
+    network, result = accelerator.network, accelerator.o.payload.shape()
+    size = network.input.size
+    logits = result["logits"].shape
+    packed = f"{logits.length} signed fields of {logits.elem_shape.width} bits, class k in bits [k * {logits.elem_shape.width} +: {logits.elem_shape.width}]"
+    ports = [
+        Port("clk", "input", 1, "clock, rising edge"),
+        Port("rst", "input", 1, "synchronous reset, active high"),
+        Port("i_valid", "input", 1, "an input word is offered"),
+        Port("i_ready", "output", 1, "the word is taken at this clock edge if i_valid is high"),
+        *_event_ports("i", "input", accelerator.input, size - 1, network.input.max_count),
+        Port("o_valid", "output", 1, "a frame's answer is offered"),
+        Port("o_ready", "input", 1, "the answer is taken at this clock edge if o_valid is high"),
+        Port("o_class", "output", Shape.cast(result["class"].shape).width, "class with the largest logit, the lowest one on a tie"),
+        Port("o_logits", "output", Shape.cast(logits).width, packed),
+        Port("error", "output", 1, "an input word broke the contract and was dropped; stays high until rst"),
+    ]
+    for k, layer in enumerate(network.layers[:-1]):
+        event = getattr(accelerator, f"tap{k}").shape()
+        ports.append(Port(f"tap{k}_valid", "output", 1, f"observer: layer {layer.name} sends a word at this clock edge"))
+        ports += _event_ports(f"tap{k}", "output", event, event.neurons - 1, event.max_count)
+    k = len(network.layers) - 1
+    ports.append(Port(f"tap{k}_valid", "output", 1, "observer: the sums after one tick of the readout are complete"))
+    ports.append(Port(f"tap{k}_logits", "output", Shape.cast(logits).width, packed))
+    return ports
+
+
+class Top(wiring.Component):
+    """`Accelerator` with the ports of `ports_of`; nothing but wires."""
+
+    def __init__(self, network: Network, lanes: Sequence[int], rom: type[Rom] = HexRom):
+        self.accelerator = Accelerator(network, lanes, rom)
+        self.ports = ports_of(self.accelerator)
+        super().__init__({port.name: (In if port.dir == "input" else Out)(port.bits) for port in self.ports[2:]})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.accelerator = core = self.accelerator
+        for field in core.input.members:
+            m.d.comb += core.i.payload[field].eq(getattr(self, f"i_{field}"))
+        result = core.o.payload
+        m.d.comb += [
+            core.i.valid.eq(self.i_valid), self.i_ready.eq(core.i.ready), self.o_valid.eq(core.o.valid), core.o.ready.eq(self.o_ready),
+            self.o_class.eq(result["class"]), self.o_logits.eq(result.logits), self.error.eq(core.error),
+        ]
+        last = len(core.network.layers) - 1
+        for k in range(last):
+            tap = getattr(core, f"tap{k}")
+            m.d.comb += getattr(self, f"tap{k}_valid").eq(getattr(core, f"tap{k}_valid"))
+            m.d.comb += [getattr(self, f"tap{k}_{field}").eq(tap[field]) for field in tap.shape().members]
+        m.d.comb += [getattr(self, f"tap{last}_valid").eq(core.tick), getattr(self, f"tap{last}_logits").eq(core.running)]
+        return m
