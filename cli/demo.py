@@ -1,0 +1,35 @@
+"""demo: the whole flow on real handwritten digits, from training to bits that agree."""
+
+import argparse
+import time
+
+from cli.compare import Comparison, answer
+from cli.files import build_root, export_verilog
+from cli.report import Answer, percent, say
+
+RECIPE = "digits"
+
+
+def demo(args: argparse.Namespace) -> Answer:
+    """Train, quantize, write Verilog, simulate every test image, compare."""
+    from sw import data
+    from sw.recipes import RECIPES
+    from sw.train import train
+
+    start = time.monotonic()
+    recipe = RECIPES[RECIPE]
+    say(f"[1/4] training {recipe.name} on scikit-learn's handwritten digits, then quantizing it")
+    path = build_root() / "demo" / f"{recipe.name}.safetensors"
+    network, report = train(recipe, None, path)
+    say(f"      float {percent(report['float_accuracy'])}, quantized {percent(report['accuracy'])}: {path}")
+    folder = build_root() / network.digest[:16] / "verilog"
+    say(f"[2/4] writing Verilog and weight ROMs: {folder}")
+    export_verilog(network, folder, None)
+    inputs, labels = data.inputs_for(network, recipe.dataset, "test", None)
+    say(f"[3/4] {len(labels)} test images through torch, golden model and Verilog")
+    result = answer(Comparison(network, inputs, labels, True, None), recipe.dataset)
+    seconds = time.monotonic() - start
+    say(f"[4/4] comparing; the whole took {seconds:.0f} s\n")
+    data_out = result.data | {"verilog": str(folder), "network_file": str(path), "seconds_total": round(seconds, 1)}
+    text = result.text.rsplit("\n", 1)[0]
+    return Answer(data_out, f"{text}\nNetwork: {path}\nVerilog: {folder}", result.code)

@@ -1,0 +1,67 @@
+"""Reading and writing what the verbs name on the command line."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.report import nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sw.network import Network
+
+
+def load_network(path: str) -> "Network":
+    """The network in a file; a wrong name gets the nearest one that exists."""
+    from sw.network import Network
+
+    file = Path(path)
+    if not file.exists():
+        there = [str(other) for other in file.parent.glob("*.safetensors")]
+        raise ValueError(f"{path}: no such network file{nearest(path, there)}")
+    return Network.load(path)
+
+
+def load_inputs(path: str) -> "np.ndarray":
+    """Integer counts from a .npy file: (B, *shape) or (B, T_in, *shape)."""
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file:
+            inputs = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: must be a .npy array of integer counts, but cannot be read: {error}") from None
+    if inputs.dtype.kind not in "iu":
+        raise ValueError(f"{path}: must hold integer counts, not {inputs.dtype}; round and cast them first")
+    return inputs
+
+
+def export_verilog(network: "Network", folder: Path, lanes: Sequence[int] | None) -> dict[str, Any]:
+    """Write the accelerator into `folder`; each file appears whole, and interface.json, which names them, last.
+
+    The interface is the answer.
+    """
+    import json
+
+    from hw.export import export
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        export(network, scratch, lanes=None if lanes is None else list(lanes))
+        interface: dict[str, Any] = json.loads((scratch / "interface.json").read_text())
+        folder.mkdir(exist_ok=True)
+        for path in sorted(scratch.iterdir(), key=lambda path: path.name == "interface.json"):
+            os.replace(path, folder / path.name)
+        return interface
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def build_root() -> Path:
+    """Where generated things go: $POLYRHYTHM_BUILD, else `build` in the current folder."""
+    return Path(os.environ.get("POLYRHYTHM_BUILD", "build"))

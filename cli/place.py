@@ -1,0 +1,42 @@
+"""synth: what a network takes on a part, and how fast it runs there."""
+
+import argparse
+from typing import Any
+
+from boards.parts import PARTS
+from cli.files import load_network
+from cli.report import Answer, one_of, table
+
+TITLES = {"lut4": "LUT4", "ff": "flip-flops", "logic_cells": "logic cells", "bram": "block RAM", "dsp": "DSP",
+          "spram": "large RAM"}
+
+
+def synth(args: argparse.Namespace) -> Answer:
+    """Synthesize, place and route."""
+    from boards.synth import synth as run
+
+    part = one_of("part", args.part, PARTS)
+    if args.seeds < 1:
+        raise ValueError(f"seeds must be at least 1 placement, not {args.seeds}")
+    result = run(load_network(args.network), part, args.lanes, range(args.seed, args.seed + args.seeds), args.freq)
+    return Answer(result, describe(result))
+
+
+def describe(result: dict[str, Any]) -> str:
+    """The figures in a table, with what the part has."""
+    available = result["available"]
+    rows = [(title, result[word], available.get(word)) for word, title in TITLES.items() if word in result]
+    by_seed = result["fmax_mhz_by_seed"]
+    fmax = f"Fmax {result['fmax_mhz']:.1f} MHz after routing"
+    if len(by_seed) > 1:
+        low, high = min(by_seed.values()), max(by_seed.values())
+        fmax += f", the median of {len(by_seed)} placements ({low:.1f} .. {high:.1f})"
+    ring = result["ring"]
+    return "\n".join([
+        f"{result['network']} on {result['title']}, lanes {', '.join(map(str, result['lanes']))}",
+        "", table(rows, ("resource", "used", "of")),
+        "", fmax,
+        f"The ring of {ring['ff']} flip-flops and {ring['lut4']} LUT4 that stands in for pins is "
+        + ("still in the logic cells and taken off elsewhere." if "logic_cells" in result else "taken off."),
+        f"Logs and netlist: {result['folder']}",
+    ])  # fmt: skip

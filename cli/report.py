@@ -1,0 +1,67 @@
+"""What a verb answers with, and how it is shown: aligned text for people, one JSON object for programs."""
+
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+OK, FAILED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The outcome of a verb: the object that --json prints, the text that people read, the exit code."""
+
+    data: dict[str, Any]
+    text: str
+    code: int = OK
+
+
+def say(text: str) -> None:
+    """Progress and notes: stderr, at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> str:
+    """Rows of text in columns: the first column to the left, the others to the right."""
+    cells = [list(header), *([cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = []
+    for row in cells:
+        left, *right = (text.ljust(width) if k == 0 else text.rjust(width)
+                        for k, (text, width) in enumerate(zip(row, widths, strict=True)))
+        lines.append("  ".join([left, *right]).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def cell(value: object) -> str:
+    """One value as text: None is a dash, whole numbers get thousands separators."""
+    if value is None:
+        return "-"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def percent(share: float | None, total: int | None = None) -> str | None:
+    """An accuracy: 98.31 %, with the number of right answers where the total is known."""
+    if share is None:
+        return None
+    right = "" if total is None else f" ({round(share * total):,} of {total:,})"
+    return f"{100 * share:.2f} %{right}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """ "; did you mean NAME?" where something known is spelled alike, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def one_of(what: str, word: str, known: Iterable[str]) -> str:
+    """`word` itself if it is known; ValueError names all that are, and the nearest."""
+    names = list(known)
+    if word not in names:
+        raise ValueError(f"{what} must be one of {', '.join(names)}, not {word!r}{nearest(word, names)}")
+    return word

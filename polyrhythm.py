@@ -1,0 +1,176 @@
+"""Polyrhythm's command line: a spiking network with mixed time steps, from training to Verilog that agrees bit for bit.
+
+Exit codes: 0 well, 1 a check failed, 2 usage or input, 3 a tool is missing, 130 interrupted. With --json, stdout is one
+object and everything else is on stderr. Heavy imports happen inside the verbs, so --help is quick.
+"""
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from cli.errors import explain
+from cli.report import INTERRUPTED, USAGE, Answer, nearest
+
+Add = Callable[[argparse.ArgumentParser], None]
+
+
+class UsageError(Exception):
+    """The command line is not one of ours; the text says why."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises where it would print and leave."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def lanes(text: str) -> list[int]:
+    """One number of lanes for each layer, as in 20,10."""
+    try:
+        numbers = [int(word) for word in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"must be one number of at least 1 per layer, such as 20,10, not {text!r}")
+    return numbers
+
+
+def train_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", required=True, metavar="NAME", help="what to train: a row of sw/recipes.py")
+    parser.add_argument("--out", metavar="FILE", help="network file to write (NAME.safetensors)")
+    parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of all random numbers (the recipe's)")
+
+
+def info_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+
+
+def run_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    parser.add_argument("--input", required=True, metavar="X.npy", help="integer counts, (B, *shape) or (B, T, *shape)")
+    parser.add_argument("--executor", required=True, metavar="golden|rtl|cocotb", help="what runs it")
+    parser.add_argument("--trace", metavar="OUT.npz", help="write counts, logits and cycles of every frame")
+    parser.add_argument("--profile", metavar="NAME", help="one of the network's working points")
+    lanes_argument(parser)
+
+
+def verilog_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    lanes_argument(parser)
+
+
+def compare_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    parser.add_argument("--dataset", required=True, metavar="NAME", help="digits, mnist, ...: its test split")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N images")
+    parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
+    lanes_argument(parser)
+
+
+def synth_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    parser.add_argument("--part", required=True, metavar="ecp5-25k|ecp5-85k|up5k", help="what to place it on")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the first placement (1)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="placements; the median Fmax is told (1)")
+    parser.add_argument("--freq", type=float, metavar="MHZ", help="what the placer aims at (beyond reach)")
+    lanes_argument(parser)
+
+
+def network_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", metavar="NETWORK", help="a .safetensors network file")
+
+
+def lanes_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lanes", type=lanes, metavar="A,B,..", help="neurons served per cycle, one number per layer")
+
+
+# In the order of the flow: verb -> module of cli, one line of help, its arguments.
+VERBS: dict[str, tuple[str, str, Add | None]] = {
+    "train": ("networks", "train a recipe and quantize it", train_arguments),
+    "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
+    "run": ("networks", "send frames through golden model, RTL or cocotb", run_arguments),
+    "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),
+    "compare": ("compare", "a test set through torch, golden model and RTL", compare_arguments),
+    "synth": ("place", "size and speed on an FPGA", synth_arguments),
+    "demo": ("demo", "all of it on handwritten digits", None),
+    "doctor": ("doctor", "which tools are there, and how to mend what is not", None),
+}
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    what = "Spiking networks with mixed time steps, as bit-exact FPGA accelerators."
+    top = Parser(prog="polyrhythm", description=what, allow_abbrev=False)
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+    for name, (_, line, add) in VERBS.items():
+        verb = verbs.add_parser(name, help=line, description=line, allow_abbrev=False)
+        verb.add_argument("--json", action="store_true", help="print one JSON object, and everything else on stderr")
+        if add is not None:
+            add(verb)
+    return top
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments; UsageError names the nearest verb or option for one that does not exist."""
+    if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
+        raise UsageError(f"there is no verb {argv[0]!r}{nearest(argv[0], VERBS)} (verbs: {', '.join(VERBS)})")
+    top = parser()
+    args, rest = top.parse_known_args(argv)
+    if rest:
+        options = [word for word in argv_options(args.verb) if word.startswith("--")]
+        raise UsageError(f"{args.verb} does not know {rest[0]!r}{nearest(rest[0].split('=')[0], options)}")
+    return args
+
+
+def argv_options(verb: str) -> list[str]:
+    """The options of one verb."""
+    known = Parser(add_help=True)
+    add = VERBS[verb][2]
+    if add is not None:
+        add(known)
+    return ["--json", *(word for action in known._actions for word in action.option_strings)]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in words
+    try:
+        args = parse(words)
+        # A library that prints must not spoil the object on stdout.
+        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+            answer: Answer = getattr(importlib.import_module(f"cli.{VERBS[args.verb][0]}"), args.verb)(args)
+        print(json.dumps(answer.data) if as_json else answer.text, flush=True)
+        return answer.code
+    except UsageError as error:
+        return give_up(USAGE, str(error), as_json)
+    except KeyboardInterrupt:
+        return give_up(INTERRUPTED, "interrupted", as_json)
+    except BrokenPipeError:  # the reader of our output has gone, as in `polyrhythm info X | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        return give_up(*known, as_json)
+
+
+def give_up(code: int, text: str, as_json: bool) -> int:
+    """Say why on stderr, and with --json on stdout too; returns the exit code."""
+    print(f"polyrhythm: {text}", file=sys.stderr, flush=True)
+    if as_json:
+        print(json.dumps({"error": text, "exit": code}), flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
