@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.network import Layer, Network
+from sw.network import Network
 
 Array = npt.NDArray[Any]
 
@@ -38,10 +38,9 @@ def react(network: Network, i: int, queue: Queue) -> tuple[Queue, Array, Array]:
     targets, weights = fan_out(network, i)
     size, n_out = len(queue.address), network.n_out(i)
     state = _Neurons(network, i, size)
-    every = np.broadcast_to(np.arange(n_out), (size, n_out))
-    sent = [state.fire(every)]
+    sent = [state.fire(None)]
     for address, sign in zip(queue.address.T, queue.sign.T, strict=True):
-        reached = targets[address]  # (B, M)
+        reached = None if targets is None else targets[address]  # (B, M)
         state.charge(reached, weights[address] * sign[:, None])
         sent.append(state.fire(reached))
     frame, neuron, delta = (np.concatenate(column) for column in zip(*sent, strict=True))
@@ -64,22 +63,32 @@ class _Neurons:
         self.S = np.zeros_like(self.v)
         self.rows = np.arange(size)[:, None]
 
-    def charge(self, reached: Array, amount: Array) -> None:
-        self.v[self.rows, reached] += amount
+    def charge(self, reached: Array | None, amount: Array) -> None:
+        """Add to the reached neurons, (B, M), or to all."""
+        if reached is None:
+            self.v[:, :-1] += amount
+        else:
+            self.v[self.rows, reached] += amount
 
-    def fire(self, reached: Array) -> tuple[Array, Array, Array]:
-        """Emit what the reached neurons can; give frame, neuron and net number of each that did, in order.
+    def fire(self, reached: Array | None) -> tuple[Array, Array, Array]:
+        """Emit what the reached neurons (or all) can; give frame, neuron and net number of each that did, in order.
 
         A signed neuron goes on until 0 <= v < Th or S stands at its end, so S moves by floor(v / Th), clipped; an
         unsigned one only upward. One visit emits in one direction, so a number and its sign are the whole of it.
         """
-        v, S = self.v[self.rows, reached], self.S[self.rows, reached]
-        lowest = -S if self.signed else np.zeros_like(S)
-        delta = np.clip(v // self.threshold[reached], lowest, self.T - S)
-        frame, place = np.nonzero(delta)
-        self.v[self.rows, reached] = v - delta * self.threshold[reached]
-        self.S[self.rows, reached] = S + delta
-        return frame, reached[frame, place], delta[frame, place]
+        at: Any = np.s_[:, :-1] if reached is None else (self.rows, reached)
+        v, S = self.v[at], self.S[at]
+        can = (v >= self.threshold[:-1] if reached is None else v >= self.threshold[reached]) & (self.T > S)
+        if self.signed:
+            can |= (v < 0) & (S > 0)
+        frame, place = np.nonzero(can)
+        neuron = place if reached is None else reached[frame, place]
+        threshold = self.threshold[neuron]
+        v, S = self.v[frame, neuron], self.S[frame, neuron]
+        delta = np.clip(v // threshold, -S, self.T - S)
+        self.v[frame, neuron] = v - delta * threshold
+        self.S[frame, neuron] = S + delta
+        return frame, neuron, delta
 
 
 def _queue(size: int, frame: Array, address: Array, number: Array) -> Queue:
@@ -94,18 +103,23 @@ def _queue(size: int, frame: Array, address: Array, number: Array) -> Queue:
     return Queue(addresses, signs)
 
 
-def fan_out(network: Network, i: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def fan_out(network: Network, i: int) -> tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.int64]]:
     """Give the neurons that an event at each input address reaches, ascending, and its weights there: (N, M) each.
 
     Addresses count the input map before pooling. Unused places name neuron n_out(i), which is nobody, with weight 0.
+    In place of the neurons stands None where every event reaches all, in order.
     """
     layer = network.layers[i]
     pooled = _pooled_address(network, i)  # (N,), -1 where pooling drops the place
-    nobody = network.n_out(i)
-    targets, weights = _conv_rows(network, i) if layer.kind == "conv2d" else _dense_rows(layer)
-    blank = np.full((1, targets.shape[1]), nobody)
-    targets, weights = np.concatenate([targets, blank]), np.concatenate([weights, np.zeros_like(blank)])
-    return targets[pooled], weights[pooled]
+    if layer.kind != "conv2d":
+        return None, _blank(layer.weight.T, 0)[pooled]
+    targets, weights = _conv_rows(network, i)
+    return _blank(targets, network.n_out(i))[pooled], _blank(weights, 0)[pooled]
+
+
+def _blank(rows: Array, value: int) -> npt.NDArray[np.int64]:
+    """Add a last row that holds `value` alone, for the places that pooling drops."""
+    return np.concatenate([rows.astype(np.int64), np.full((1, rows.shape[1]), value, dtype=np.int64)])
 
 
 def _pooled_address(network: Network, i: int) -> npt.NDArray[np.int64]:
@@ -116,11 +130,6 @@ def _pooled_address(network: Network, i: int) -> npt.NDArray[np.int64]:
     c, y, x = np.indices(shape)
     y, x = y // pool, x // pool
     return np.where((y < rows) & (x < columns), (c * rows + y) * columns + x, -1).reshape(-1)
-
-
-def _dense_rows(layer: Layer) -> tuple[Array, Array]:
-    weights = layer.weight.T.astype(np.int64)  # (N_in, N_out)
-    return np.broadcast_to(np.arange(weights.shape[1]), weights.shape), weights
 
 
 def _conv_rows(network: Network, i: int) -> tuple[Array, Array]:

@@ -40,7 +40,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write the file; the bytes follow from the network alone."""
     from safetensors.numpy import save as to_bytes
 
-    text = json.dumps(_header(network), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_header(network), allow_nan=False)
     write_whole(path, to_bytes(_tensors(network), {"polyrhythm": text}))
 
 
@@ -175,7 +175,7 @@ def _layer(i: int, value: Any, schedule: Any, tensors: _Tensors) -> Layer:
     check.name(f"layer {i}: name", entry["name"])
     where = f"layer {i} ({entry['name']})"
     if schedule == "time_stepped" and "bias_mode" not in entry:
-        raise NetworkError(f"{where}: key 'bias_mode' must be given in a time_stepped network: it has no default there")
+        raise NetworkError(f"{where}: key 'bias_mode' must be given in a time_stepped network, where it has no default")
     threshold = None if entry["kind"] == "readout" else tensors.take(where, f"layers.{i}.", "threshold")
     weight, bias = (tensors.take(where, f"layers.{i}.", what) for what in ("weight", "bias"))
     return Layer(**{**LAYER_OPTIONAL, **entry}, weight=weight, bias=bias, threshold=threshold)

@@ -118,14 +118,15 @@ class Network:
     profiles: dict[str, Profile] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    _shapes: network_check.Shapes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", check.as_tuple("layers", self.layers))
         object.__setattr__(self, "labels", check.as_tuple("labels", self.labels))
-        for name in ("exit", "provenance"):
-            object.__setattr__(self, name, copy.deepcopy(getattr(self, name)))
+        object.__setattr__(self, "provenance", copy.deepcopy(self.provenance))
         object.__setattr__(self, "profiles", dict(self.profiles))
         object.__setattr__(self, "_shapes", network_check.check_network(self))
+        object.__setattr__(self, "exit", network_check.plain_exit(self.exit))
         for name in self.profiles:
             self.profile(name)
 
@@ -135,11 +136,11 @@ class Network:
 
     def out_shape(self, i: int) -> tuple[int, ...]:
         """Shape of layer i's output map: (N,) or (C, H, W)."""
-        return self._shapes[i][1]  # type: ignore[attr-defined, no-any-return]
+        return self._shapes[i][1]
 
     def pooled_shape(self, i: int) -> tuple[int, ...]:
         """Shape of layer i's input map after pooling."""
-        return self._shapes[i][0]  # type: ignore[attr-defined, no-any-return]
+        return self._shapes[i][0]
 
     def n_in(self, i: int) -> int:
         """Inputs that the weights of layer i see: its input map flattened after pooling."""

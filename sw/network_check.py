@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +203,15 @@ def _check_exit(network: Network) -> None:
         check.real("exit: scale", rule["scale"], math.inf)
 
 
+def plain_exit(rule: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Copy a checked exit rule, in Python's own numbers."""
+    if rule is None:
+        return None
+    plain = {"kind": rule["kind"]}
+    plain |= {key: float(rule[key]) for key in ("epsilon", "scale") if key in rule}
+    return plain | ({"thresholds": [int(value) for value in rule["thresholds"]]} if "thresholds" in rule else {})
+
+
 def _check_margin(thresholds: Any, ticks: int) -> None:
     if not isinstance(thresholds, list | tuple):
         raise TypeError(f"exit: thresholds must be a list of integers, not {thresholds!r}")
@@ -220,6 +230,10 @@ def _check_labels(network: Network) -> None:
         raise NetworkError(f"labels must be none or {classes}, one per class, not {len(network.labels)}")
     if not isinstance(network.provenance, dict):
         raise TypeError(f"provenance must be a dict, not {type(network.provenance).__name__}")
+    try:
+        json.dumps(network.provenance, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NetworkError(f"provenance must be what JSON can hold: {error}") from None
 
 
 def _check_profiles(network: Network) -> None:
