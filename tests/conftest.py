@@ -1,0 +1,40 @@
+"""Fixtures that several rooms share."""
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+UNPACK = REPO.parent / "shared" / "data" / "unpack.py"
+SETS = {"mnist": "mnist", "fashion-mnist": "fashion-mnist", "cifar10": "cifar-10-batches-bin", "nmnist": "N-MNIST"}
+
+
+def unpacked(root: Path) -> Path:
+    """Unpack the data sets below `root` once; a set takes its name when it is whole."""
+    spec = importlib.util.spec_from_file_location("unpack", UNPACK)
+    assert spec is not None and spec.loader is not None
+    unpack = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(unpack)
+    root.mkdir(parents=True, exist_ok=True)
+    for name, folder in SETS.items():
+        if not (root / folder).exists():
+            with tempfile.TemporaryDirectory(dir=root) as place:
+                unpack.STEPS[name](Path(place))
+                try:
+                    (Path(place) / folder).rename(root / folder)
+                except OSError:  # another worker was faster
+                    assert (root / folder).exists()
+    return root
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """A folder with MNIST, Fashion-MNIST, CIFAR-10 and N-MNIST in their publishers' formats."""
+    if named := os.environ.get("POLYRHYTHM_DATA"):
+        return Path(named)
+    if not UNPACK.exists():
+        pytest.skip("needs the data sets: set POLYRHYTHM_DATA to a folder that holds mnist/, N-MNIST/, ...")
+    return unpacked(REPO / "build" / "data")
