@@ -1,0 +1,1 @@
+"""Simulators of the exported Verilog: `bulk` (Verilator, C++, all cores) and `bench` (cocotb)."""

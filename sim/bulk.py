@@ -1,0 +1,206 @@
+"""Whole test sets through the RTL: a C++ program (Verilator and harness.cpp) for each design, on all cores.
+
+Axis order: B frames, T ticks of the layer, N neurons, C classes.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sim import design as designs
+from sim import verilator
+from sim.design import Design, Tap
+from sim.job import Mode, Outcome, SimulationError
+from sw.frames import frames
+from sw.network import Network
+from sw.trace import Trace, merge
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+FAST = ("--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-I.")
+BULK = verilator.Recipe("bulk", HARNESS, FAST)
+WAVES = verilator.Recipe("waves", HARNESS, (*FAST, "--trace-vcd"))
+# Frames one process gets, and frames of the part before that it runs first, so that its first interval is that of a
+# full pipeline. Both are constants, so that no figure depends on the number of cores.
+PART, WARM_UP = 256, 8
+STALLS = ("pause", "i", "o")  # in the harness's order
+BROKEN = 3  # the harness's exit code for a design that breaks its contract
+
+Progress = Callable[[int, int], None]
+
+
+def run(
+    network: Network,
+    inputs: np.ndarray,
+    profile: str | None = None,
+    *,
+    lanes: Sequence[int] | None = None,
+    back_to_back: bool = True,
+    spikes: bool = False,
+    logits_t: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    i_stall: float = 0.0,
+    o_stall: float = 0.0,
+    seed: int = 0,
+    waveform: Path | None = None,
+) -> Trace:
+    """Send every frame of `inputs` through the network's Verilog and return what came out of every layer.
+
+    The other options are those of `sim.job.Mode`; the trace has `interval` where frames go back to back, else `cycles`.
+    `waveform`: a VCD file of the whole run (pass few frames). `progress(done, total)` is told of frames as they finish.
+    Raises ToolMissing, BuildError, SimulationError.
+    """
+    mode = Mode(back_to_back, i_stall, o_stall, seed, spikes, logits_t)
+    chosen = network.profile(profile)
+    counts = frames(chosen, inputs)
+    return simulate(designs.export(chosen, lanes), counts, mode, jobs=jobs, progress=progress, waveform=waveform).trace
+
+
+def simulate(
+    design: Design,
+    counts: np.ndarray,
+    mode: Mode,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    waveform: Path | None = None,
+) -> Outcome:
+    """Run legal counts (B, T_in, *shape) through an exported design; see `run`."""
+    if design.interface["schedule"] != "time_stepped":
+        mode = replace(mode, spikes=False, logits_t=False)
+    executable = compile(design, waves=waveform is not None)
+    parts = 1 if waveform is not None else max(1, -(-len(counts) // PART))
+    edges = [len(counts) * i // parts for i in range(parts + 1)]
+    outcomes = []
+    with (
+        tempfile.TemporaryDirectory(prefix="polyrhythm-") as scratch,
+        ThreadPoolExecutor(jobs or verilator.cores()) as pool,
+    ):
+        work = [
+            pool.submit(
+                _part, design, executable, Path(scratch) / str(i), counts, edges[i], edges[i + 1], mode, waveform
+            )
+            for i in range(parts)
+        ]
+        try:
+            for i, future in enumerate(work):
+                outcomes.append(future.result())
+                if progress is not None:
+                    progress(edges[i + 1], len(counts))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    stalls = {name: sum(outcome.stalls[name] for outcome in outcomes) for name in STALLS}
+    return Outcome(merge([outcome.trace for outcome in outcomes]), stalls)
+
+
+def compile(design: Design, *, waves: bool = False) -> Path:
+    """The harness program of a design, built where it does not exist yet."""
+    recipe = WAVES if waves else BULK
+    return verilator.program(design.programs, recipe, design.source, design.top, {"ports.h": ports_header(design)})
+
+
+def ports_header(design: Design) -> str:
+    """C++ that names the design's ports, for harness.cpp; ports that a design does not need are left out of it."""
+    output, taps, readout = design.interface["output"], design.hidden, design.readout
+    rows = "".join(f'    {{"{tap.layer}", {tap.size}, {tap.ticks}, {tap.max_count}}},\n' for tap in [*taps, readout])
+    drives = [
+        f"d.{name} = w.{name[2:]}();" for name in ("i_address", "i_count", "i_tick", "i_end") if name in design.ports
+    ]
+    samples = "".join(f"    if (d.tap{k}_valid) bench.event({_event(k, tap)});\n" for k, tap in enumerate(taps))
+    answer = "d.o_class" if "o_class" in design.ports else "0"
+    return f"""// Written from interface.json of {design.top}.
+constexpr unsigned CLASSES = {output["classes"]}, LOGIT_BITS = {output["logit_bits"]};
+constexpr unsigned HIDDEN = {len(taps)}, READOUT_TICKS = {readout.ticks};
+constexpr Tap TAPS[] = {{
+{rows}}};
+inline void drive(Vtop& d, Word w) {{ {" ".join(drives)} }}
+template <class Bench>
+inline void sample_taps(Vtop& d, Bench& bench) {{
+{samples}}}
+inline bool readout_valid(Vtop& d) {{ return d.tap{len(taps)}_valid; }}
+inline const auto& readout_logits(Vtop& d) {{ return d.tap{len(taps)}_logits; }}
+inline uint64_t result_class(Vtop& d) {{ return {answer}; }}
+"""
+
+
+def _event(k: int, tap: Tap) -> str:
+    address = f"d.tap{k}_address" if tap.address else "0"
+    count = f"d.tap{k}_count" if tap.count else "1"
+    return f"{k}, {address}, {count}, d.tap{k}_tick, d.tap{k}_end"
+
+
+def _part(
+    design: Design,
+    executable: Path,
+    files: Path,
+    counts: np.ndarray,
+    low: int,
+    high: int,
+    mode: Mode,
+    waveform: Path | None,
+) -> Outcome:
+    """Run the frames low..high-1 in a process of their own."""
+    warm = min(low, WARM_UP) if mode.back_to_back else 0
+    first = low - warm
+    stream, offsets = designs.words(counts[first:high])
+    given, got = files.with_suffix(".in"), files.with_suffix(".out")
+    with open(given, "wb") as file:
+        np.array([len(offsets) - 1, len(stream)], np.uint64).tofile(file)
+        stream.tofile(file)
+    options: dict[str, object] = {"in": given, "out": got, "first": first, "alone": int(not mode.back_to_back)}
+    options |= {"spikes": int(mode.spikes), "sums": int(mode.logits_t), "seed": mode.seed + low}
+    options |= {name: int(getattr(mode, name) * 65536) for name in ("i_stall", "o_stall")}
+    options |= {"quiet": mode.quiet_cycles(design), "settle": design.settle_cycles}
+    if waveform is not None:
+        options["wave"] = waveform.absolute()
+    command = [str(executable), *(f"{key}={value}" for key, value in options.items())]
+    done = subprocess.run(command, cwd=design.folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip()
+        raise SimulationError(
+            said if done.returncode == BROKEN else f"{executable} ended with code {done.returncode}: {said}"
+        )
+    given.unlink()
+    outcome = _read(got, design, high - first, warm, mode)
+    got.unlink()
+    return outcome
+
+
+def _read(path: Path, design: Design, B: int, skip: int, mode: Mode) -> Outcome:
+    """The harness's results (see harness.cpp for their layout) as a trace, without the first `skip` frames."""
+    data = memoryview(path.read_bytes())
+
+    def take(dtype: str, *shape: int) -> np.ndarray:
+        nonlocal data
+        array: np.ndarray = np.ndarray(shape, np.dtype(dtype), data).copy()
+        data = data[array.nbytes :]
+        return array
+
+    def rows(dtype: str, *shape: int) -> np.ndarray:
+        return take(dtype, B, *shape)[skip:]
+
+    hidden, readout = design.hidden, design.readout
+    answer, logits, cycles = rows("<i4"), rows("<i8", readout.size), rows("<i8")
+    stalls = dict(zip(STALLS, take("<i8", len(STALLS)).tolist(), strict=True))
+    trace = Trace(answer, logits, {tap.layer: rows("<i4", tap.size) for tap in hidden}, rows("<i4", len(hidden)))
+    if mode.spikes:
+        bits = {tap.layer: rows("u1", tap.ticks, (tap.size + 7) // 8) for tap in hidden}
+        trace.spikes = {
+            tap.layer: np.unpackbits(bits[tap.layer], axis=2, count=tap.size, bitorder="little") for tap in hidden
+        }
+    if mode.logits_t:
+        trace.logits_t = rows("<i8", readout.ticks, readout.size)
+    if design.interface["schedule"] == "time_stepped":
+        trace.ticks = np.full(B - skip, readout.ticks, np.int32)
+    if mode.back_to_back:
+        trace.interval = cycles
+    else:
+        trace.cycles = cycles
+    if data.nbytes:
+        raise SimulationError(f"{path} must end after the last array, but {data.nbytes} bytes follow")
+    return Outcome(trace, stalls)

@@ -1,0 +1,179 @@
+"""An exported accelerator as the simulators see it: its folder, its checked interface, frames as words on its input.
+
+Axis order: counts (B, T, C, H, W) or (B, T, N) with B frames, T source ticks and N flat (C, H, W) addresses.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim import verilator
+
+ROOMS = Path(__file__).parents[1]
+# One input word in 64 bits: address, count, and the two flags.
+COUNT_SHIFT, TICK_BIT, END_BIT = np.uint64(32), np.uint64(1 << 62), np.uint64(1 << 63)
+PLAIN_PORTS = ("clk", "rst", "i_valid", "i_ready", "i_tick", "i_end", "o_valid", "o_ready", "o_logits", "error")
+
+
+class InterfaceError(ValueError):
+    """interface.json does not describe a design that the simulators can drive."""
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One observed layer: a hidden layer's events, or the readout's running sums (size = classes)."""
+
+    layer: str
+    size: int
+    ticks: int  # on the wire: the layer's T in time_stepped, 1 in two_phase
+    max_count: int  # of one event
+    address: bool  # the port is there (a layer of one neuron may have none)
+    count: bool  # the port is there; otherwise every event counts 1
+
+
+@dataclass(frozen=True)
+class Design:
+    """A folder written by `hw.export`, ready to be simulated."""
+
+    folder: Path
+    interface: dict[str, Any]
+    hidden: tuple[Tap, ...]
+    readout: Tap
+
+    @classmethod
+    def load(cls, folder: Path) -> "Design":
+        """Read and check `folder`/interface.json; InterfaceError names what is wrong."""
+        path = folder / "interface.json"
+        try:
+            interface = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InterfaceError(f"{path}: must be the JSON that `polyrhythm verilog` writes: {error}") from error
+        try:
+            return cls(folder, interface, *_taps(interface))
+        except InterfaceError as error:
+            raise InterfaceError(f"{path}: {error}") from None
+        except (KeyError, TypeError, IndexError) as error:
+            raise InterfaceError(
+                f"{path}: must have every key of format 1, but reading it failed at {error!r}"
+            ) from None
+
+    @property
+    def top(self) -> str:
+        return str(self.interface["top"])
+
+    @property
+    def digest(self) -> str:
+        return str(self.interface["digest"])
+
+    @property
+    def source(self) -> Path:
+        return self.folder / f"{self.top}.v"
+
+    @property
+    def ports(self) -> frozenset[str]:
+        return frozenset(port["name"] for port in self.interface["ports"])
+
+    @property
+    def programs(self) -> Path:
+        """Where the programs made of this design lie."""
+        return verilator.build_root() / self.digest[:16]
+
+    @property
+    def quiet_cycles(self) -> int:
+        """Cycles without any transfer after which something must be wrong.
+
+        A layer may replay a step's events once for each of its groups before it sends anything, and again for each of
+        its ticks; four times that, summed over the layers, is far from any legal wait.
+        """
+        work = sum((layer["n_in"] + 8) * (layer["groups"] + 1) * (layer["T"] + 1) for layer in self.interface["layers"])
+        return int(10_000 + 4 * work)
+
+    @property
+    def settle_cycles(self) -> int:
+        """Cycles after a result in which every layer has surely restored its initial state."""
+        return 32 + 2 * sum(int(layer["groups"]) for layer in self.interface["layers"])
+
+
+def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
+    if not isinstance(interface, dict) or interface.get("format") != 1:
+        found = interface.get("format") if isinstance(interface, dict) else type(interface).__name__
+        raise InterfaceError(f"format must be 1, not {found!r}; export the network again")
+    ports = {port["name"] for port in interface["ports"]}
+    wanted = [*PLAIN_PORTS]
+    hidden: list[Tap] = []
+    for k, row in enumerate(interface["taps"]):
+        if row["index"] != k:
+            raise InterfaceError(
+                f"taps must be numbered 0, 1, ... in the order of the layers, but taps[{k}] has index {row['index']}"
+            )
+        wanted += (
+            [f"tap{k}_valid", f"tap{k}_logits"]
+            if "classes" in row
+            else [f"tap{k}_valid", f"tap{k}_tick", f"tap{k}_end"]
+        )
+        size = row["classes"] if "classes" in row else row["size"]
+        ticks, largest = (row["T"], 1) if interface["schedule"] == "time_stepped" else (1, row["T"])
+        hidden.append(Tap(row["layer"], size, ticks, largest, f"tap{k}_address" in ports, f"tap{k}_count" in ports))
+    if not hidden or "classes" not in interface["taps"][-1] or any("classes" in row for row in interface["taps"][:-1]):
+        raise InterfaceError("taps must end with the readout's, the only one that has classes")
+    missing = sorted(set(wanted) - ports)
+    if missing:
+        raise InterfaceError(f"ports must include {', '.join(missing)}")
+    return tuple(hidden[:-1]), hidden[-1]
+
+
+def export(network: Any, lanes: Sequence[int] | None = None) -> Design:
+    """The accelerator of `network`, written below the build folder where it does not lie there already."""
+    from hw import export as hw_export
+
+    folder = verilator.build_root() / network.digest[:16] / f"rtl-{_generator_key(lanes)}"
+    return Design.load(verilator.once(folder, lambda part: _write(hw_export.export, network, part, lanes)))
+
+
+def _write(write: Any, network: Any, folder: Path, lanes: Sequence[int] | None) -> None:
+    write(network, folder, lanes=None if lanes is None else list(lanes))
+
+
+def _generator_key(lanes: Sequence[int] | None) -> str:
+    """Names what turns a network into Verilog: the lanes, our code and Amaranth."""
+    code = hashlib.sha256()
+    for path in sorted([*(ROOMS / "hw").glob("*.py"), *(ROOMS / "sw").glob("*.py")]):
+        code.update(path.name.encode() + path.read_bytes())
+    return verilator.digest_of(
+        {
+            "lanes": None if lanes is None else list(lanes),
+            "code": code.hexdigest(),
+            "amaranth": metadata.version("amaranth"),
+        }
+    )
+
+
+def words(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (B, T, ...) as input words (uint64) and the B + 1 offsets of the frames.
+
+    Addresses ascend within a tick.
+    """
+    B, T = counts.shape[:2]
+    rows = counts.reshape(B * T, -1)
+    row, address = np.nonzero(rows)
+    per_row = np.bincount(row, minlength=B * T)
+    closing = np.cumsum(per_row) + np.arange(B * T)  # where each row's closing word stands
+    stream = np.zeros(len(row) + B * T, np.uint64)
+    value = rows[row, address].astype(np.uint64)
+    stream[np.arange(len(row)) + row] = address.astype(np.uint64) | value << COUNT_SHIFT
+    stream[closing] = TICK_BIT
+    stream[closing[T - 1 :: T]] = END_BIT
+    return stream, np.concatenate([[0], closing[T - 1 :: T] + 1])
+
+
+def unpack(stream: np.ndarray) -> dict[str, np.ndarray]:
+    """The fields of input words by name."""
+    address = (stream & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    count = ((stream >> COUNT_SHIFT) & np.uint64(0x3FFFFFFF)).astype(np.int64)
+    return {"address": address, "count": count, "tick": stream & TICK_BIT != 0, "end": stream & END_BIT != 0}

