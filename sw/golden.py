@@ -94,7 +94,7 @@ def _event_driven(network: Network, counts: Array, potentials: bool) -> Trace:
     found: dict[str, Array] = {}
     left: dict[str, Array] = {}
     sent = []
-    queue = golden_events.arrivals(counts.reshape(size, -1))
+    queue = golden_events.arrivals(counts.reshape(size, network.input.size))
     for i, layer in enumerate(network.hidden):
         queue, left[layer.name], count = golden_events.react(network, i, queue)
         found[layer.name] = count.astype(np.int32)
@@ -139,7 +139,7 @@ def _currents(network: Network, i: int, counts: Array) -> npt.NDArray[np.int64]:
     if t_in > layer.T:  # what a layer sums before it fires, the weights may see as one count
         counts = np.add.reduceat(counts.astype(np.int64), boundaries(t_in, layer.T)[:-1], axis=1)
     sums = current(layer, counts.reshape(-1, *counts.shape[2:]))
-    seen = sums.reshape(*counts.shape[:2], -1)
+    seen = sums.reshape(*counts.shape[:2], network.n_out(i))
     if t_in < layer.T:
         seen = seen[:, [held.start for held in source_ticks(t_in, layer.T)]]
     return seen

@@ -142,8 +142,8 @@ def _conv_rows(network: Network, i: int) -> tuple[Array, Array]:
     column, off_column = np.divmod(x + layer.padding - dx, layer.stride)
     hit = (off_row == 0) & (off_column == 0) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
     nobody = c_out * height * width
-    targets = np.where(hit & (c >= 0), (o * height + row) * width + column, nobody)
-    weights = np.where(targets < nobody, layer.weight[o, c, dy, dx], 0)
+    weights = np.where(hit, layer.weight[o, c, dy, dx], 0)  # (C, H, W, C_out, K, K)
+    targets = np.broadcast_to(np.where(hit, (o * height + row) * width + column, nobody), weights.shape)
     targets, weights = (table.reshape(network.n_in(i), -1) for table in (targets, weights))
     order = np.argsort(targets, axis=1, kind="stable")
     most = int(np.count_nonzero(targets < nobody, axis=1).max(initial=0))

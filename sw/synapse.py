@@ -33,7 +33,7 @@ def current(layer: Layer, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | N
     kind = _exact_type(matrix, inputs)
     flat = matrix.reshape(len(matrix), -1).T.astype(kind)  # (N_in or C*K*K, N_out or C_out)
     if layer.kind != "conv2d":
-        sums: npt.NDArray[Any] = inputs.reshape(len(inputs), -1).astype(kind) @ flat
+        sums: npt.NDArray[Any] = inputs.reshape(len(inputs), len(flat)).astype(kind) @ flat
         return sums.astype(np.int64)
     edge = layer.padding
     padded = np.pad(inputs, ((0, 0), (0, 0), (edge, edge), (edge, edge))).astype(kind)
@@ -50,7 +50,7 @@ def _convolve(padded: npt.NDArray[Any], flat: npt.NDArray[Any], kernel: int, str
     for first in range(0, frames, chunk):
         rows = windows[first : first + chunk].reshape(-1, height, width, len(flat)) @ flat
         maps[first : first + chunk] = rows.transpose(0, 3, 1, 2)
-    return maps.reshape(frames, -1)
+    return maps.reshape(frames, flat.shape[1] * height * width)
 
 
 def _exact_type(weight: npt.NDArray[Any], counts: npt.NDArray[Any]) -> type[Any]:

@@ -129,7 +129,11 @@ def merge(traces: Sequence[Trace]) -> Trace:
         if list(names) != list(named[0]):
             odd = sorted(set(names) ^ set(named[0]))
             raise ValueError(f"traces to merge must have the same arrays; only one of two has {', '.join(odd)}")
-    return _from_arrays({name: np.concatenate([names[name] for names in named]) for name in named[0]})
+    joined = _from_arrays({name: np.concatenate([names[name] for names in named]) for name in named[0]})
+    for attribute in ("spikes", "v"):  # asked for, but no layer has any
+        if getattr(joined, attribute) is None and getattr(traces[0], attribute) is not None:
+            setattr(joined, attribute, {})
+    return joined
 
 
 def _from_arrays(named: dict[str, Ints]) -> Trace:

@@ -14,7 +14,18 @@ from sw.widths import bounds, signed_width
 
 @pytest.mark.parametrize(
     "lo, hi, width",
-    [(0, 0, 1), (-1, 0, 1), (0, 1, 2), (-2, 1, 2), (-2, 2, 3), (-8, 7, 4), (-9, 7, 5), (0, 127, 8), (0, 128, 9), (-129, 0, 9)],
+    [
+        (0, 0, 1),
+        (-1, 0, 1),
+        (0, 1, 2),
+        (-2, 1, 2),
+        (-2, 2, 3),
+        (-8, 7, 4),
+        (-9, 7, 5),
+        (0, 127, 8),
+        (0, 128, 9),
+        (-129, 0, 9),
+    ],
 )
 def test_signed_width(lo: int, hi: int, width: int) -> None:
     assert signed_width(lo, hi) == width
@@ -102,7 +113,10 @@ def test_time_stepped_bound_of_a_readout_is_reached(mode: str, leak_shift: int |
 
 
 @pytest.mark.parametrize("seed", range(40))
-@pytest.mark.parametrize("schedule, neuron", [("two_phase", "signed"), ("time_stepped", "signed"), ("event_driven", "signed"), ("event_driven", "unsigned")])
+@pytest.mark.parametrize(
+    "schedule, neuron",
+    [("two_phase", "signed"), ("time_stepped", "signed"), ("event_driven", "signed"), ("event_driven", "unsigned")],
+)
 def test_golden_stays_inside_the_bounds(seed: int, schedule: str, neuron: str) -> None:
     rng = np.random.default_rng(seed)
     kinds = [("dense", "dense"), ("conv2d", "dense")][seed % 2]
