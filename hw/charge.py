@@ -26,7 +26,7 @@ class Charge(wiring.Component):
     op : Op                       layout of `op`
     lanes, weight_bits : int
     rows : Sequence[int]          weight rows: lane k in bits [k * weight_bits, (k + 1) * weight_bits)
-    starts : Sequence[int]        row of each group: lane k's start, `width` bits
+    starts : Sequence[int]        row of each bias phase and group (`Op.table`): lane k's start, `width` bits
     width : int                   of a sum, as proved by `sw.widths`
 
     Members
@@ -72,8 +72,8 @@ class Charge(wiring.Component):
         return m
 
     def _start_row(self, m: Module) -> Value:
-        """The starts of the group of the operation that reaches the accumulators, addressed one cycle before."""
-        early = delay(m, self.op.group, self.latency - 2, "group")
+        """The starts for the operation that reaches the accumulators, addressed one cycle before."""
+        early = delay(m, self.op.table, self.latency - 2, "table")
         return table(m, self._rom, f"{self._name}_start.hex", self._lanes * self._width, self._starts, early)
 
     def _times_count(self, m: Module, rows: Sequence[Signal], op: Value) -> tuple[list[Value], Value]:

@@ -12,7 +12,7 @@ from typing import Any
 from amaranth.back import verilog
 
 from hw.accelerator import default_lanes
-from hw.memory import ROM_VERILOG
+from hw.memory import rom_module, rom_verilog
 from hw.top import Top
 from sw.network import Network
 from sw.rom import DenseRom, hex_lines
@@ -50,9 +50,11 @@ def texts(top: Top) -> dict[str, str]:
     network, name = core.network, module_name(core.network.name)
     memories = {file: memory for layer, contents in zip(network.layers, core.contents) for file, memory in _memories(layer.name, contents).items()}
     source = verilog.convert(top, name=name, emit_src=False, strip_internal_attrs=True)
-    files = {f"{name}.v": _header(top, name) + (ROM_VERILOG + "\n" + _body(source)).replace("polyrhythm_rom", f"{name}_rom")}
-    files |= {file: hex_lines(rows, bits) for file, (rows, bits, _) in memories.items() if file in source}
-    used = {file: {"rows": len(rows), "row_bits": bits, "layout": layout} for file, (rows, bits, layout) in memories.items() if file in files}
+    memories = {file: memory for file, memory in memories.items() if rom_module(file) in source}  # equal rows are constants
+    roms = "".join(rom_verilog(file, bits, len(rows)) for file, (rows, bits, _) in memories.items())
+    files = {f"{name}.v": _header(top, name) + "\n" + (roms + _body(source)).replace("polyrhythm_", f"{name}_")}
+    files |= {file: hex_lines(rows, bits) for file, (rows, bits, _) in memories.items()}
+    used = {file: {"rows": len(rows), "row_bits": bits, "layout": layout} for file, (rows, bits, layout) in memories.items()}
     files["interface.json"] = _json(_interface(top, name, used))
     files["manifest.json"] = _json({
         "format": FORMAT, "network": network.name, "digest": network.digest, "lanes": list(core.lanes),
@@ -73,19 +75,20 @@ def _memories(name: str, contents: DenseRom) -> dict[str, tuple[Sequence[int], i
     def fields(bits: int) -> str:
         return f"lane k in bits [k * {bits} +: {bits}], two's complement; neuron = group * {lanes} + k"
 
+    phase = f"row = phase * {groups} + group, phase of tick t: {list(contents.phases)}[t]" if tables else "row = group"
     memories: dict[str, tuple[Sequence[int], int, str]] = {
         f"{name}_weight.hex": (contents.weights, lanes * contents.weight_bits,
                                f"row = group * {contents.n_in} + input; {fields(contents.weight_bits)}"),
         f"{name}_start.hex": (contents.starts, lanes * contents.sum_bits,
-                              f"row = group; what a sum starts with; {fields(contents.sum_bits)}"),
+                              f"{phase}; what a sum starts with; {fields(contents.sum_bits)}"),
     }
     if contents.thresholds is not None:
         bits = max(contents.thresholds).bit_length()
         memories[f"{name}_threshold.hex"] = (contents.thresholds, bits, "row = neuron; threshold, unsigned")
     if tables is not None:
-        phase = f"row = phase * {groups} + group, phase of tick t: {list(contents.phases)}[t]"
-        memories[f"{name}_bias.hex"] = (tables.bias, lanes * tables.bias_bits, f"{phase}; bias; {fields(tables.bias_bits)}")
-        memories[f"{name}_reach.hex"] = (tables.reach, lanes * tables.reach_bits, f"{phase}; bias - threshold; {fields(tables.reach_bits)}")
+        memories[f"{name}_reach.hex"] = (tables.reach, lanes * tables.reach_bits, f"{phase}; b(t) - threshold; {fields(tables.reach_bits)}")
+        memories[f"{name}_threshold.hex"] = (tables.thresholds, lanes * tables.threshold_bits,
+                                             f"row = group; threshold, unsigned; {fields(tables.threshold_bits)}")
         memories[f"{name}_rest.hex"] = (tables.rest, lanes * tables.v_bits,
                                         f"row = group; potential at the start of a frame; {fields(tables.v_bits)}")
     return memories

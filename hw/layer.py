@@ -43,7 +43,7 @@ class Swept(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a sweep's issue to its finished group."""
-        return self.charge.latency + (Membrane.latency if self.membrane else 0)
+        return self.charge.latency + (self.membrane.latency if self.membrane else 0)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

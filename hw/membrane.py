@@ -23,16 +23,16 @@ class Dynamics:
 
 
 class Membrane(wiring.Component):
-    """Sweeps groups of membrane potentials, one group per cycle, in two pipeline stages.
+    """Sweeps groups of membrane potentials, one group per cycle.
 
-    v <- v - (v >> leak_shift) + current + bias; a spike where v >= threshold; then v - threshold or 0. Both outcomes, v + X and
-    v + Y with X = current + bias and Y = X - threshold, are computed side by side, so the loop from v to v is one adder, one
-    multiplexer and the leak: a group can be swept again in the next cycle.
+    v <- v - (v >> leak_shift) + current + bias; a spike where v >= threshold; then v - threshold or 0. Here y = current + bias -
+    threshold comes in as one number, so the sign of v + y is the comparison, and a neuron that stays silent gets its threshold
+    back. The loop from v to v closes in one cycle: a group can be swept again in the next one.
 
     Members
     -------
     done, coming, swept, sums : as of `Charge`
-    o_done, o_swept           : a swept word, two cycles after `done`
+    o_done, o_swept           : a swept word, `latency` cycles after `done`
     fire : Out(lanes)         : who spiked
     v                         : potentials after the reset
     """
@@ -46,49 +46,56 @@ class Membrane(wiring.Component):
             "o_done": Out(1), "o_swept": Out(op), "fire": Out(lanes), "v": Out(data.ArrayLayout(signed(tables.v_bits), lanes)),
         })
 
-    latency = 2
+    @property
+    def latency(self) -> int:
+        """Cycles from `done` to `o_done`: one more where the current is held, because the bias is added then."""
+        return 2 if self._held else 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         tables, dynamics = self._tables, self._dynamics
-        currents = self._hold(m) if self._held else [self.sums[k] for k in range(tables.lanes)]
-        bias = table(m, self._rom, f"{self._name}_bias.hex", tables.lanes * tables.bias_bits, tables.bias, self.coming.table)
-        reach = table(m, self._rom, f"{self._name}_reach.hex", tables.lanes * tables.reach_bits, tables.reach, self.coming.table)
-        op = delay(m, self.swept, 1, "op")
+        if self._held:
+            before, op, ys = self.swept, delay(m, self.swept, 1, "op"), self._hold(m)
+        else:
+            before, op, ys = self.coming, self.swept, [self.sums[k] for k in range(tables.lanes)]
+        threshold = table(m, self._rom, f"{self._name}_threshold.hex", tables.lanes * tables.threshold_bits, tables.thresholds, before.group)
 
-        rest = tables.rest[0]
-        v = [Signal(signed(tables.v_bits), init=(rest >> k * tables.v_bits) % (1 << tables.v_bits), name=f"v_{k}")
+        v = [Signal(signed(tables.v_bits), init=tables.rest[0] >> k * tables.v_bits & (1 << tables.v_bits) - 1, name=f"v_{k}")
              for k in range(tables.lanes)]
         after = [Signal(signed(tables.v_bits), name=f"after_{k}") for k in range(tables.lanes)]
         fire = Signal(tables.lanes)
-        for k, current in enumerate(currents):
-            x = Signal(signed(tables.x_bits), name=f"x_{k}")
-            m.d.sync += x.eq(current + bias.word_select(k, tables.bias_bits).as_signed())
+        for k, y in enumerate(ys):
             leaked = v[k] if dynamics.leak_shift is None else v[k] - (v[k] >> dynamics.leak_shift)
-            if not dynamics.fires:
-                m.d.comb += after[k].eq(leaked + x)
-                continue
-            y = Signal(signed(tables.y_bits), name=f"y_{k}")
-            m.d.sync += y.eq(current + reach.word_select(k, tables.reach_bits).as_signed())
             above = Signal(signed(tables.above_bits), name=f"above_{k}")
-            m.d.comb += [
-                above.eq(leaked + y), fire[k].eq(above >= 0),
-                after[k].eq(Mux(fire[k], above if dynamics.reset == "subtract" else 0, leaked + x)),
-            ]
-        self._store(m, op, v, after)
+            m.d.comb += above.eq(leaked + y)
+            if not dynamics.fires:
+                m.d.comb += after[k].eq(above)
+                continue
+            back = threshold.word_select(k, tables.threshold_bits) & (~fire[k]).replicate(tables.threshold_bits)
+            silent = above + back
+            m.d.comb += [fire[k].eq(above >= 0), after[k].eq(silent if dynamics.reset == "subtract" else Mux(fire[k], 0, silent))]
+        self._store(m, op, before, v, after)
         m.d.sync += [self.fire.eq(fire), self.v.as_value().eq(Cat(after)), self.o_swept.eq(op), self.o_done.eq(op.sweep)]
         return m
 
     def _hold(self, m: Module) -> list[Value]:
-        """The step's current: the finished sum, or in a held tick the one that was used `groups` sweeps ago."""
-        width = self.sums.shape().elem_shape.width
-        m.submodules.held = ring = Ring(len(self.sums.as_value()), self._tables.groups)
+        """Current plus bias minus threshold; the current is the finished sum, or in a held tick that of `groups` sweeps ago."""
+        tables, width = self._tables, self.sums.shape().elem_shape.width
+        m.submodules.held = ring = Ring(len(self.sums.as_value()), tables.groups)
         currents = Mux(self.swept.held, ring.o, self.sums.as_value())
         m.d.comb += [ring.move.eq(self.done), ring.i.eq(currents)]
-        return [currents.word_select(k, width).as_signed() for k in range(self._tables.lanes)]
+        reach = table(m, self._rom, f"{self._name}_reach.hex", tables.lanes * tables.reach_bits, tables.reach, self.coming.table)
+        ys = [Signal(signed(tables.y_bits), name=f"y_{k}") for k in range(tables.lanes)]
+        for k, y in enumerate(ys):
+            current = currents.word_select(k, width).as_signed()
+            m.d.sync += y.eq(current + reach.word_select(k, tables.reach_bits).as_signed())
+        return list(ys)
 
-    def _store(self, m: Module, op: Value, v: list[Signal], after: list[Signal]) -> None:
-        """Put the swept word away and bring the next group's; a new frame's first sweeps find the resting state instead."""
+    def _store(self, m: Module, op: Value, before: Value, v: list[Signal], after: list[Signal]) -> None:
+        """Put the swept word away and bring the next group's; a new frame's first sweeps find the resting state instead.
+
+        `before` is the operation one cycle before it is `op`: time to read the next group's row.
+        """
         groups, lanes = self._tables.groups, self._tables.lanes
         opening = Signal(init=1)  # the groups at hand are in the first tick of a frame
         last_group = op.group == groups - 1
@@ -97,8 +104,8 @@ class Membrane(wiring.Component):
             m.submodules.state = ring = Ring(len(stored), groups - 1)
             m.d.comb += [ring.move.eq(op.sweep), ring.i.eq(stored)]
             stored = ring.o
-        upcoming = Mux(self.swept.group == groups - 1, 0, self.swept.group + 1) if groups > 1 else self.swept.group
-        rest = table(m, self._rom, f"{self._name}_rest.hex", lanes * self._tables.v_bits, self._tables.rest, upcoming)
+        next_group = Mux(before.group == groups - 1, 0, before.group + 1) if groups > 1 else before.group
+        rest = table(m, self._rom, f"{self._name}_rest.hex", lanes * self._tables.v_bits, self._tables.rest, next_group)
         with m.If(op.sweep):
             m.d.sync += Cat(v).eq(Mux(Mux(last_group, op.closing, opening), rest, stored))
             with m.If(last_group):

@@ -26,32 +26,34 @@ class Rom(wiring.Component):
 
 
 class HexRom(Rom):
-    """The same memory as an instance of the Verilog module `ROM_VERILOG`, whose contents stand in a hex file of their own."""
+    """The same memory as an instance of a Verilog module, see `rom_verilog`, whose contents stand in a hex file of their own."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = Instance(
-            "polyrhythm_rom", ("p", "FILE", self.file), ("p", "ROWS", len(self.rows)), ("p", "WIDTH", self.width),
-            ("p", "ADDRESS", len(self.address)), ("i", "clk", ClockSignal()), ("i", "address", self.address), ("o", "data", self.data))
+        m.submodules.memory = Instance(rom_module(self.file), ("i", "clk", ClockSignal()), ("i", "address", self.address),
+                                       ("o", "data", self.data))
         return m
 
 
-ROM_VERILOG = """\
-// Read-only memory: ROWS words of WIDTH bits, read one clock edge after the address. FILE: one hexadecimal word a line.
-module polyrhythm_rom #(
-    parameter FILE = "",
-    parameter ROWS = 1,
-    parameter WIDTH = 1,
-    parameter ADDRESS = 1
-) (
-    input  wire               clk,
-    input  wire [ADDRESS-1:0] address,
-    output reg  [WIDTH-1:0]   data
+def rom_module(file: str) -> str:
+    """Verilog module of the memory whose contents stand in `file`; the export puts the top's name for `polyrhythm`."""
+    return f"polyrhythm_{file.removesuffix('.hex')}_rom"
+
+
+def rom_verilog(file: str, width: int, rows: int) -> str:
+    """A read-only memory in Verilog: `rows` words of `width` bits, read one clock edge after the address."""
+    return f"""\
+// {file}: {rows} words of {width} bits, one hexadecimal word a line; read one clock edge after the address.
+module {rom_module(file)} (
+    input  wire clk,
+    input  wire [{bits_for(rows - 1) - 1}:0] address,
+    output reg  [{width - 1}:0] data
 );
-    reg [WIDTH-1:0] memory [0:ROWS-1];
-    initial $readmemh(FILE, memory);
+    reg [{width - 1}:0] memory [0:{rows - 1}];
+    initial $readmemh("{file}", memory);
     always @(posedge clk) data <= memory[address];
 endmodule
+
 """
 
 

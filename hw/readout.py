@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.events import bits_for, delay
 
-RADIX = 4  # sums that one stage of the tree compares with each other, all pairs at once
+RADIX = 2  # sums that one stage of the tree compares with each other, all pairs at once; 4 would halve the stages and the clock
 
 Entry = tuple[Value, Value, Value]  # sum, lane, whether there is such a neuron
 

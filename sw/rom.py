@@ -19,30 +19,31 @@ Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class NeuronTables:
-    """Per-neuron constants of a time_stepped layer, by group; bias and reach also by bias phase (row phase * groups + group).
+    """Per-neuron constants of a time_stepped layer, a row for each group.
 
-    bias: b(t); reach: b(t) - threshold (bias again on the readout); rest: potential at the start of a frame
-    x, y, above: proven bits of current + bias, current + reach, and v - threshold
+    reach: b(t) - threshold (b(t) on the readout), row phase * groups + group; it starts a step's sum, or, where the current is
+    held for several ticks, is added in each of them
+    thresholds; rest: potential at the start of a frame
+    y, above, v: proven bits of current + reach, v - threshold before the reset, and v after it
     """
 
     lanes: int
     groups: int
-    bias: tuple[int, ...]
-    bias_bits: int
     reach: tuple[int, ...]
     reach_bits: int
+    thresholds: tuple[int, ...]
+    threshold_bits: int
     rest: tuple[int, ...]
-    v_bits: int
-    x_bits: int
     y_bits: int
     above_bits: int
+    v_bits: int
 
 
 @dataclass(frozen=True)
 class DenseRom:
     """Everything that a dense layer or readout needs to know of its network.
 
-    weights: row group * n_in + input; starts: row of each group, what a sum begins with; repeats: ticks that each step's current
+    weights: row group * n_in + input; starts: what a sum begins with, row phase * groups + group; repeats: ticks that each step's current
     is held for; kept_ticks: which source ticks end a step (T_in > T); phases: bias row of each tick; thresholds: two_phase only
     """
 
@@ -64,9 +65,7 @@ class DenseRom:
     @property
     def capacity(self) -> int:
         """Most events of one step: every input once in each source tick that the step merges."""
-        steps = sum(self.kept_ticks)
-        edges = [0] + [k + 1 for k, kept in enumerate(self.kept_ticks) if kept]
-        return self.n_in * max(edges[s + 1] - edges[s] for s in range(steps))
+        return self.n_in * _most_merged(self.kept_ticks)
 
 
 def dense(network: Network, i: int, lanes: int) -> DenseRom:
@@ -75,21 +74,23 @@ def dense(network: Network, i: int, lanes: int) -> DenseRom:
     if not 1 <= lanes <= n_out:
         raise ValueError(f"layer {i} ({layer.name}): lanes must be 1..{n_out}, not {lanes}")
     groups = -(-n_out // lanes)
-    stepped = network.schedule == "time_stepped"
-    start = np.zeros(n_out, np.int64) if stepped else layer.v0 + layer.bias
-    if not stepped and layer.threshold is not None:
-        start = start - layer.threshold  # so that the sign of a finished sum says whether the neuron fires
-    low, high = drive(network, i)
-    merged = max(1, *np.diff(boundaries(network.t_in(i), layer.T))) if stepped and network.t_in(i) > layer.T else 1
-    sums = _hull(start, start + merged * low, start + merged * high)
-    idle = -1 if not stepped and layer.threshold is not None else 0
-    sum_bits = signed_width(min(*sums, idle), max(*sums, idle))
     repeats, kept = _steps(network, i)
-    tables, phases = _neuron_tables(network, i, lanes, groups, sums) if stepped else (None, (0,))
+    low, high = drive(network, i)
+    tables = None
+    if network.schedule == "time_stepped":
+        tables, starts, phases = _time_stepped(network, i, lanes, groups, held=max(repeats) > 1)
+        idle, merged = -1 if max(repeats) == 1 and layer.threshold is not None else 0, _most_merged(kept)
+    else:
+        start = layer.v0 + layer.bias
+        if layer.threshold is not None:
+            start = start - layer.threshold  # so that the sign of a finished sum says whether the neuron fires
+        starts, phases, idle, merged = start[None], (0,), 0 if layer.threshold is None else -1, 1
+    sums = _hull(starts, starts + merged * low, starts + merged * high)
+    sum_bits = signed_width(min(*sums, idle), max(*sums, idle))
     return DenseRom(
         lanes, groups, network.n_in(i), n_out, layer.weight_bits, _weights(layer.weight, lanes, groups, layer.weight_bits), sums, sum_bits,
-        pack(_grouped(start, lanes, groups, idle), sum_bits), repeats, kept, phases, tables,
-        None if stepped or layer.threshold is None else tuple(int(t) for t in layer.threshold))
+        pack(_grouped(starts, lanes, groups, idle), sum_bits), repeats, kept, phases, tables,
+        None if tables or layer.threshold is None else tuple(int(t) for t in layer.threshold))
 
 
 def pack(values: Array, bits: int) -> tuple[int, ...]:
@@ -128,23 +129,30 @@ def _steps(network: Network, i: int) -> tuple[tuple[int, ...], tuple[bool, ...]]
     return tuple(b - a for a, b in zip(edges, edges[1:], strict=False)), (True,) * t_in
 
 
-def _neuron_tables(network: Network, i: int, lanes: int, groups: int, sums: tuple[int, int]) -> tuple[NeuronTables, tuple[int, ...]]:
+def _time_stepped(network: Network, i: int, lanes: int, groups: int, held: bool) -> tuple[NeuronTables, Array, tuple[int, ...]]:
+    """The tables, what sums start with (phases, N_out), and the bias phase of each tick."""
     layer = network.layers[i]
     shares, phases = np.unique(bias_at(layer.bias, layer.T, layer.bias_mode), axis=0, return_inverse=True)  # (phases, N_out), (T,)
-    threshold = np.zeros_like(layer.v0) if layer.threshold is None else layer.threshold.astype(np.int64)
-    reach, idle_reach = (shares, 0) if layer.threshold is None else (shares - threshold, -1)
-    v_low, v_high = bounds(network, i).v
-    bias_range, reach_range, rest_range = _hull(shares, np.zeros(1, np.int64)), _hull(reach, np.array([idle_reach])), _hull(layer.v0)
-    v_range = (min(v_low, 0, *rest_range), max(v_high, 0, *rest_range))
+    threshold = np.zeros(len(layer.bias), np.int64) if layer.threshold is None else layer.threshold.astype(np.int64)
+    reach = shares - threshold
+    idle, idle_threshold = (0, 0) if layer.threshold is None else (-1, 1)  # lanes without a neuron stay at v = 0 and never fire
+    proved = bounds(network, i)
+    v = (min(proved.v[0], 0), max(proved.v[1], 0))
     tables = NeuronTables(
         lanes, groups,
-        pack(_grouped(shares, lanes, groups, 0), bias_bits := signed_width(*bias_range)), bias_bits,
-        pack(_grouped(reach, lanes, groups, idle_reach), reach_bits := signed_width(*reach_range)), reach_bits,
-        pack(_grouped(layer.v0, lanes, groups, 0), v_bits := signed_width(*v_range)), v_bits,
-        x_bits=signed_width(sums[0] + bias_range[0], sums[1] + bias_range[1]),
-        y_bits=signed_width(sums[0] + reach_range[0], sums[1] + reach_range[1]),
-        above_bits=signed_width(v_range[0] - int(threshold.max()) - 1, v_range[1]))
-    return tables, tuple(int(p) for p in phases.reshape(-1))
+        pack(_grouped(reach, lanes, groups, idle), reach_bits := signed_width(min(idle, int(reach.min())), max(idle, int(reach.max())))), reach_bits,
+        pack(_grouped(threshold[None], lanes, groups, idle_threshold), int(threshold.max()).bit_length() or 1),
+        int(threshold.max()).bit_length() or 1,
+        pack(_grouped(layer.v0[None], lanes, groups, 0), v_bits := signed_width(*v)),
+        y_bits=signed_width(proved.acc[0] + min(idle, int(reach.min())), proved.acc[1] + max(idle, int(reach.max()))),
+        above_bits=signed_width(v[0] - max(int(threshold.max()), idle_threshold), v[1]), v_bits=v_bits)
+    return tables, np.zeros_like(reach[:1]) if held else reach, tuple(int(p) for p in phases.reshape(-1))
+
+
+def _most_merged(kept: Sequence[bool]) -> int:
+    """Most source ticks that one step sums up."""
+    ends = [k for k, keep in enumerate(kept) if keep]
+    return max(end - before for before, end in zip([-1, *ends], ends, strict=False))
 
 
 def _hull(*arrays: Array) -> tuple[int, int]:
