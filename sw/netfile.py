@@ -156,8 +156,7 @@ def _build(header: dict[str, Any], tensors: Tensors) -> Network:
         name: _profile(name, entry, layers, source)
         for name, entry in json_object("profiles", header.get("profiles") or {}).items()
     }
-    source.refuse_rest()
-    return Network(
+    network = Network(
         name=header["name"],
         schedule=header["schedule"],
         input=Input(tuple(_list("input: shape", given["shape"])), given["T"], given["max_count"]),
@@ -167,6 +166,8 @@ def _build(header: dict[str, Any], tensors: Tensors) -> Network:
         labels=tuple(_list("labels", header.get("labels") or [])),
         provenance=json_object("provenance", header.get("provenance") or {}),
     )
+    source.refuse_rest()
+    return network
 
 
 def _layer(i: int, value: Any, schedule: Any, tensors: _Tensors) -> Layer:

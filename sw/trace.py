@@ -89,8 +89,8 @@ class Trace:
     def load(path: str | os.PathLike[str]) -> Trace:
         """Read a trace file; ValueError names what is wrong with it."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return _from_arrays({name: file[name] for name in file.files})
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                return _from_arrays({name: archive[name] for name in archive.files})
         except OSError as error:
             if error.errno is not None:
                 raise
