@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,8 +16,8 @@ COUNT_BITS_PER_STAGE = 4  # bits of an event's count that one pipeline stage mul
 class Charge(wiring.Component):
     """Operations in, one word of `lanes` sums out for every sweep.
 
-    The pipeline never stalls: row address -> memory -> register -> (count multiplier) -> accumulator. A sum starts at its row of
-    `starts`, so a bias or a threshold that is to be in the sum costs no adder.
+    The pipeline never stalls: row address -> memory -> register -> (count multiplier) -> accumulator. A sweep adds nothing: it
+    takes the sum away and puts the next one's start in its place, so a bias or a threshold that is to be in the sum costs no adder.
 
     Parameters
     ----------
@@ -63,17 +63,18 @@ class Charge(wiring.Component):
             terms, op = self._times_count(m, rows, op)
 
         start = self._start_row(m)
-        sums = [Signal(signed(self._width), name=f"sum_{k}") for k in range(self._lanes)]
-        for k, (total, term) in enumerate(zip(sums, terms)):
-            begin = start.word_select(k, self._width).as_signed()
-            m.d.sync += total.eq(Mux(op.first, begin, total) + term)
-        m.d.comb += [self.sums.as_value().eq(Cat(sums)), self.coming.eq(op),
-                     self.swept.eq(delay(m, op, 1, "swept")), self.done.eq(self.swept.sweep)]
+        mask = (1 << self._width) - 1
+        for k, (term, word) in enumerate(zip(terms, self.sums)):
+            total = Signal(signed(self._width), init=_as_signed(self._starts[0] >> k * self._width & mask, self._width), name=f"sum_{k}")
+            m.d.sync += total.eq(total + term)
+            with m.If(op.sweep):
+                m.d.sync += [word.eq(total), total.eq(start.word_select(k, self._width))]
+        m.d.comb += [self.coming.eq(op), self.swept.eq(delay(m, op, 1, "swept")), self.done.eq(self.swept.sweep)]
         return m
 
     def _start_row(self, m: Module) -> Value:
-        """The starts for the operation that reaches the accumulators, addressed one cycle before."""
-        early = delay(m, self.op.table, self.latency - 2, "table")
+        """The start of the sum behind the sweep that reaches the accumulators, addressed one cycle before."""
+        early = delay(m, self.op.following, self.latency - 2, "following")
         return table(m, self._rom, f"{self._name}_start.hex", self._lanes * self._width, self._starts, early)
 
     def _times_count(self, m: Module, rows: Sequence[Signal], op: Value) -> tuple[list[Value], Value]:
@@ -106,3 +107,7 @@ def _shift_add(weight: Value, count: Value) -> Value:
 def _stages(count_bits: int) -> int:
     return -(-count_bits // COUNT_BITS_PER_STAGE)
 
+
+
+def _as_signed(bits: int, width: int) -> int:
+    return bits - (bits >> (width - 1) << width)

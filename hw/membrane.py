@@ -107,6 +107,8 @@ class Membrane(wiring.Component):
         next_group = Mux(before.group == groups - 1, 0, before.group + 1) if groups > 1 else before.group
         rest = table(m, self._rom, f"{self._name}_rest.hex", lanes * self._tables.v_bits, self._tables.rest, next_group)
         with m.If(op.sweep):
-            m.d.sync += Cat(v).eq(Mux(Mux(last_group, op.closing, opening), rest, stored))
-            with m.If(last_group):
-                m.d.sync += opening.eq(op.closing)
+            m.d.sync += Cat(v).eq(stored)
+        with m.If(op.sweep & last_group):
+            m.d.sync += opening.eq(op.closing)
+        with m.If(op.sweep & Mux(last_group, op.closing, opening)):  # outermost, so that it can be the flip-flops' own reset
+            m.d.sync += Cat(v).eq(rest)

@@ -10,6 +10,9 @@ from amaranth.lib.wiring import In, Out
 from hw.events import bits_for
 
 
+LOGIC_ROWS = 32  # memories of up to so many rows are cheaper in lookup tables than in a block RAM of their own
+
+
 class Rom(wiring.Component):
     """`rows` words of `width` bits, read one cycle after the address; `file` names its contents in an export."""
 
@@ -49,6 +52,7 @@ module {rom_module(file)} (
     input  wire [{bits_for(rows - 1) - 1}:0] address,
     output reg  [{width - 1}:0] data
 );
+    (* rom_style = "{'block' if rows > LOGIC_ROWS else 'logic'}" *)
     reg [{width - 1}:0] memory [0:{rows - 1}];
     initial $readmemh("{file}", memory);
     always @(posedge clk) data <= memory[address];

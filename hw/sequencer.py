@@ -19,16 +19,16 @@ class Op(data.StructLayout):
     """One operation on one group of neurons; nothing is asked where neither `integrate` nor `sweep` is set.
 
     row, count : weight row of the event and how many spikes it stands for (`count` absent where always 1)
-    first      : this operation starts the group's sum
     held       : sweep with the current of the sweep before
     group, table, closing : which group, its row in the neuron tables (bias phase and group), and its last sweep of the frame
+    following  : of a sweep, the `table` of the sum that begins behind it
     """
 
     def __init__(self, rows: int, count_bits: int, groups: int, tables: int):
         self.count_bits = count_bits
         count = {"count": count_bits} if count_bits else {}
-        super().__init__({"integrate": 1, "sweep": 1, "row": bits_for(rows - 1), **count, "first": 1, "held": 1,
-                          "group": bits_for(groups - 1), "table": bits_for(tables - 1), "closing": 1})
+        super().__init__({"integrate": 1, "sweep": 1, "row": bits_for(rows - 1), **count, "held": 1, "closing": 1,
+                          "group": bits_for(groups - 1), "table": bits_for(tables - 1), "following": bits_for(tables - 1)})
 
 
 class Sequencer(wiring.Component):
@@ -68,7 +68,7 @@ class Sequencer(wiring.Component):
         left = Signal(range(max(self._repeats)))  # further ticks that the current is held for
         last_group = group == groups - 1
         may_sweep = self._credit(m, sweep, closing & last_group)
-        repeats, table = self._counters(m, sweep & last_group, finish, ended)
+        repeats, table, next_table = self._counters(m, sweep & last_group, finish, ended)
         was_ended = Signal()
 
         def after_sweep(further: Value, next_group: str) -> None:
@@ -104,11 +104,8 @@ class Sequencer(wiring.Component):
                     after_sweep(left, "held")
 
         op = Signal(self._shape)
-        fresh = Signal(init=1)  # nothing of this group's sum has been issued
-        with m.If(integrate | sweep):
-            m.d.sync += fresh.eq(sweep)
-        m.d.comb += [op.integrate.eq(integrate), op.sweep.eq(sweep), op.first.eq(fresh), op.held.eq(held),
-                     op.group.eq(group), op.table.eq(table + group), op.closing.eq(closing)]
+        m.d.comb += [op.integrate.eq(integrate), op.sweep.eq(sweep), op.held.eq(held), op.closing.eq(closing), op.group.eq(group),
+                     op.table.eq(table + group), op.following.eq(Mux(last_group, next_table, table + group + 1))]
         if groups == 1:
             self._fill(m, op, word, word.address)
             m.d.comb += self.op.eq(op)
@@ -123,16 +120,18 @@ class Sequencer(wiring.Component):
         m.d.sync += free.eq(free - (sweep & needs) + self.returned)
         return ~needs | (free != 0)
 
-    def _counters(self, m: Module, tick_done: Value, finish: Value, ended: Value) -> tuple[Value, Value]:
-        """Further ticks that the step at hand is held for, and where the neuron tables of the tick at hand begin."""
+    def _counters(self, m: Module, tick_done: Value, finish: Value, ended: Value) -> tuple[Value, Value, Value]:
+        """Further ticks that the step at hand is held for, and where the neuron tables of this tick and of the next one begin."""
         step = Signal(range(max(len(self._repeats), 2)))
         tick = Signal(range(max(len(self._phases), 2)))
         frame_done = finish & ended
+        next_tick = Mux(frame_done, 0, tick + 1)
         with m.If(finish):
             m.d.sync += step.eq(Mux(frame_done, 0, step + 1))
         with m.If(tick_done):
-            m.d.sync += tick.eq(Mux(frame_done, 0, tick + 1))
-        return _entry(step, [r - 1 for r in self._repeats]), _entry(tick, [p * self._groups for p in self._phases])
+            m.d.sync += tick.eq(next_tick)
+        tables = [p * self._groups for p in self._phases]
+        return _entry(step, [r - 1 for r in self._repeats]), _entry(tick, tables), _entry(next_tick, tables)
 
     def _keep(self, m: Module, live: Value, integrate: Value, sweep: Value, finish: Value) -> Replay:
         """The step's events, written while they arrive, read again for every further group."""

@@ -132,7 +132,10 @@ def _steps(network: Network, i: int) -> tuple[tuple[int, ...], tuple[bool, ...]]
 def _time_stepped(network: Network, i: int, lanes: int, groups: int, held: bool) -> tuple[NeuronTables, Array, tuple[int, ...]]:
     """The tables, what sums start with (phases, N_out), and the bias phase of each tick."""
     layer = network.layers[i]
-    shares, phases = np.unique(bias_at(layer.bias, layer.T, layer.bias_mode), axis=0, return_inverse=True)  # (phases, N_out), (T,)
+    by_tick = bias_at(layer.bias, layer.T, layer.bias_mode)  # (T, N_out)
+    kinds: dict[bytes, int] = {}
+    phases = tuple(kinds.setdefault(share.tobytes(), len(kinds)) for share in by_tick)  # tick 0 has phase 0
+    shares = np.stack([by_tick[phases.index(phase)] for phase in range(len(kinds))])  # (phases, N_out)
     threshold = np.zeros(len(layer.bias), np.int64) if layer.threshold is None else layer.threshold.astype(np.int64)
     reach = shares - threshold
     idle, idle_threshold = (0, 0) if layer.threshold is None else (-1, 1)  # lanes without a neuron stay at v = 0 and never fire
@@ -146,7 +149,7 @@ def _time_stepped(network: Network, i: int, lanes: int, groups: int, held: bool)
         pack(_grouped(layer.v0[None], lanes, groups, 0), v_bits := signed_width(*v)),
         y_bits=signed_width(proved.acc[0] + min(idle, int(reach.min())), proved.acc[1] + max(idle, int(reach.max()))),
         above_bits=signed_width(v[0] - max(int(threshold.max()), idle_threshold), v[1]), v_bits=v_bits)
-    return tables, np.zeros_like(reach[:1]) if held else reach, tuple(int(p) for p in phases.reshape(-1))
+    return tables, np.zeros_like(reach[:1]) if held else reach, phases
 
 
 def _most_merged(kept: Sequence[bool]) -> int:
