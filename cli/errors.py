@@ -27,8 +27,9 @@ def explain(error: Exception) -> tuple[int, str] | None:
         return MISSING, str(error)
     if isinstance(error, loaded(CHECK_ERRORS)):
         return FAILED, str(error)
-    if isinstance(error, ModuleNotFoundError) and (root := (error.name or "").split(".")[0]) in EXTRAS:
-        return MISSING, f"{root} is not installed; mend it with: pip install 'polyrhythm[{EXTRAS[root]}]'"
+    for lost in (error, error.__cause__):
+        if isinstance(lost, ModuleNotFoundError) and (root := (lost.name or "").split(".")[0]) in EXTRAS:
+            return MISSING, f"{root} is not installed; mend it with: pip install 'polyrhythm[{EXTRAS[root]}]'"
     if isinstance(error, OSError) and error.filename is not None:
         return USAGE, f"{error.filename}: {(error.strerror or str(error)).lower()}"
     if isinstance(error, ValueError | OSError):

@@ -1,8 +1,7 @@
 """Reading and writing what the verbs name on the command line."""
 
+import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,25 +40,12 @@ def load_inputs(path: str) -> "np.ndarray":
 
 
 def export_verilog(network: "Network", folder: Path, lanes: Sequence[int] | None) -> dict[str, Any]:
-    """Write the accelerator into `folder`; each file appears whole, and interface.json, which names them, last.
-
-    The interface is the answer.
-    """
-    import json
-
+    """Write the accelerator into `folder`, which appears whole or not at all; the answer is its interface."""
     from hw.export import export
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        export(network, scratch, lanes=None if lanes is None else list(lanes))
-        interface: dict[str, Any] = json.loads((scratch / "interface.json").read_text())
-        folder.mkdir(exist_ok=True)
-        for path in sorted(scratch.iterdir(), key=lambda path: path.name == "interface.json"):
-            os.replace(path, folder / path.name)
-        return interface
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    export(network, folder, lanes)
+    interface: dict[str, Any] = json.loads((folder / "interface.json").read_text())
+    return interface
 
 
 def build_root() -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.files import export_verilog, load_inputs, load_network
-from cli.report import Answer, one_of, percent, say, table
+from cli.report import Answer, one_of, paced, percent, say, table
 
 if TYPE_CHECKING:
     from sw.network import Network
@@ -27,7 +27,7 @@ def train(args: argparse.Namespace) -> Answer:
     from sw.train import train as run_recipe
 
     out = Path(args.out or f"{recipe.name}.safetensors")
-    network, report = run_recipe(recipe, args.data, out)
+    network, report = run_recipe(recipe, args.data, out, progress=paced(say))
     rows = [("float", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
             ("integers, golden", percent(report["accuracy"]))]
     text = f"{table(rows, ('model', 'accuracy on the ' + report['scored_on'] + ' split'))}\n\n"

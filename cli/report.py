@@ -1,8 +1,10 @@
 """What a verb answers with, and how it is shown: aligned text for people, one JSON object for programs."""
 
 import difflib
+import math
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +20,22 @@ class Answer:
     code: int = OK
 
 
-def say(text: str) -> None:
+def say(text: object) -> None:
     """Progress and notes: stderr, at once."""
     print(text, file=sys.stderr, flush=True)
+
+
+def paced(show: Callable[[object], None], period_s: float = 1.0) -> Callable[[object], None]:
+    """A progress callback that passes on at most one message each period: quick steps do not flood the screen."""
+    last = -math.inf
+
+    def step(message: object) -> None:
+        nonlocal last
+        if time.monotonic() - last >= period_s:
+            last = time.monotonic()
+            show(message)
+
+    return step
 
 
 def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> str:
