@@ -261,6 +261,18 @@ def test_order_of_events_matters_to_unsigned_neurons() -> None:
     assert event_driven(network, [1, 1], newest_first=True)[0] == [[0]]
 
 
+def test_what_a_layer_emitted_first_arrives_first() -> None:
+    """Input 0 wakes neuron 1 and input 1 neuron 0, so -2 comes before +2 although neuron 0 is lower."""
+    first = Layer(
+        "a", "dense", np.array([[0, 1], [1, 0]]), np.zeros(2, int), np.ones(2, int), weight_bits=2, v_init="zero"
+    )
+    fields: dict[str, Any] = {"weight_bits": 3, "v_init": "zero", "neuron": "unsigned"}
+    second = Layer("b", "dense", np.array([[2, -2]]), np.array([0]), np.array([2]), **fields)
+    out = Layer("out", "readout", np.array([[1]]), np.array([0]), weight_bits=2)
+    network = Network("n", "event_driven", Input((2,)), (first, second, out))
+    assert golden.run(network, np.array([[1, 1], [0, 1], [1, 0]])).counts["b"].tolist() == [[0], [1], [0]]
+
+
 def chain(T: int, threshold: int, weight: int, **fields: Any) -> Network:
     """One input, one neuron, one class."""
     hidden = Layer("a", "dense", np.array([[weight]]), np.array([0]), np.array([threshold]), T=T, **fields)

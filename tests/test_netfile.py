@@ -1,7 +1,5 @@
 """The network file: what it holds byte for byte, what may be left out, and every way in which it can be wrong."""
 
-# ruff: noqa: E501  (tables of whole messages)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """What a Network refuses, in whole sentences, and what it derives."""
 
-# ruff: noqa: E501  (a table of whole messages)
-
 from __future__ import annotations
 
 import dataclasses
@@ -49,8 +47,8 @@ def image(*layers: Any, shape: tuple[int, ...] = (1, 5, 4)) -> Network:
     return network(*layers, input=Input(shape))
 
 
-BAD = np.ones((4, 6), int)
-BAD[3, 1] = 9
+HIGH, LOW = np.ones((4, 6), int), np.ones((4, 6), int)
+HIGH[3, 1], LOW[3, 1] = 8, -9
 WHERE = "layer 0 (fc1)"
 
 REFUSED: list[tuple[Any, type[Exception], str]] = [
@@ -76,9 +74,9 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: network(hidden(weight_bits=9), out()), NetworkError, f"{WHERE}: weight_bits must lie in 2..8, not 9"),
     (lambda: network(hidden(weight_bits=True), out()), TypeError, f"{WHERE}: weight_bits must be an integer, not True"),
     (lambda: network(hidden(T=0), out()), NetworkError, f"{WHERE}: T must lie in 1..65536, not 0"),
-    (lambda: network(hidden(weight=BAD), out()), NetworkError, f"{WHERE}: weights must fit 4 bits (-8..7), not 9 at [3, 1]"),
-    (lambda: network(hidden(weight=-BAD, weight_bits=4), out()), NetworkError, f"{WHERE}: weights must fit 4 bits (-8..7), not -9 at [3, 1]"),
-    (lambda: network(hidden(weight=BAD * 1000), out()), NetworkError, f"{WHERE}: weights must fit 4 bits (-8..7), not 1000 at [0, 0]"),
+    (lambda: network(hidden(weight=HIGH), out()), NetworkError, f"{WHERE}: weights must fit 4 bits (-8..7), not 8 at [3, 1]"),
+    (lambda: network(hidden(weight=LOW), out()), NetworkError, f"{WHERE}: weights must fit 4 bits (-8..7), not -9 at [3, 1]"),
+    (lambda: network(hidden(weight=HIGH * 1000), out()), NetworkError, f"{WHERE}: weights must fit 4 bits (-8..7), not 1000 at [0, 0]"),
     (lambda: network(hidden(weight=np.ones((4, 6))), out()), TypeError, f"{WHERE}: weights must be integers, not float64"),
     (lambda: network(hidden(weight=np.ones((4, 5), int)), out()), NetworkError, f"{WHERE}: weight must have shape (N_out, 6), not (4, 5)"),
     (lambda: network(hidden(weight=np.ones((0, 6), int)), out()), NetworkError, f"{WHERE}: weight must have shape (N_out, 6), not (0, 6)"),

@@ -70,6 +70,14 @@ def test_first_difference_is_of_the_first_frame_then_layer_then_tick_then_neuron
         assert trace.differences(other)["spikes"] == count
 
 
+def test_first_difference_is_of_an_earlier_frame_also_in_a_later_layer(tmp_path: Path) -> None:
+    trace, other = traced(), copied(traced(), tmp_path)
+    other.counts["l0"][6, 0] += 1
+    other.counts["l1"][3, 0] += 1
+    found = trace.first_difference(other)
+    assert found is not None and (found.frame, found.layer) == (3, "l1")
+
+
 def test_differences_without_tick_or_neuron_leave_them_out(tmp_path: Path) -> None:
     trace, other = traced(), copied(traced(), tmp_path)
     other.answer[2] += 1

@@ -140,6 +140,23 @@ def test_membrane_falls_below_the_accumulator_where_a_firing_neuron_cannot_be_lo
     assert bounds(network, 0).v == (0, 12)
 
 
+@pytest.mark.parametrize("reset, low", [("subtract", 1), ("zero", 0)])
+def test_time_stepped_membrane_of_a_neuron_that_always_fires(reset: str, low: int) -> None:
+    """v starts at 5; bias 6 makes 11..12, threshold 10 leaves 1..2 (or 0), and the next tick stays below it."""
+    layer = Layer("a", "dense", np.array([[1]]), np.array([6]), np.array([10]), weight_bits=2, T=2, reset=reset)
+    out = Layer("out", "readout", np.array([[1]]), np.array([0]), weight_bits=2)
+    network = Network("n", "time_stepped", Input((1,), 2, 1), (layer, out))
+    assert bounds(network, 0).acc == (0, 1)
+    assert bounds(network, 0).v == (low, 12)
+
+
+def test_time_stepped_membrane_may_fall_below_its_start_by_firing_alone() -> None:
+    """v starts at 5 of 10 and no weight is negative: what can fire can come down to 0."""
+    layer = Layer("a", "dense", np.array([[5]]), np.array([0]), np.array([10]), weight_bits=4)
+    out = Layer("out", "readout", np.array([[1]]), np.array([0]), weight_bits=2)
+    assert bounds(Network("n", "time_stepped", Input((1,)), (layer, out)), 0).v == (0, 10)
+
+
 def test_merged_source_ticks_widen_the_accumulator() -> None:
     layer = Layer("out", "readout", np.array([[1, -1]]), np.array([0]), T=2, weight_bits=2)
     network = Network("n", "time_stepped", Input((2,), 5, 3), (layer,))  # groups of 2 and 3 source ticks
