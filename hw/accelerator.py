@@ -12,9 +12,8 @@ from hw.guard import Guard
 from hw.layer import DenseLayer, DenseReadout
 from hw.memory import Rom
 from sw import rom as contents_of
+from sw.architecture import QUEUE_DEPTH
 from sw.network import Network
-
-QUEUE_DEPTH = 16  # events between two layers; a 16-deep memory is what one LUT RAM of an ECP5 holds
 
 
 def check_buildable(network: Network) -> None:

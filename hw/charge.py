@@ -9,8 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.events import delay
 from hw.memory import Rom, table
 from hw.sequencer import Op
-
-COUNT_BITS_PER_STAGE = 4  # bits of an event's count that one pipeline stage multiplies by: three adders, two levels deep
+from sw.architecture import COUNT_BITS_PER_STAGE
 
 
 class Charge(wiring.Component):

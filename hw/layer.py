@@ -11,7 +11,8 @@ from hw.membrane import Dynamics, Membrane
 from hw.memory import Rom
 from hw.readout import Readout, Result
 from hw.sequencer import Sequencer
-from hw.serializer import BLOCK, Serializer
+from hw.serializer import Serializer
+from sw.architecture import BLOCK, MASK_SLOTS, VALUE_SLOTS
 from sw.network import Layer
 from sw.rom import DenseRom
 
@@ -85,7 +86,7 @@ class DenseLayer(wiring.Component):
         self._rom, self._layer, self._contents = rom, layer, contents
         counted = contents.thresholds is not None and layer.T > 1
         self._value_bits = contents.sum_bits if counted else 0
-        self.slots = 2 if counted else 8
+        self.slots = VALUE_SLOTS if counted else MASK_SLOTS
         self._swept = Swept(rom, event, layer, contents, credits=self.slots, closing_only=False)
         super().__init__({"i": In(stream.Signature(event)), "o": Out(stream.Signature(
             Event(contents.n_out, layer.T if contents.thresholds is not None else 1)))})

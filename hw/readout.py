@@ -5,8 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.events import bits_for, delay
-
-RADIX = 2  # sums that one stage of the tree compares with each other, all pairs at once; 4 would halve the stages and the clock
+from sw.architecture import WINNER_RADIX, winner_stages
 
 Entry = tuple[Value, Value, Value]  # sum, lane, whether there is such a neuron
 
@@ -28,9 +27,7 @@ class Winner(wiring.Component):
         self._used, self._bits = used, bits
         super().__init__({"i": In(data.ArrayLayout(signed(bits), lanes)), "partial": In(1),
                           "best": Out(signed(bits)), "lane": Out(bits_for(lanes - 1))})
-        self.latency = 1
-        while RADIX ** self.latency < lanes:
-            self.latency += 1
+        self.latency = winner_stages(lanes)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -38,7 +35,7 @@ class Winner(wiring.Component):
         entries: list[Entry] = [(self.i[k], Const(k, self.lane.shape()), ~self.partial if k >= self._used else Const(1))
                                 for k in range(lanes)]
         for level in range(self.latency):
-            entries = [self._node(m, f"{level}_{k}", entries[k:k + RADIX]) for k in range(0, len(entries), RADIX)]
+            entries = [self._node(m, f"{level}_{k}", entries[k:k + WINNER_RADIX]) for k in range(0, len(entries), WINNER_RADIX)]
         m.d.comb += [self.best.eq(entries[0][0]), self.lane.eq(entries[0][1])]
         return m
 

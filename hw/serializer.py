@@ -5,8 +5,8 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.events import bits_for
+from sw.architecture import BLOCK
 
-BLOCK = 8  # lanes that the second stage looks through in one cycle
 
 
 class Word(data.StructLayout):

@@ -1,0 +1,21 @@
+"""The numbers that fix the accelerator's pipeline: the gateware is built from them and the cycle law counts with them."""
+
+QUEUE_DEPTH = 16  # events between two layers: as many as one LUT RAM of an ECP5 holds
+BLOCK = 8  # lanes whose spikes a serializer looks through in one cycle
+COUNT_BITS_PER_STAGE = 4  # bits of an event's count that one pipeline stage multiplies by: three adders, two levels deep
+WINNER_RADIX = 2  # sums that one stage of the readout's maximum compares; 4 would halve the stages and the clock
+MASK_SLOTS = 8  # swept groups that wait for the serializer as bit masks: the round trip of a sweep, so none ever waits in vain
+VALUE_SLOTS = 2  # the same where each lane comes with its value, too wide for more
+
+
+def multiply_stages(max_count: int) -> int:
+    """Pipeline stages that multiply a weight by an event's count."""
+    return 0 if max_count == 1 else -(-max_count.bit_length() // COUNT_BITS_PER_STAGE)
+
+
+def winner_stages(lanes: int) -> int:
+    """Pipeline stages of the readout's maximum over `lanes` sums."""
+    stages = 1
+    while WINNER_RADIX ** stages < lanes:
+        stages += 1
+    return stages
