@@ -5,6 +5,7 @@ Axis order: counts (B, T, C, H, W) or (B, T, N) with B frames, T source ticks an
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -160,7 +161,7 @@ def words(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Addresses ascend within a tick.
     """
     B, T = counts.shape[:2]
-    rows = counts.reshape(B * T, -1)
+    rows = counts.reshape(B * T, math.prod(counts.shape[2:]))
     row, address = np.nonzero(rows)
     per_row = np.bincount(row, minlength=B * T)
     closing = np.cumsum(per_row) + np.arange(B * T)  # where each row's closing word stands

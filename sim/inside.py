@@ -18,7 +18,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from sim.design import Design, Tap
 from sim.job import Mode
 from sim.monitors import ContractError, InputDriver, Progress, StreamMonitor, SumsMonitor, TapMonitor, compare, fields
-from sw.trace import Trace
+from sw.trace import Difference, Trace
 
 
 class Bench:
@@ -112,8 +112,9 @@ class Bench:
         logits = np.array(fields(payload["o_logits"], self.design.readout.size, self.bits))
         compare(frame, "", "logits", None, self.sums.final(frame), logits)
         if self.golden is not None:
-            answer = np.array([payload.get("o_class", 0)])
-            compare(frame, "", "class", None, self.golden.answer[frame : frame + 1], answer)
+            right, answer = int(self.golden.answer[frame]), payload.get("o_class", 0)
+            if answer != right:
+                raise ContractError(str(Difference(frame, "", "class", None, None, right, answer)))
 
     def _outstanding(self) -> str:
         taps = [f"layer {tap.tap.layer} in frame {tap.frame}, tick {tap.tick}" for tap in self.taps]
@@ -151,7 +152,8 @@ async def accelerator(dut: Any) -> None:
     try:
         await bench.run()
     except ContractError as error:
-        (folder / "failure.txt").write_text(f"{error} (cycle {bench.progress.cycle}, seed {bench.mode.seed})")
+        where = f"cycle {bench.progress.cycle}, after {len(bench.answers)} results, seed {bench.mode.seed}"
+        (folder / "failure.txt").write_text(f"{error} ({where})")
         raise
     bench.trace().save(folder / "seen.npz")
     (folder / "stalls.json").write_text(json.dumps(bench.progress.stalls))

@@ -128,12 +128,12 @@ class TapMonitor:
         return int(self.ports[port].value) if port in self.ports else absent
 
     def _spike(self, address: int, count: int) -> None:
-        last = self.tap.size - 1
-        if not self.lowest <= address <= last:
-            raise ContractError(f"{self.place()}: the address must lie in {self.lowest}..{last}, not at {address}")
+        if not self.lowest <= address < self.tap.size:
+            wanted = f"the address must be {self.lowest} or more and below {self.tap.size}"
+            raise ContractError(f"{self.place()}: {wanted}, not {address}")
         if not 1 <= count <= self.tap.max_count:
             wanted = f"the count of neuron {address} must lie in 1..{self.tap.max_count}"
-            raise ContractError(f"{self.place()}: {wanted}, not at {count}")
+            raise ContractError(f"{self.place()}: {wanted}, not {count}")
         self.lowest = address + 1
         self.events[self.frame] += 1
         self.counts[self.frame, self.tick, address] = count
