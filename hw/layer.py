@@ -98,9 +98,10 @@ class DenseLayer(wiring.Component):
         m.submodules.serializer = serializer = Serializer(contents.n_out, contents.lanes, self._value_bits, self.slots)
         wiring.connect(m, wiring.flipped(self.i), swept.i)
         word = serializer.i
+        blocks = [swept.fire[k:k + BLOCK] for k in range(0, contents.lanes, BLOCK)]
         m.d.comb += [
             serializer.put.eq(swept.done), swept.returned.eq(serializer.returned), word.fire.eq(swept.fire),
-            word.some.eq(Cat(swept.fire[k:k + BLOCK].any() for k in range(0, contents.lanes, BLOCK))),
+            word.some.eq(Cat(block.any() for block in blocks)), word.single.eq(Cat(sum(block) == 1 for block in blocks)),
             word.last.eq(swept.group == contents.groups - 1), word.closing.eq(swept.closing),
         ]
         if not self._value_bits:

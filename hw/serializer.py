@@ -10,7 +10,7 @@ from sw.architecture import BLOCK
 
 
 class Word(data.StructLayout):
-    """A swept group: who fired, which blocks of lanes have somebody who did, and what it closes.
+    """A swept group: who fired, in which blocks of lanes somebody did, in which just one, and what it closes.
 
     last: the tick's last group; closing: the frame's last tick; values: what the fired neurons' sums exceed their thresholds by
     (two_phase with T > 1; `value_bits` 0 otherwise)
@@ -19,7 +19,7 @@ class Word(data.StructLayout):
     def __init__(self, lanes: int, value_bits: int):
         self.lanes, self.value_bits, self.blocks = lanes, value_bits, -(-lanes // BLOCK)
         values = {"values": data.ArrayLayout(value_bits, lanes)} if value_bits else {}
-        super().__init__({"fire": lanes, "some": self.blocks, "last": 1, "closing": 1, **values})
+        super().__init__({"fire": lanes, "some": self.blocks, "single": self.blocks, "last": 1, "closing": 1, **values})
 
 
 class Pick(data.StructLayout):
@@ -81,7 +81,8 @@ class Serializer(wiring.Component):
         last_block = Signal()
         m.d.comb += last_block.eq((todo & ~chosen) == 0)
 
-        block = Signal(data.StructLayout({"fire": BLOCK, "base": bits_for(self._size + self._lanes), "last": 1, "closing": 1,
+        block = Signal(data.StructLayout({"fire": BLOCK, "base": bits_for(self._size + self._lanes), "any": 1, "single": 1,
+                                          "last": 1, "closing": 1,
                                           **({"values": data.ArrayLayout(shape.value_bits, BLOCK)} if shape.value_bits else {})}))
         busy, leaves = Signal(), Signal()
         group_base = Signal(bits_for(self._size + self._lanes))
@@ -91,7 +92,8 @@ class Serializer(wiring.Component):
         with m.If(load):
             m.d.sync += [
                 taken.eq(taken | chosen), busy.eq(1),
-                block.fire.eq(_select(chosen, head.fire, BLOCK)), block.closing.eq(head.closing), block.last.eq(last_block & head.last),
+                block.fire.eq(_select(chosen, head.fire, BLOCK)), block.any.eq(todo.any()), block.single.eq((chosen & head.single).any()),
+                block.closing.eq(head.closing), block.last.eq(last_block & head.last),
                 block.base.eq(group_base + _select(chosen, Cat(Const(k * BLOCK, len(group_base)) for k in range(shape.blocks)),
                                                    len(group_base))),
             ]
@@ -107,17 +109,16 @@ class Serializer(wiring.Component):
         for k in reversed(range(BLOCK)):
             with m.If(block.fire[k]):
                 m.d.comb += lowest.eq(k)
-        rest = block.fire & (block.fire - 1)[:BLOCK]
-        spike = block.fire.any()
         m.d.comb += [
-            self.o.valid.eq(busy), self.o.payload.address.eq(Mux(spike, block.base + lowest, 0)),
-            self.o.payload.tick.eq(~spike & ~block.closing), self.o.payload.end.eq(~spike & block.closing),
-            leaves.eq(self.o.ready & Mux(block.last, ~spike, rest == 0)),
+            self.o.valid.eq(busy), self.o.payload.address.eq(Mux(block.any, block.base + lowest, 0)),
+            self.o.payload.tick.eq(~block.any & ~block.closing), self.o.payload.end.eq(~block.any & block.closing),
+            leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
         ]
         if shape.value_bits:
             m.d.comb += self.o.payload.value.eq(block.values[lowest])
         with m.If(busy & self.o.ready & ~leaves):
-            m.d.sync += block.fire.eq(rest)
+            m.d.sync += [block.fire.eq(block.fire & (block.fire - 1)[:BLOCK]), block.any.eq(~block.single),
+                         block.single.eq(sum(block.fire[k] for k in range(BLOCK)) == 2)]
         return m
 
     def _store(self, m: Module) -> tuple[Value, Value, Signal]:
