@@ -2,7 +2,7 @@
 
 A layer serves `lanes` neurons at a time, so its neurons form `groups`. The events of a step are integrated into group 0 while they
 arrive and are kept in a small memory; then they are replayed once for each further group. Accumulators therefore stay in
-flip-flops, and a state word is touched once per step, not once per event (docs/decisions/0004-group-outer-replay.md).
+flip-flops, and a state word is touched once per step, not once per event (docs/decisions/0006-group-outer-replay.md).
 """
 
 from collections.abc import Sequence
