@@ -1,0 +1,216 @@
+"""The integer network in torch: one arithmetic, exact for evaluation and differentiable for training.
+
+Axis order: counts (B, *map) in two_phase and (T, B, *map) in time_stepped; currents and potentials (B, *map).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sw import quantize, widths
+from sw.align import source_ticks
+from sw.network import Layer, Network
+
+EXACT = 1 << 53  # float64 holds every integer up to this
+BATCH = 500  # frames at a time in evaluation
+
+
+class Kind(Protocol):
+    """What the arithmetic asks of a layer: a network's Layer or a recipe's LayerSpec."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def T(self) -> int: ...
+    @property
+    def leak_shift(self) -> int | None: ...
+    @property
+    def reset(self) -> str: ...
+    @property
+    def v_init(self) -> str: ...
+    @property
+    def bias_mode(self) -> str: ...
+    @property
+    def pool(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def padding(self) -> int: ...
+
+
+def project(layer: Kind, counts: Tensor, weight: Tensor) -> Tensor:
+    """Currents sum w*n after sum pooling: (B, *map) -> (B, N_out) or (B, C_out, H, W)."""
+    if layer.pool > 1:
+        counts = F.avg_pool2d(counts, layer.pool, divisor_override=1)
+    if layer.kind == "conv2d":
+        return F.conv2d(counts, weight, stride=layer.stride, padding=layer.padding)
+    return F.linear(counts.flatten(1), weight)
+
+
+def project_ticks(layer: Kind, counts: Tensor, weight: Tensor) -> list[Tensor]:
+    """Currents of each of the layer's T ticks, from the source ticks that it sees: sums over groups, or one held."""
+    groups = source_ticks(len(counts), layer.T)
+    if len(counts) > layer.T:
+        counts = torch.stack([counts[ticks.start : ticks.stop].sum(0) for ticks in groups])
+        groups = [range(t, t + 1) for t in range(layer.T)]
+    currents = project(layer, counts.flatten(0, 1), weight).unflatten(0, counts.shape[:2])
+    return [currents[ticks.start] for ticks in groups]
+
+
+def per_channel(values: Tensor, like: Tensor) -> Tensor:
+    """(C,) -> (C, 1, 1) beside maps (B, C, H, W); (N,) beside (B, N) stays."""
+    return values.reshape(-1, *[1] * (like.ndim - 2))
+
+
+def start_value(layer: Kind, threshold: Tensor, whole: bool) -> Tensor:
+    """v before the first event: Th >> 1 (Th / 2 while thresholds are not whole) or 0."""
+    if layer.v_init == "zero":
+        return torch.zeros_like(threshold)
+    return torch.floor(threshold / 2) if whole else threshold / 2
+
+
+def bias_at(layer: Kind, bias: Tensor, t: int, whole: bool) -> Tensor:
+    """b(t) of the contract; without its floor while biases are not whole."""
+    if layer.bias_mode == "per_tick":
+        return bias
+    if layer.bias_mode == "once":
+        return bias if t == 0 else torch.zeros_like(bias)
+    if whole:
+        return quantize.floor((t + 1) * bias / layer.T) - quantize.floor(t * bias / layer.T)
+    return bias / layer.T
+
+
+def leak(layer: Kind, v: Tensor, whole: bool) -> Tensor:
+    """v - (v >> leak_shift): the arithmetic shift is the floor of a division by a power of two."""
+    if layer.leak_shift is None:
+        return v
+    lost = v / 2**layer.leak_shift
+    return v - (quantize.floor(lost) if whole else lost)
+
+
+def fire(
+    layer: Kind, currents: list[Tensor], bias: Tensor, threshold: Tensor, *, whole: bool, width: float = 1.0
+) -> Tensor:
+    """One layer's ticks: leak, integrate, fire, reset. Spikes 0/1: (T, B, *map).
+
+    The reset takes no gradient of its own: only the surrogate of the spike that leaves the neuron does.
+    """
+    bias, threshold = per_channel(bias, currents[0]), per_channel(threshold, currents[0])
+    v = start_value(layer, threshold, whole).expand_as(currents[0])
+    spikes = []
+    for t, current in enumerate(currents):
+        v = leak(layer, v, whole) + current + bias_at(layer, bias, t, whole)
+        s = quantize.spike((v - threshold) / threshold, width)
+        v = v - threshold * s.detach() if layer.reset == "subtract" else v * (1 - s.detach())
+        spikes.append(s)
+    return torch.stack(spikes)
+
+
+def read_out(layer: Kind, currents: list[Tensor], bias: Tensor, *, whole: bool) -> Tensor:
+    """The readout's sum after its last tick: (B, C)."""
+    y = torch.zeros_like(currents[0])
+    for t, current in enumerate(currents):
+        y = leak(layer, y, whole) + current + bias_at(layer, bias, t, whole)
+    return y
+
+
+def count(layer: Kind, current: Tensor, bias: Tensor, threshold: Tensor, *, whole: bool) -> Tensor:
+    """One two_phase layer: clip(floor((start + B + current) / Th), 0, T)."""
+    bias, threshold = per_channel(bias, current), per_channel(threshold, current)
+    return quantize.quantize_count(start_value(layer, threshold, whole) + bias + current, threshold, layer.T)
+
+
+@dataclass
+class TorchResult:
+    """What torch says of a batch, in integers."""
+
+    counts: dict[str, np.ndarray]  # layer name -> (B, N): spikes of every hidden neuron over the frame
+    logits: np.ndarray  # (B, C)
+
+    @property
+    def answer(self) -> np.ndarray:
+        """The class: the lowest index of the largest logit."""
+        return self.logits.argmax(1)
+
+
+class TorchNetwork(nn.Module):
+    """A Network's arithmetic by torch in float64, where every number is a whole one: equal to golden, exactly.
+
+    For two_phase and time_stepped without early exit. Raises ValueError for others, and where a potential could
+    pass 2^53, beyond which float64 skips integers.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        if network.schedule not in ("two_phase", "time_stepped"):
+            raise ValueError(
+                f"{network.name}: torch runs two_phase and time_stepped networks, not {network.schedule}; use golden"
+            )
+        if network.exit is not None:
+            raise ValueError(
+                f"{network.name}: torch runs whole frames; exit must be null, not {network.exit['kind']}; use golden"
+            )
+        for i, layer in enumerate(network.layers):
+            bounds = widths.bounds(network, i)
+            if max(map(abs, (*bounds.acc, *bounds.v))) > EXACT:
+                raise ValueError(
+                    f"layer {i} ({layer.name}): sums must stay within 2^53 to be exact in float64, not {bounds.v}; "
+                    "use golden"
+                )
+            for name in ("weight", "bias", "threshold"):
+                if (values := getattr(layer, name)) is not None:
+                    self.register_buffer(f"{name}{i}", torch.from_numpy(values.astype(np.float64)))
+        self.network = network
+
+    @classmethod
+    def from_network(cls, network: Network) -> "TorchNetwork":
+        return cls(network)
+
+    def run(self, inputs: np.ndarray) -> TorchResult:
+        """Counts (B, *shape), or (B, T_in, *shape) of more than one source tick, through every layer."""
+        given = self.network.input
+        allowed = [(given.T, *given.shape)] + ([given.shape] if given.T == 1 else [])
+        if inputs.shape[1:] not in allowed:
+            raise ValueError(
+                f"{self.network.name}: inputs must have shape (B, {str(allowed[-1])[1:]}, not {inputs.shape}"
+            )
+        parts = [self(torch.from_numpy(inputs[i : i + BATCH].astype(np.float64))) for i in range(0, len(inputs), BATCH)]
+        if not parts:
+            parts = [self(torch.zeros(0, *allowed[-1], dtype=torch.float64))]
+        names = [layer.name for layer in self.network.hidden]
+        columns = [torch.cat(column).numpy().astype(np.int64) for column in zip(*parts, strict=True)]
+        return TorchResult(dict(zip(names, columns, strict=False)), columns[-1])
+
+    @torch.no_grad()
+    def forward(self, inputs: Tensor) -> list[Tensor]:
+        """Counts of every hidden layer (B, N) and the logits (B, C)."""
+        shape = self.network.input.shape
+        n = inputs.reshape(len(inputs), self.network.input.T, *shape)
+        n = n[:, 0] if self.network.schedule == "two_phase" else n.transpose(0, 1)
+        results = []
+        for i, layer in enumerate(self.network.layers):
+            n = self._layer(i, layer, n)
+            total = n if self.network.schedule == "two_phase" or layer.kind == "readout" else n.sum(0)
+            results.append(total.flatten(1))
+        return results
+
+    def _layer(self, i: int, layer: Layer, n: Tensor) -> Tensor:
+        weight, bias = self.get_buffer(f"weight{i}"), self.get_buffer(f"bias{i}")
+        if self.network.schedule == "two_phase":
+            current = project(layer, n, weight)
+            if layer.kind == "readout":
+                return current + bias
+            return count(layer, current, bias, self.get_buffer(f"threshold{i}"), whole=True)
+        currents = project_ticks(layer, n, weight)
+        if layer.kind == "readout":
+            return read_out(layer, currents, bias, whole=True)
+        return fire(layer, currents, bias, self.get_buffer(f"threshold{i}"), whole=True)
+
+
+def accuracy(answer: Any, labels: Any) -> float:
+    """Share of answers that are right."""
+    return float((np.asarray(answer) == np.asarray(labels)).mean())

@@ -1,0 +1,144 @@
+"""Training recipes: everything that decides how a reference network comes out, as data.
+
+`polyrhythm train --recipe NAME` trains one. A recipe is scored on the test split once, after its last epoch; to tune
+one, set `validation`, which keeps training samples back and scores those instead.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer before it has weights; the names are those of sw.network.Layer."""
+
+    name: str
+    size: int  # neurons (dense, readout) or output channels (conv2d)
+    kind: str = "dense"
+    T: int = 1  # time steps; in two_phase the number of levels above 0
+    weight_bits: int = 4
+    leak_shift: int | None = None  # v loses v >> leak_shift in each tick; None: no leak
+    reset: str = "subtract"
+    v_init: str = "half_threshold"  # two_phase needs it: it makes the count a rounding quantizer
+    bias_mode: str = "per_tick"
+    pool: int = 1
+    stride: int = 1
+    padding: int = 0
+    kernel: int = 3  # conv2d: K
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random affine changes of each training image, uniform in these ranges around none; all 0 is off."""
+
+    shift: float = 0.0  # pixels, in x and in y
+    rotate: float = 0.0  # degrees
+    zoom: float = 0.0  # relative
+    shear: float = 0.0  # pixels per pixel
+
+    @property
+    def active(self) -> bool:
+        return any((self.shift, self.rotate, self.zoom, self.shear))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run: float network, then quantizers with learned scales, then the snapped integer network."""
+
+    name: str
+    dataset: str
+    preprocess: str  # see sw.data.encode
+    schedule: str  # two_phase or time_stepped
+    layers: tuple[LayerSpec, ...]
+    float_epochs: int  # float weights; ReLU (two_phase) or LIF with float potentials (time_stepped)
+    quantized_epochs: int  # integer weights with learned steps, float thresholds with learned clip ranges
+    snapped_epochs: int  # integer thresholds and biases: the forward pass is the integer network's
+    lr: float  # AdamW's rate at the start of the float stage; each stage decays along a half cosine to 0
+    quantized_lr: float
+    snapped_lr: float
+    scale_lr: float = 0.1  # rate of steps and clip ranges relative to that of the weights
+    batch: int = 128
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    surrogate_width: float = 1.0  # time_stepped: half the base of the triangle, in thresholds
+    augment: Augment = Augment()
+    seed: int = 0
+    threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
+    validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
+
+
+DIGITS = Recipe(
+    name="digits",
+    dataset="digits",
+    preprocess="levels:15",
+    schedule="two_phase",
+    layers=(LayerSpec("fc1", 20, T=3), LayerSpec("out", 10, "readout")),
+    float_epochs=60,
+    quantized_epochs=60,
+    snapped_epochs=40,
+    lr=1e-2,
+    quantized_lr=5e-3,
+    snapped_lr=2e-3,
+    batch=32,
+    weight_decay=1e-2,
+    label_smoothing=0.05,
+    augment=Augment(shift=0.3, rotate=4, zoom=0.04),
+)
+
+DIGITS_LIF = Recipe(
+    name="digits-lif",
+    dataset="digits",
+    preprocess="rate:10",
+    schedule="time_stepped",
+    layers=(LayerSpec("fc1", 20, T=10, leak_shift=4), LayerSpec("out", 10, "readout", T=10)),
+    float_epochs=40,
+    quantized_epochs=40,
+    snapped_epochs=30,
+    lr=1e-2,
+    quantized_lr=5e-3,
+    snapped_lr=2e-3,
+    batch=32,
+    weight_decay=1e-2,
+    label_smoothing=0.05,
+    surrogate_width=2.0,
+    augment=Augment(shift=0.3, rotate=4, zoom=0.04),
+)
+
+MNIST_MLP = Recipe(
+    name="mnist-mlp",
+    dataset="mnist",
+    preprocess="levels:3",
+    schedule="two_phase",
+    layers=(LayerSpec("fc1", 128, T=7), LayerSpec("out", 10, "readout")),
+    float_epochs=24,
+    quantized_epochs=16,
+    snapped_epochs=12,
+    lr=3e-3,
+    quantized_lr=1.5e-3,
+    snapped_lr=1e-3,
+    weight_decay=1e-4,
+    label_smoothing=0.05,
+    augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
+)
+
+MNIST_LIF = Recipe(
+    name="mnist-lif",
+    dataset="mnist",
+    preprocess="levels:3",
+    schedule="time_stepped",
+    layers=(
+        LayerSpec("fc1", 128, T=5, leak_shift=3),
+        LayerSpec("fc2", 64, T=3, leak_shift=3),
+        LayerSpec("out", 10, "readout", T=4),
+    ),
+    float_epochs=24,
+    quantized_epochs=16,
+    snapped_epochs=12,
+    lr=3e-3,
+    quantized_lr=1.5e-3,
+    snapped_lr=1e-3,
+    weight_decay=1e-4,
+    label_smoothing=0.05,
+    augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
+)
+
+RECIPES = {recipe.name: recipe for recipe in (DIGITS, DIGITS_LIF, MNIST_MLP, MNIST_LIF)}
