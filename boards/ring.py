@@ -3,6 +3,7 @@
 Every input of the design comes from one flip-flop of a shift register, every output goes straight into one, and
 the captured outputs are folded into a single pin. So each path of the design, also those that begin or end at a
 port, is timed between two flip-flops, nothing is optimised away, and the part's clock and reset nets are used.
+The flip-flops are the part's own cells and not inferred: synthesis must not pull them into the design's memories.
 docs/decisions/0003-out-of-context.md compares this with placing out of context.
 """
 
@@ -26,26 +27,30 @@ def ports_of(ports: dict[str, Any]) -> list[Port]:
     return [Port(name, port["direction"], len(port["bits"])) for name, port in ports.items()]
 
 
-def ring(design: str, ports: list[Port], clock: str, reset: str) -> str:
-    """Verilog of module `ring` around one instance of `design`: pins clk, rst, serial in, serial out."""
+def ring(design: str, ports: list[Port], clock: str, reset: str, flip_flop: str) -> str:
+    """Verilog of module `ring` around one instance of `design`: pins clk, rst, serial in, serial out.
+
+    `flip_flop` instantiates the part's flip-flop between `d` and `q`, clocked by `c`.
+    """
     inputs, outputs = sides(ports, clock, reset)
     n_in, n_out = (max(1, sum(port.bits for port in side)) for side in (inputs, outputs))
-    shift = "shift <= si;" if n_in == 1 else f"shift <= {{shift[{n_in - 2}:0], si}};"
-    fold = "fold <= seen;" if n_out == 1 else f"fold <= {{fold[{n_out - 2}:0], 1'b0}} ^ seen;"
+    shifted = "si" if n_in == 1 else f"{{shift[{n_in - 2}:0], si}}"
+    folded = "seen" if n_out == 1 else f"{{fold[{n_out - 2}:0], 1'b0}} ^ seen"
     links = [f".{clock}(clk)", f".{reset}(rst_q)", *slices("shift", inputs), *slices("out", outputs)]
-    return f"""module {TOP} (input clk, input rst, input si, output so);
-  reg rst_q;
-  reg [{n_in - 1}:0] shift;
-  wire [{n_out - 1}:0] out;
-  reg [{n_out - 1}:0] seen, fold;
+    return f"""module {TOP}_ff (input c, input d, output q);
+  {flip_flop}
+endmodule
+
+module {TOP} (input clk, input rst, input si, output so);
+  wire rst_q;
+  wire [{n_in - 1}:0] shift;
+  wire [{n_out - 1}:0] out, seen, fold;
   assign so = fold[{n_out - 1}];
   {design} dut ({", ".join(links)});
-  always @(posedge clk) begin
-    rst_q <= rst;
-    {shift}
-    seen <= out;
-    {fold}
-  end
+  {TOP}_ff reset_ff (.c(clk), .d(rst), .q(rst_q));
+  {TOP}_ff shift_ff [{n_in - 1}:0] (.c(clk), .d({shifted}), .q(shift));
+  {TOP}_ff seen_ff [{n_out - 1}:0] (.c(clk), .d(out), .q(seen));
+  {TOP}_ff fold_ff [{n_out - 1}:0] (.c(clk), .d({folded}), .q(fold));
 endmodule
 """
 

@@ -63,7 +63,7 @@ def compiled(tool: str) -> bool:
 def last_error(log: Path) -> str:
     """The last line of a log that names an error, else its last line."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")]
+    errors = [line for line in lines if "ERROR" in line]
     return (errors or lines or ["no output"])[-1]
 
 
