@@ -1,6 +1,6 @@
 """What travels between layers: events, the queues that hold them, and small helpers that every room of the gateware uses."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,7 +29,10 @@ class Event(data.StructLayout):
 
 
 class Queue(wiring.Component):
-    """A FIFO of events that decouples two layers; one cycle from `i` to `o`, one word per cycle."""
+    """A FIFO of `depth` >= 2 words, one word per cycle, one cycle from `i` to `o`.
+
+    The oldest word stands in flip-flops, the others in a memory behind it: whoever reads it starts a cycle with settled wires.
+    """
 
     def __init__(self, shape: data.StructLayout, depth: int):
         self._depth = depth
@@ -37,12 +40,25 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.fifo = store = fifo.SyncFIFO(width=self.i.payload.shape().size, depth=self._depth)
+        m.submodules.behind = behind = fifo.SyncFIFO(width=self.i.payload.shape().size, depth=self._depth - 1)
+        leaves = ~self.o.valid | self.o.ready
         m.d.comb += [
-            store.w_data.eq(self.i.payload), store.w_en.eq(self.i.valid), self.i.ready.eq(store.w_rdy),
-            self.o.payload.eq(store.r_data), self.o.valid.eq(store.r_rdy), store.r_en.eq(self.o.ready),
+            self.i.ready.eq(behind.w_rdy), behind.w_data.eq(self.i.payload),
+            behind.w_en.eq(self.i.valid & (behind.r_rdy | ~leaves)), behind.r_en.eq(leaves),
         ]
+        with m.If(leaves):
+            m.d.sync += [self.o.valid.eq(behind.r_rdy | (self.i.valid & self.i.ready)),
+                         self.o.payload.eq(Mux(behind.r_rdy, behind.r_data, self.i.payload))]
         return m
+
+
+def more_than_one(bits: Value) -> Value:
+    """Whether at least two of `bits` are set; a tree, so that its depth is the logarithm of the width."""
+    nodes: list[tuple[Value, Value]] = [(bit, Const(0, 1)) for bit in bits]  # (any, many)
+    while len(nodes) > 1:
+        pairs = list(zip(nodes[::2], nodes[1::2]))
+        nodes = [(a | b, (a & b) | many_a | many_b) for (a, many_a), (b, many_b) in pairs] + nodes[len(pairs) * 2:]
+    return nodes[0][1]
 
 
 def delay(m: Module, value: Value, cycles: int, name: str) -> Value:

@@ -12,7 +12,7 @@ from typing import Any
 from amaranth.back import verilog
 
 from hw.accelerator import default_lanes
-from hw.memory import rom_module, rom_verilog
+from hw.memory import padded, rom_module, rom_verilog
 from hw.top import Top
 from sw.network import Network
 from sw.rom import DenseRom, hex_lines
@@ -53,8 +53,8 @@ def texts(top: Top) -> dict[str, str]:
     memories = {file: memory for file, memory in memories.items() if rom_module(file) in source}  # equal rows are constants
     roms = "".join(rom_verilog(file, bits, len(rows)) for file, (rows, bits, _) in memories.items())
     files = {f"{name}.v": _header(top, name) + "\n" + (roms + _body(source)).replace("polyrhythm_", f"{name}_")}
-    files |= {file: hex_lines(rows, bits) for file, (rows, bits, _) in memories.items()}
-    used = {file: {"rows": len(rows), "row_bits": bits, "layout": layout} for file, (rows, bits, layout) in memories.items()}
+    files |= {file: hex_lines([*rows, *[0] * (padded(len(rows)) - len(rows))], bits) for file, (rows, bits, _) in memories.items()}
+    used = {file: {"rows": padded(len(rows)), "used_rows": len(rows), "row_bits": bits, "layout": layout} for file, (rows, bits, layout) in memories.items()}
     files["interface.json"] = _json(_interface(top, name, used))
     files["manifest.json"] = _json({
         "format": FORMAT, "network": network.name, "digest": network.digest, "lanes": list(core.lanes),

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hw.events import bits_for
 
 
+DEEP_ROWS = 256  # memories of more rows are deeper than the widest shape of a block RAM
 LOGIC_ROWS = 32  # memories of up to so many rows are cheaper in lookup tables than in a block RAM of their own
 
 
@@ -43,8 +44,15 @@ def rom_module(file: str) -> str:
     return f"polyrhythm_{file.removesuffix('.hex')}_rom"
 
 
+def padded(rows: int) -> int:
+    """Rows that the exported memory has: a power of two where there are many, so that a block RAM's own width and depth can be
+    chosen to fit and no multiplexer stands between the memory and its first register."""
+    return rows if rows <= DEEP_ROWS else 1 << (rows - 1).bit_length()
+
+
 def rom_verilog(file: str, width: int, rows: int) -> str:
     """A read-only memory in Verilog: `rows` words of `width` bits, read one clock edge after the address."""
+    rows = padded(rows)
     return f"""\
 // {file}: {rows} words of {width} bits, one hexadecimal word a line; read one clock edge after the address.
 module {rom_module(file)} (

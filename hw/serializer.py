@@ -1,10 +1,10 @@
 """Words of fired neurons in, one event per cycle out, lowest neuron first."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import bits_for
+from hw.events import Queue, bits_for, more_than_one
 from sw.architecture import BLOCK
 
 
@@ -30,26 +30,6 @@ class Pick(data.StructLayout):
         super().__init__({"address": bits_for(size - 1), **value, "tick": 1, "end": 1})
 
 
-class Slots(wiring.Component):
-    """Two words in flip-flops, first in first out; for words too wide for a memory. Never written while full: credits see to that."""
-
-    def __init__(self, shape: data.StructLayout):
-        super().__init__({"put": In(1), "i": In(shape), "o": Out(stream.Signature(shape))})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        waiting = Signal(self.i.shape())
-        waits = Signal()
-        leaves = ~self.o.valid | self.o.ready
-        with m.If(leaves):
-            m.d.sync += [self.o.payload.eq(Mux(waits, waiting, self.i)), self.o.valid.eq(waits | self.put), waits.eq(waits & self.put)]
-        with m.Elif(self.put):
-            m.d.sync += waits.eq(1)
-        with m.If(self.put):
-            m.d.sync += waiting.eq(self.i)
-        return m
-
-
 class Serializer(wiring.Component):
     """Sends the fired neurons of each word, one per cycle, then the tick or the end that the word closes.
 
@@ -65,74 +45,60 @@ class Serializer(wiring.Component):
     def __init__(self, size: int, lanes: int, value_bits: int, slots: int):
         self._size, self._lanes, self._slots = size, lanes, slots
         self._word = Word(lanes, value_bits)
+        values = {"values": data.ArrayLayout(value_bits, BLOCK)} if value_bits else {}
+        self._block = data.StructLayout({"fire": BLOCK, "any": 1, "single": 1, "base": bits_for(size + lanes), "last": 1, "closing": 1, **values})
         super().__init__({"put": In(1), "i": In(self._word), "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        shape = self._word
-        head, valid, pop = self._store(m)
+        m.submodules.waiting = waiting = Queue(self._word, self._slots)
+        block, busy, leaves = Signal(self._block), Signal(), Signal()
+        m.d.comb += [waiting.i.valid.eq(self.put), waiting.i.payload.eq(self.i), self.returned.eq(waiting.o.valid & waiting.o.ready)]
+        self._next_block(m, waiting.o, block, busy, leaves)
+        self._send_block(m, block, busy, leaves)
+        return m
 
-        # First stage: the next block with a fired neuron; the word leaves with its last one.
-        taken = Signal(shape.blocks)
-        todo = Signal(shape.blocks)
-        chosen = Signal(shape.blocks)  # one hot
-        m.d.comb += todo.eq(head.some & ~taken)
-        m.d.comb += chosen.eq(Cat(todo[k] & ~todo[:k].any() for k in range(shape.blocks)))
-        last_block = Signal()
-        m.d.comb += last_block.eq((todo & ~chosen) == 0)
-
-        block = Signal(data.StructLayout({"fire": BLOCK, "base": bits_for(self._size + self._lanes), "any": 1, "single": 1,
-                                          "last": 1, "closing": 1,
-                                          **({"values": data.ArrayLayout(shape.value_bits, BLOCK)} if shape.value_bits else {})}))
-        busy, leaves = Signal(), Signal()
-        group_base = Signal(bits_for(self._size + self._lanes))
+    def _next_block(self, m: Module, words: stream.Interface, block: data.View, busy: Signal, leaves: Value) -> None:
+        """First stage: the oldest word's next block in which somebody fired; the word leaves with its last one."""
+        shape, head = self._word, words.payload
+        taken, todo, chosen = Signal(shape.blocks), Signal(shape.blocks), Signal(shape.blocks)  # chosen: one hot
+        m.d.comb += [todo.eq(head.some & ~taken), chosen.eq(Cat(todo[k] & ~todo[:k].any() for k in range(shape.blocks)))]
+        last_block = ~more_than_one(todo)
         speaks = todo.any() | head.last
-        load = valid & speaks & (~busy | leaves)
-        m.d.comb += pop.eq(valid & (~speaks | (load & last_block)))
+        load = words.valid & speaks & (~busy | leaves)
+        base = Signal(block.base.shape())  # of the word's group
+        m.d.comb += words.ready.eq(~speaks | (load & last_block))
         with m.If(load):
+            offsets = Cat(Const(k * BLOCK, len(base)) for k in range(shape.blocks))
             m.d.sync += [
-                taken.eq(taken | chosen), busy.eq(1),
+                taken.eq(taken | chosen), busy.eq(1), block.base.eq(base + _select(chosen, offsets, len(base))),
                 block.fire.eq(_select(chosen, head.fire, BLOCK)), block.any.eq(todo.any()), block.single.eq((chosen & head.single).any()),
                 block.closing.eq(head.closing), block.last.eq(last_block & head.last),
-                block.base.eq(group_base + _select(chosen, Cat(Const(k * BLOCK, len(group_base)) for k in range(shape.blocks)),
-                                                   len(group_base))),
             ]
             if shape.value_bits:
                 m.d.sync += block.values.as_value().eq(_select(chosen, head.values.as_value(), BLOCK * shape.value_bits))
         with m.Elif(leaves):
             m.d.sync += busy.eq(0)
-        with m.If(pop):
-            m.d.sync += [taken.eq(0), group_base.eq(Mux(head.last, 0, group_base + self._lanes))]
+        with m.If(words.valid & words.ready):
+            m.d.sync += [taken.eq(0), base.eq(Mux(head.last, 0, base + self._lanes))]
 
-        # Second stage: the block's neurons, lowest first; then the tick or the end.
+    def _send_block(self, m: Module, block: data.View, busy: Value, leaves: Signal) -> None:
+        """Second stage: the block's neurons, lowest first; then the tick or the end."""
         lowest = Signal(range(BLOCK))
         for k in reversed(range(BLOCK)):
             with m.If(block.fire[k]):
                 m.d.comb += lowest.eq(k)
+        pick = self.o.payload
         m.d.comb += [
-            self.o.valid.eq(busy), self.o.payload.address.eq(Mux(block.any, block.base + lowest, 0)),
-            self.o.payload.tick.eq(~block.any & ~block.closing), self.o.payload.end.eq(~block.any & block.closing),
+            self.o.valid.eq(busy), pick.address.eq(Mux(block.any, block.base + lowest, 0)),
+            pick.tick.eq(~block.any & ~block.closing), pick.end.eq(~block.any & block.closing),
             leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
         ]
-        if shape.value_bits:
-            m.d.comb += self.o.payload.value.eq(block.values[lowest])
-        with m.If(busy & self.o.ready & ~leaves):
-            m.d.sync += [block.fire.eq(block.fire & (block.fire - 1)[:BLOCK]), block.any.eq(~block.single),
-                         block.single.eq(sum(block.fire[k] for k in range(BLOCK)) == 2)]
-        return m
-
-    def _store(self, m: Module) -> tuple[Value, Value, Signal]:
-        """The words that wait: (oldest word, whether there is one, take it)."""
-        pop = Signal()
-        m.d.comb += self.returned.eq(pop)
         if self._word.value_bits:
-            m.submodules.waiting = slots = Slots(self._word)
-            m.d.comb += [slots.put.eq(self.put), slots.i.eq(self.i), slots.o.ready.eq(pop)]
-            return slots.o.payload, slots.o.valid, pop
-        m.submodules.waiting = store = fifo.SyncFIFO(width=self._word.size, depth=self._slots)
-        head = Signal(self._word)
-        m.d.comb += [store.w_en.eq(self.put), store.w_data.eq(self.i), store.r_en.eq(pop), head.eq(store.r_data)]
-        return head, store.r_rdy, pop
+            m.d.comb += pick.value.eq(block.values[lowest])
+        with m.If(busy & self.o.ready & ~leaves):
+            rest = block.fire & (block.fire - 1)[:BLOCK]
+            m.d.sync += [block.fire.eq(rest), block.any.eq(~block.single), block.single.eq(~more_than_one(rest))]
 
 
 def _select(one_hot: Value, fields: Value, width: int) -> Value:

@@ -1,6 +1,6 @@
 """The numbers that fix the accelerator's pipeline: the gateware is built from them and the cycle law counts with them."""
 
-QUEUE_DEPTH = 16  # events between two layers: as many as one LUT RAM of an ECP5 holds
+QUEUE_DEPTH = 17  # events between two layers: one in flip-flops, sixteen in the LUT RAMs of an ECP5
 BLOCK = 8  # lanes whose spikes a serializer looks through in one cycle
 COUNT_BITS_PER_STAGE = 4  # bits of an event's count that one pipeline stage multiplies by: three adders, two levels deep
 WINNER_RADIX = 2  # sums that one stage of the readout's maximum compares; 4 would halve the stages and the clock
