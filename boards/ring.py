@@ -4,7 +4,7 @@ Every input of the design comes from one flip-flop of a shift register, every ou
 the captured outputs are folded into a single pin. So each path of the design, also those that begin or end at a
 port, is timed between two flip-flops, nothing is optimised away, and the part's clock and reset nets are used.
 The flip-flops are the part's own cells and not inferred: synthesis must not pull them into the design's memories.
-docs/decisions/0003-out-of-context.md compares this with placing out of context.
+docs/decisions/0005-ring-instead-of-out-of-context.md compares this with placing out of context.
 """
 
 from dataclasses import dataclass
