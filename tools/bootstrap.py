@@ -40,7 +40,7 @@ def make_venv(venv: Path) -> None:
     if runs([venv / "bin" / "python", "-m", "pip", "--version"]):
         return
     say(f"making {venv} for Python {VERSION}")
-    if runs([sys.executable, "-m", "venv", "--clear", venv]):
+    if runs([sys.executable, "-c", "import ensurepip"]) and runs([sys.executable, "-m", "venv", "--clear", venv]):
         return
     if not runs([sys.executable, "-m", "venv", "--clear", "--without-pip", venv]):
         raise Unmet("python3 cannot make a virtual environment")
