@@ -9,14 +9,14 @@ from amaranth.lib.wiring import In, Out
 from hw.events import delay
 from hw.memory import Rom, table
 from hw.sequencer import Op
-from sw.architecture import COUNT_BITS_PER_STAGE
+from sw.architecture import COUNT_BITS_PER_STAGE, multiply_stages
 
 
 class Charge(wiring.Component):
     """Operations in, one word of `lanes` sums out for every sweep.
 
-    The pipeline never stalls: row address -> memory -> register -> (count multiplier) -> accumulator. A sweep adds nothing: it
-    takes the sum away and puts the next one's start in its place, so a bias or a threshold that is to be in the sum costs no adder.
+    The pipeline never stalls: row address -> memory -> register -> (count multiplier) -> accumulator. A sweep adds nothing: its
+    sum stands complete in that cycle, and the next one's start takes its place, so a bias or a threshold that is to be in the sum costs no adder.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ class Charge(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a sweep operation to its word."""
-        return 3 + _stages(self._op.count_bits)
+        return 2 + multiply_stages(self._op.max_count)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.weight = weight = self._rom(f"{self._name}_weight.hex", self._lanes * self._weight_bits, self._rows)
         m.d.comb += weight.address.eq(self.op.row)
         fetched = delay(m, self.op, 1, "fetched")
-        op = delay(m, fetched, 1, "op_fetch")
+        op = delay(m, fetched, 1, "op_1")
         rows = [Signal(signed(self._weight_bits), name=f"weight_{k}") for k in range(self._lanes)]
         for k, row in enumerate(rows):
             m.d.sync += row.eq(weight.data.word_select(k, self._weight_bits))
@@ -61,20 +61,18 @@ class Charge(wiring.Component):
         if self._op.count_bits:
             terms, op = self._times_count(m, rows, op)
 
-        start = self._start_row(m)
+        # `early` is one cycle ahead of `op`: time to read the start of the sum behind its sweep.
+        early = delay(m, self.op, self.latency - 1, "early")
+        start = table(m, self._rom, f"{self._name}_start.hex", self._lanes * self._width, self._starts, early.following)
         mask = (1 << self._width) - 1
-        for k, (term, word) in enumerate(zip(terms, self.sums)):
+        for k, term in enumerate(terms):
             total = Signal(signed(self._width), init=_as_signed(self._starts[0] >> k * self._width & mask, self._width), name=f"sum_{k}")
+            m.d.comb += self.sums[k].eq(total)
             m.d.sync += total.eq(total + term)
             with m.If(op.sweep):
-                m.d.sync += [word.eq(total), total.eq(start.word_select(k, self._width))]
-        m.d.comb += [self.coming.eq(op), self.swept.eq(delay(m, op, 1, "swept")), self.done.eq(self.swept.sweep)]
+                m.d.sync += total.eq(start.word_select(k, self._width))
+        m.d.comb += [self.coming.eq(early), self.swept.eq(op), self.done.eq(op.sweep)]
         return m
-
-    def _start_row(self, m: Module) -> Value:
-        """The start of the sum behind the sweep that reaches the accumulators, addressed one cycle before."""
-        early = delay(m, self.op.following, self.latency - 2, "following")
-        return table(m, self._rom, f"{self._name}_start.hex", self._lanes * self._width, self._starts, early)
 
     def _times_count(self, m: Module, rows: Sequence[Signal], op: Value) -> tuple[list[Value], Value]:
         """weight * count, shift and add, four bits of the count in each stage (no DSP block: these are for the host's own logic)."""
@@ -101,10 +99,6 @@ def _shift_add(weight: Value, count: Value) -> Value:
     while len(parts) > 1:
         parts = [parts[i] + parts[i + 1] if i + 1 < len(parts) else parts[i] for i in range(0, len(parts), 2)]
     return parts[0].as_signed() if not parts[0].shape().signed else parts[0]
-
-
-def _stages(count_bits: int) -> int:
-    return -(-count_bits // COUNT_BITS_PER_STAGE)
 
 
 

@@ -24,8 +24,9 @@ class Op(data.StructLayout):
     following  : of a sweep, the `table` of the sum that begins behind it
     """
 
-    def __init__(self, rows: int, count_bits: int, groups: int, tables: int):
-        self.count_bits = count_bits
+    def __init__(self, rows: int, max_count: int, groups: int, tables: int):
+        count_bits = bits_for(max_count) if max_count > 1 else 0
+        self.count_bits, self.max_count = count_bits, max_count
         count = {"count": count_bits} if count_bits else {}
         super().__init__({"integrate": 1, "sweep": 1, "row": bits_for(rows - 1), **count, "held": 1, "closing": 1,
                           "group": bits_for(groups - 1), "table": bits_for(tables - 1), "following": bits_for(tables - 1)})
@@ -54,8 +55,7 @@ class Sequencer(wiring.Component):
         self._event, self._groups, self._capacity = event, groups, capacity
         self._repeats, self._phases = tuple(repeats), tuple(phases)
         self._credits, self._closing_only = credits, closing_only
-        count_bits = bits_for(event.max_count) if event.max_count > 1 else 0
-        self._shape = Op(groups * event.neurons, count_bits, groups, (max(phases) + 1) * groups)
+        self._shape = Op(groups * event.neurons, event.max_count, groups, (max(phases) + 1) * groups)
         super().__init__({"i": In(stream.Signature(event)), "op": Out(self._shape), "returned": In(1)})
 
     def elaborate(self, platform: object) -> Module:

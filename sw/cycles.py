@@ -160,7 +160,7 @@ class _Sequencer:
         edges = boundaries(t_in, t_out)
         self._repeats = [b - a for a, b in zip(edges, edges[1:], strict=False)] if t_in < t_out else [1] * t_out
         membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
-        self._latency = 3 + multiply_stages(network.in_count(i)) + membrane + (2 if self.groups > 1 else 0)
+        self._latency = 2 + multiply_stages(network.in_count(i)) + membrane + (2 if self.groups > 1 else 0)
         counted = not stepped and not self._readout and layer.T > 1
         self.places = _Places(1 if self._readout else VALUE_SLOTS if counted else MASK_SLOTS)
 
