@@ -24,13 +24,15 @@ class Replay(wiring.Component):
         m = Module()
         m.submodules.memory = memory = Memory(shape=self.i.shape(), depth=self._capacity, init=[])
         write, read = memory.write_port(), memory.read_port()
-        stored = Signal(range(self._capacity + 1))
-        index = Signal(range(self._capacity + 1))
+        stored, index, after = (Signal(range(self._capacity + 1), name=name) for name in ("stored", "index", "after"))  # after: index + 1
         upcoming = Signal.like(index)
         m.d.comb += [
-            upcoming.eq(Mux(self.rewind, 0, index + self.take)),
-            write.addr.eq(stored), write.data.eq(self.i), write.en.eq(self.push),
-            read.addr.eq(upcoming), self.o.eq(read.data), self.done.eq(index == stored),
+            upcoming.eq(Mux(self.rewind, 0, Mux(self.take, after, index))),
+            write.addr.eq(stored), write.data.eq(self.i), write.en.eq(self.push), read.addr.eq(upcoming), self.o.eq(read.data),
         ]
-        m.d.sync += [index.eq(upcoming), stored.eq(Mux(self.clear, 0, stored + self.push))]
+        m.d.sync += [
+            index.eq(upcoming), after.eq(upcoming + 1), stored.eq(Mux(self.clear, 0, stored + self.push)),
+            # All comparisons side by side, a cycle early: `done` steers the whole sequencer.
+            self.done.eq(Mux(self.rewind, (stored == 0) & ~self.push, Mux(self.take, after == stored, index == stored))),
+        ]
         return m
