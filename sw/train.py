@@ -3,6 +3,7 @@
 The same recipe on the same machine gives the same network, byte for byte: one seed, a fixed number of torch threads.
 """
 
+import json
 import math
 import platform
 import sys
@@ -77,6 +78,10 @@ class Samples:
 
 
 def samples(row: Dataset, recipe: Recipe, split: str, root: str | Path | None) -> Samples:
+    if row.peak == 0 and recipe.augment.active:
+        raise data.DataError(
+            f"{recipe.name}: augment changes images; it must be Augment() for the event recordings of {row.name}"
+        )
     images, labels = data.load(row.name, split, root)
     ticks, table = recipe.schedule == "time_stepped", None
     if images.dtype == object:
@@ -216,7 +221,7 @@ def _train(
 ) -> tuple[Network, dict[str, Any]]:
     start = time.monotonic()
     row, prepared = data.find(recipe.dataset), data.parse_preprocess(recipe.preprocess)
-    training, test = _splits(row, recipe, data_root)
+    training, test = splits(row, recipe, data_root)
     generator = torch.Generator().manual_seed(recipe.seed)
     source = Input(row.shape, prepared.T, prepared.max_count)
     net = TrainableNetwork(recipe.layers, recipe.schedule, source, generator, recipe.surrogate_width)
@@ -236,7 +241,7 @@ def _train(
     return network, report | {"digest": network.digest}
 
 
-def _splits(row: Dataset, recipe: Recipe, root: str | Path | None) -> tuple[Samples, Samples]:
+def splits(row: Dataset, recipe: Recipe, root: str | Path | None) -> tuple[Samples, Samples]:
     """Training and test samples; with `validation`, evenly spaced training samples stand in for the test split."""
     training = samples(row, recipe, "train", root)
     if not recipe.validation:
@@ -247,11 +252,15 @@ def _splits(row: Dataset, recipe: Recipe, root: str | Path | None) -> tuple[Samp
     return training.rows(~kept), training.rows(kept)
 
 
+def integer_counts(part: Samples) -> np.ndarray:
+    """The whole split as a Network takes it: (B, *shape), or (B, T_in, *shape) in time_stepped."""
+    counts = part.counts(part.images).numpy().astype(np.int32)
+    return np.ascontiguousarray(np.swapaxes(counts, 0, 1)) if part.ticks else counts
+
+
 def _score(network: Network, test: Samples) -> dict[str, Any]:
     """Accuracies of the integer network by torch and by golden, which must agree on every count and logit."""
-    counts = test.counts(test.images).numpy().astype(np.int32)
-    if test.ticks:
-        counts = np.ascontiguousarray(np.swapaxes(counts, 0, 1))
+    counts = integer_counts(test)
     ours, theirs = evaluate(network, counts), golden.run(network, counts)
     for name, values in [*ours.counts.items(), ("logits", ours.logits)]:
         expected = theirs.logits if name == "logits" else theirs.counts[name]
@@ -264,6 +273,12 @@ def _score(network: Network, test: Samples) -> dict[str, Any]:
     return {"quantized_accuracy": accuracy(ours.answer, labels), "accuracy": accuracy(theirs.answer, labels)}
 
 
+def config(recipe: Recipe) -> dict[str, Any]:
+    """Every hyper-parameter, as it stands in the file."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return plain
+
+
 def _provenance(recipe: Recipe, report: dict[str, Any]) -> dict[str, Any]:
     return {
         "dataset": recipe.dataset,
@@ -273,7 +288,7 @@ def _provenance(recipe: Recipe, report: dict[str, Any]) -> dict[str, Any]:
         "quantized_accuracy": report["quantized_accuracy"],
         "scored_on": report["scored_on"],
         "recipe": recipe.name,
-        "config": asdict(recipe),
+        "config": config(recipe),
         "seed": recipe.seed,
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
     }

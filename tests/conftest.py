@@ -1,5 +1,6 @@
 """Fixtures that several rooms share."""
 
+import fcntl
 import importlib.util
 import os
 import tempfile
@@ -19,14 +20,13 @@ def unpacked(root: Path) -> Path:
     unpack = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(unpack)
     root.mkdir(parents=True, exist_ok=True)
-    for name, folder in SETS.items():
-        if not (root / folder).exists():
-            with tempfile.TemporaryDirectory(dir=root) as place:
-                unpack.STEPS[name](Path(place))
-                try:
+    with (root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker unpacks, the others wait
+        for name, folder in SETS.items():
+            if not (root / folder).exists():
+                with tempfile.TemporaryDirectory(dir=root) as place:
+                    unpack.STEPS[name](Path(place))
                     (Path(place) / folder).rename(root / folder)
-                except OSError:  # another worker was faster
-                    assert (root / folder).exists()
     return root
 
 
