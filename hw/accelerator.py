@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,7 +21,9 @@ def check_buildable(network: Network) -> None:
     if network.schedule not in ("two_phase", "time_stepped"):
         raise ValueError(f"{network.name}: the gateware builds two_phase and time_stepped networks, not {network.schedule}")
     if network.exit is not None:
-        raise ValueError(f"{network.name}: the gateware has no early exit, but exit is {network.exit['kind']!r}; save the network with exit null")
+        raise ValueError(
+            f"{network.name}: the gateware has no early exit, but exit is {network.exit['kind']!r}; save the network with exit null"
+        )
     for i, layer in enumerate(network.layers):
         place = f"{network.name}: layer {i} ({layer.name})"
         if layer.kind == "conv2d":
@@ -64,7 +66,7 @@ class Accelerator(wiring.Component):
         event = self.input = Event(network.input.size, network.input.max_count)
         self.events: list[Event] = []  # of each layer's input
         self._layers: list[DenseLayer | DenseReadout] = []
-        for layer, contents in zip(network.layers, self.contents):
+        for layer, contents in zip(network.layers, self.contents, strict=True):
             self.events.append(event)
             kind = DenseReadout if layer.kind == "readout" else DenseLayer
             self._layers.append(kind(rom, event, layer, contents))
@@ -72,9 +74,17 @@ class Accelerator(wiring.Component):
         hidden, readout = self._layers[:-1], self._layers[-1]
         taps = {f"tap{k}": Out(layer.o.payload.shape()) for k, layer in enumerate(hidden)}
         valids = {f"tap{k}_valid": Out(1) for k in range(len(hidden))}
-        super().__init__({
-            "i": In(stream.Signature(self.input)), "o": Out(stream.Signature(readout.o.payload.shape())), "error": Out(1),
-            **taps, **valids, "tick": Out(1), "running": Out(readout.o.payload.shape()["logits"].shape)})
+        super().__init__(
+            {
+                "i": In(stream.Signature(self.input)),
+                "o": Out(stream.Signature(readout.o.payload.shape())),
+                "error": Out(1),
+                **taps,
+                **valids,
+                "tick": Out(1),
+                "running": Out(readout.o.payload.shape()["logits"].shape),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -82,7 +92,7 @@ class Accelerator(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), guard.i)
         m.d.comb += self.error.eq(guard.error)
         source = guard.o
-        for k, (layer, event, contents) in enumerate(zip(self._layers, self.events, self.contents)):
+        for k, (layer, event, contents) in enumerate(zip(self._layers, self.events, self.contents, strict=True)):
             m.submodules[f"queue{k}"] = queue = Queue(event, QUEUE_DEPTH)
             m.submodules[self.network.layers[k].name] = layer
             if not all(contents.kept_ticks):
@@ -93,7 +103,10 @@ class Accelerator(wiring.Component):
             wiring.connect(m, queue.o, layer.i)
             source = layer.o
             if k < len(self._layers) - 1:
-                m.d.comb += [getattr(self, f"tap{k}").eq(source.payload), getattr(self, f"tap{k}_valid").eq(source.valid & source.ready)]
+                m.d.comb += [
+                    getattr(self, f"tap{k}").eq(source.payload),
+                    getattr(self, f"tap{k}_valid").eq(source.valid & source.ready),
+                ]
         wiring.connect(m, source, wiring.flipped(self.o))
         m.d.comb += [self.tick.eq(layer.tick), self.running.eq(layer.running)]
         return m

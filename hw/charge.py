@@ -15,8 +15,8 @@ from sw.architecture import COUNT_BITS_PER_STAGE, multiply_stages
 class Charge(wiring.Component):
     """Operations in, one word of `lanes` sums out for every sweep.
 
-    The pipeline never stalls: row address -> memory -> register -> (count multiplier) -> accumulator. A sweep adds nothing: its
-    sum stands complete in that cycle, and the next one's start takes its place, so a bias or a threshold that is to be in the sum costs no adder.
+    The pipeline never stalls: row address -> memory -> register -> (count multiplier) -> accumulator. A sweep adds nothing: its sum
+    stands complete in that cycle, and the next one's start takes its place, so a bias or threshold in the sum costs no adder.
 
     Parameters
     ----------
@@ -34,11 +34,23 @@ class Charge(wiring.Component):
     coming : Out(Op)              the operation that will be `swept` in the next cycle: time to read its neuron tables
     """
 
-    def __init__(self, rom: type[Rom], name: str, op: Op, *, lanes: int, weight_bits: int, rows: Sequence[int], starts: Sequence[int],
-                 width: int):
+    def __init__(
+        self,
+        rom: type[Rom],
+        name: str,
+        op: Op,
+        *,
+        lanes: int,
+        weight_bits: int,
+        rows: Sequence[int],
+        starts: Sequence[int],
+        width: int,
+    ):
         self._rom, self._name, self._op, self._lanes, self._weight_bits = rom, name, op, lanes, weight_bits
         self._rows, self._starts, self._width = rows, starts, width
-        super().__init__({"op": In(op), "done": Out(1), "coming": Out(op), "swept": Out(op), "sums": Out(data.ArrayLayout(signed(width), lanes))})
+        super().__init__(
+            {"op": In(op), "done": Out(1), "coming": Out(op), "swept": Out(op), "sums": Out(data.ArrayLayout(signed(width), lanes))}
+        )
 
     @property
     def latency(self) -> int:
@@ -66,7 +78,9 @@ class Charge(wiring.Component):
         start = table(m, self._rom, f"{self._name}_start.hex", self._lanes * self._width, self._starts, early.following)
         mask = (1 << self._width) - 1
         for k, term in enumerate(terms):
-            total = Signal(signed(self._width), init=_as_signed(self._starts[0] >> k * self._width & mask, self._width), name=f"sum_{k}")
+            total = Signal(
+                signed(self._width), init=_as_signed(self._starts[0] >> k * self._width & mask, self._width), name=f"sum_{k}"
+            )
             m.d.comb += self.sums[k].eq(total)
             m.d.sync += total.eq(total + term)
             with m.If(op.sweep):
@@ -75,12 +89,12 @@ class Charge(wiring.Component):
         return m
 
     def _times_count(self, m: Module, rows: Sequence[Signal], op: Value) -> tuple[list[Value], Value]:
-        """weight * count, shift and add, four bits of the count in each stage (no DSP block: these are for the host's own logic)."""
+        """weight * count, shift and add, four bits of the count in each stage (DSP blocks are left to the user)."""
         bits, width = self._op.count_bits, self._weight_bits + self._op.count_bits
         totals: list[Value] = [Const(0, 1)] * self._lanes
         weights: list[Value] = list(rows)
         for low in range(0, bits, COUNT_BITS_PER_STAGE):
-            part = op.count[low:low + COUNT_BITS_PER_STAGE]
+            part = op.count[low : low + COUNT_BITS_PER_STAGE]
             later_totals, later_weights = [], []
             for k in range(self._lanes):
                 product = Signal(signed(width), name=f"product_{k}_{low}")
@@ -99,7 +113,6 @@ def _shift_add(weight: Value, count: Value) -> Value:
     while len(parts) > 1:
         parts = [parts[i] + parts[i + 1] if i + 1 < len(parts) else parts[i] for i in range(0, len(parts), 2)]
     return parts[0].as_signed() if not parts[0].shape().signed else parts[0]
-
 
 
 def _as_signed(bits: int, width: int) -> int:

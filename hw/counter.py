@@ -43,7 +43,12 @@ class Counter(wiring.Component):
         at = Mux(move, self.i.payload.address, first.pick.address)  # the memory has no enable: while waiting, read the same again
         threshold = table(m, self._rom, f"{self._name}_threshold.hex", threshold_bits, self._thresholds, at)
         with m.If(move):
-            m.d.sync += [first.pick.eq(self.i.payload), first.valid.eq(self.i.valid), second.eq(first), second.threshold.eq(threshold)]
+            m.d.sync += [
+                first.pick.eq(self.i.payload),
+                first.valid.eq(self.i.valid),
+                second.eq(first),
+                second.threshold.eq(threshold),
+            ]
         last: Value = second
         for k in reversed(range(bits)):
             divided = Signal(stage, name=f"bit_{k}")
@@ -56,7 +61,10 @@ class Counter(wiring.Component):
             last = divided
         event = self.o.payload
         m.d.comb += [
-            self.o.valid.eq(last.valid), event.address.eq(last.pick.address), event.tick.eq(last.pick.tick), event.end.eq(last.pick.end),
+            self.o.valid.eq(last.valid),
+            event.address.eq(last.pick.address),
+            event.tick.eq(last.pick.tick),
+            event.end.eq(last.pick.end),
             event.count.eq(Mux(event.tick | event.end, 0, Mux(last.quotient >= self._T - 1, self._T, last.quotient + 1))),
         ]
         return m

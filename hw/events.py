@@ -43,12 +43,16 @@ class Queue(wiring.Component):
         m.submodules.behind = behind = fifo.SyncFIFO(width=self.i.payload.shape().size, depth=self._depth - 1)
         leaves = ~self.o.valid | self.o.ready
         m.d.comb += [
-            self.i.ready.eq(behind.w_rdy), behind.w_data.eq(self.i.payload),
-            behind.w_en.eq(self.i.valid & (behind.r_rdy | ~leaves)), behind.r_en.eq(leaves),
+            self.i.ready.eq(behind.w_rdy),
+            behind.w_data.eq(self.i.payload),
+            behind.w_en.eq(self.i.valid & (behind.r_rdy | ~leaves)),
+            behind.r_en.eq(leaves),
         ]
         with m.If(leaves):
-            m.d.sync += [self.o.valid.eq(behind.r_rdy | (self.i.valid & self.i.ready)),
-                         self.o.payload.eq(Mux(behind.r_rdy, behind.r_data, self.i.payload))]
+            m.d.sync += [
+                self.o.valid.eq(behind.r_rdy | (self.i.valid & self.i.ready)),
+                self.o.payload.eq(Mux(behind.r_rdy, behind.r_data, self.i.payload)),
+            ]
         return m
 
 
@@ -56,8 +60,8 @@ def more_than_one(bits: Value) -> Value:
     """Whether at least two of `bits` are set; a tree, so that its depth is the logarithm of the width."""
     nodes: list[tuple[Value, Value]] = [(bit, Const(0, 1)) for bit in bits]  # (any, many)
     while len(nodes) > 1:
-        pairs = list(zip(nodes[::2], nodes[1::2]))
-        nodes = [(a | b, (a & b) | many_a | many_b) for (a, many_a), (b, many_b) in pairs] + nodes[len(pairs) * 2:]
+        pairs = list(zip(nodes[::2], nodes[1::2], strict=False))
+        nodes = [(a | b, (a & b) | many_a | many_b) for (a, many_a), (b, many_b) in pairs] + nodes[len(pairs) * 2 :]
     return nodes[0][1]
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,17 +47,30 @@ def texts(top: Top) -> dict[str, str]:
     """All files of the export by name."""
     core = top.accelerator
     network, name = core.network, module_name(core.network.name)
-    memories = {file: memory for layer, contents in zip(network.layers, core.contents) for file, memory in _memories(layer.name, contents).items()}
+    memories = {
+        file: memory
+        for layer, contents in zip(network.layers, core.contents, strict=True)
+        for file, memory in _memories(layer.name, contents).items()
+    }
     source = verilog.convert(top, name=name, emit_src=False, strip_internal_attrs=True)
     memories = {file: memory for file, memory in memories.items() if rom_module(file) in source}  # equal rows are constants
     roms = "".join(rom_verilog(file, bits, len(rows)) for file, (rows, bits, _) in memories.items())
     files = {f"{name}.v": _header(top, name) + "\n" + (roms + _body(source)).replace("polyrhythm_", f"{name}_")}
     files |= {file: hex_lines([*rows, *[0] * (padded(len(rows)) - len(rows))], bits) for file, (rows, bits, _) in memories.items()}
-    used = {file: {"rows": padded(len(rows)), "used_rows": len(rows), "row_bits": bits, "layout": layout} for file, (rows, bits, layout) in memories.items()}
+    used = {
+        file: {"rows": padded(len(rows)), "used_rows": len(rows), "row_bits": bits, "layout": layout}
+        for file, (rows, bits, layout) in memories.items()
+    }
     files["interface.json"] = _json(_interface(top, name, used))
-    files["manifest.json"] = _json({
-        "format": FORMAT, "network": network.name, "digest": network.digest, "lanes": list(core.lanes),
-        "sha256": {file: hashlib.sha256(text.encode("ascii")).hexdigest() for file, text in sorted(files.items())}})
+    files["manifest.json"] = _json(
+        {
+            "format": FORMAT,
+            "network": network.name,
+            "digest": network.digest,
+            "lanes": list(core.lanes),
+            "sha256": {file: hashlib.sha256(text.encode("ascii")).hexdigest() for file, text in sorted(files.items())},
+        }
+    )
     return files
 
 
@@ -77,20 +89,36 @@ def _memories(name: str, contents: DenseRom) -> dict[str, tuple[Sequence[int], i
 
     phase = f"row = phase * {groups} + group, phase of tick t: {list(contents.phases)}[t]" if tables else "row = group"
     memories: dict[str, tuple[Sequence[int], int, str]] = {
-        f"{name}_weight.hex": (contents.weights, lanes * contents.weight_bits,
-                               f"row = group * {contents.n_in} + input; {fields(contents.weight_bits)}"),
-        f"{name}_start.hex": (contents.starts, lanes * contents.sum_bits,
-                              f"{phase}; what a sum starts with; {fields(contents.sum_bits)}"),
+        f"{name}_weight.hex": (
+            contents.weights,
+            lanes * contents.weight_bits,
+            f"row = group * {contents.n_in} + input; {fields(contents.weight_bits)}",
+        ),
+        f"{name}_start.hex": (
+            contents.starts,
+            lanes * contents.sum_bits,
+            f"{phase}; what a sum starts with; {fields(contents.sum_bits)}",
+        ),
     }
     if contents.thresholds is not None:
         bits = max(contents.thresholds).bit_length()
         memories[f"{name}_threshold.hex"] = (contents.thresholds, bits, "row = neuron; threshold, unsigned")
     if tables is not None:
-        memories[f"{name}_reach.hex"] = (tables.reach, lanes * tables.reach_bits, f"{phase}; b(t) - threshold; {fields(tables.reach_bits)}")
-        memories[f"{name}_threshold.hex"] = (tables.thresholds, lanes * tables.threshold_bits,
-                                             f"row = group; threshold, unsigned; {fields(tables.threshold_bits)}")
-        memories[f"{name}_rest.hex"] = (tables.rest, lanes * tables.v_bits,
-                                        f"row = group; potential at the start of a frame; {fields(tables.v_bits)}")
+        memories[f"{name}_reach.hex"] = (
+            tables.reach,
+            lanes * tables.reach_bits,
+            f"{phase}; b(t) - threshold; {fields(tables.reach_bits)}",
+        )
+        memories[f"{name}_threshold.hex"] = (
+            tables.thresholds,
+            lanes * tables.threshold_bits,
+            f"row = group; threshold, unsigned; {fields(tables.threshold_bits)}",
+        )
+        memories[f"{name}_rest.hex"] = (
+            tables.rest,
+            lanes * tables.v_bits,
+            f"row = group; potential at the start of a frame; {fields(tables.v_bits)}",
+        )
     return memories
 
 
@@ -99,18 +127,46 @@ def _interface(top: Top, name: str, files: dict[str, Any]) -> dict[str, Any]:
     network, bits = core.network, {port.name: port.bits for port in top.ports}
     last = len(network.layers) - 1
     taps: list[dict[str, Any]] = [
-        {"index": k, "layer": layer.name, "size": network.n_out(k), "T": layer.T, "address_bits": bits[f"tap{k}_address"],
-         "count_bits": bits.get(f"tap{k}_count", 0)} for k, layer in enumerate(network.layers[:-1])]
+        {
+            "index": k,
+            "layer": layer.name,
+            "size": network.n_out(k),
+            "T": layer.T,
+            "address_bits": bits[f"tap{k}_address"],
+            "count_bits": bits.get(f"tap{k}_count", 0),
+        }
+        for k, layer in enumerate(network.layers[:-1])
+    ]
     classes = network.n_out(last)
     logit_bits = bits["o_logits"] // classes
-    taps.append({"index": last, "layer": network.layers[last].name, "T": network.layers[last].T, "logit_bits": logit_bits, "classes": classes})
+    taps.append(
+        {
+            "index": last,
+            "layer": network.layers[last].name,
+            "T": network.layers[last].T,
+            "logit_bits": logit_bits,
+            "classes": classes,
+        }
+    )
     return {
-        "format": FORMAT, "top": name, "digest": network.digest, "network": network.name, "schedule": network.schedule,
-        "clock": "clk", "reset": "rst",
-        "input": {"address_bits": bits["i_address"], "count_bits": bits.get("i_count", 0), "size": network.input.size,
-                  "T": network.input.T, "max_count": network.input.max_count},
+        "format": FORMAT,
+        "top": name,
+        "digest": network.digest,
+        "network": network.name,
+        "schedule": network.schedule,
+        "clock": "clk",
+        "reset": "rst",
+        "input": {
+            "address_bits": bits["i_address"],
+            "count_bits": bits.get("i_count", 0),
+            "size": network.input.size,
+            "T": network.input.T,
+            "max_count": network.input.max_count,
+        },
         "output": {"classes": classes, "class_bits": bits["o_class"], "logit_bits": logit_bits},
-        "taps": taps, "layers": [_layer(top, i, files) for i in range(len(network.layers))], "files": files,
+        "taps": taps,
+        "layers": [_layer(top, i, files) for i in range(len(network.layers))],
+        "files": files,
         "ports": [{"name": port.name, "dir": port.dir, "bits": port.bits, "doc": port.doc} for port in top.ports],
     }
 
@@ -121,9 +177,17 @@ def _layer(top: Top, i: int, files: dict[str, Any]) -> dict[str, Any]:
     layer, proved = network.layers[i], bounds(network, i)
     tables = contents.tables
     return {
-        "name": layer.name, "kind": layer.kind, "n_in": contents.n_in, "n_out": contents.n_out, "T": layer.T,
-        "lanes": contents.lanes, "groups": contents.groups, "acc_bits": contents.sum_bits, "acc_bounds": list(contents.sum_bounds),
-        "v_bits": tables.v_bits if tables else contents.sum_bits, "v_bounds": list(proved.v),
+        "name": layer.name,
+        "kind": layer.kind,
+        "n_in": contents.n_in,
+        "n_out": contents.n_out,
+        "T": layer.T,
+        "lanes": contents.lanes,
+        "groups": contents.groups,
+        "acc_bits": contents.sum_bits,
+        "acc_bounds": list(contents.sum_bounds),
+        "v_bits": tables.v_bits if tables else contents.sum_bits,
+        "v_bounds": list(proved.v),
         "files": sorted(file for file in files if file.startswith(f"{layer.name}_")),
     }
 
@@ -132,19 +196,22 @@ def _header(top: Top, name: str) -> str:
     network = top.accelerator.network
     lines = [
         f"{name}: spiking network {network.name}, schedule {network.schedule}, digest {network.digest}",
-        f"lanes {list(top.accelerator.lanes)}; generated by Polyrhythm. This file belongs to whoever generated it.", "",
-        "Simulate and synthesize in this folder: the .hex files beside this file are read by $readmemh; interface.json says what they hold.",
+        f"lanes {list(top.accelerator.lanes)}; generated by Polyrhythm. This file belongs to whoever generated it.",
+        "",
+        "Simulate and synthesize in this folder: $readmemh reads the .hex files beside this file; interface.json tells their layout.",
         "A frame goes in as spikes and a last word with i_end = 1"
         + (f"; words with i_tick = 1 separate its {network.input.T} time steps." if network.input.T > 1 else "."),
-        "An address may occur once in a time step. Frames may follow each other without a gap; answers come in their order.", "",
-        *(f"{port.dir:6} {port.name:14} {port.bits:4}  {port.doc}" for port in top.ports), "",
+        "An address may occur once in a time step. Frames may follow each other without a gap; answers come in their order.",
+        "",
+        *(f"{port.dir:6} {port.name:14} {port.bits:4}  {port.doc}" for port in top.ports),
+        "",
     ]
     return "".join(f"// {line}".rstrip() + "\n" for line in lines)
 
 
 def _body(source: str) -> str:
     """The converted Verilog without the generator's own header lines."""
-    return source[source.index("\n", source.rindex("/* Generated by")) + 1:].lstrip("\n")
+    return source[source.index("\n", source.rindex("/* Generated by")) + 1 :].lstrip("\n")
 
 
 def _json(content: dict[str, Any]) -> str:
@@ -153,4 +220,6 @@ def _json(content: dict[str, Any]) -> str:
 
 def _check_folder(out: Path) -> None:
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "manifest.json").is_file())):
-        raise ValueError(f"{out}: the Verilog folder must be new, empty, or an earlier export, but it holds other files; name another folder")
+        raise ValueError(
+            f"{out}: the Verilog folder must be new, empty, or an earlier export, but it holds other files; name another folder"
+        )

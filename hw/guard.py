@@ -1,4 +1,4 @@
-"""The door of the accelerator: events that the contract forbids are dropped and reported, so that nothing behind it can overflow."""
+"""The door: events that the contract forbids are dropped and reported, so that nothing behind it can overflow."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring

@@ -1,6 +1,6 @@
 """A fully connected layer and a readout, assembled: sequencer -> charge -> (membrane) -> serializer -> (counter), or -> answer."""
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,17 +29,47 @@ class Swept(wiring.Component):
 
     def __init__(self, rom: type[Rom], event: Event, layer: Layer, contents: DenseRom, credits: int, closing_only: bool):
         self._layer, self._contents = layer, contents
-        self.sequencer = Sequencer(event, groups=contents.groups, capacity=contents.capacity, repeats=contents.repeats,
-                                   phases=contents.phases, credits=credits, closing_only=closing_only)
+        self.sequencer = Sequencer(
+            event,
+            groups=contents.groups,
+            capacity=contents.capacity,
+            repeats=contents.repeats,
+            phases=contents.phases,
+            credits=credits,
+            closing_only=closing_only,
+        )
         op, tables = self.sequencer.op.shape(), contents.tables
-        self.charge = Charge(rom, layer.name, op, lanes=contents.lanes, weight_bits=contents.weight_bits, rows=contents.weights,
-                             starts=contents.starts, width=contents.sum_bits)
+        self.charge = Charge(
+            rom,
+            layer.name,
+            op,
+            lanes=contents.lanes,
+            weight_bits=contents.weight_bits,
+            rows=contents.weights,
+            starts=contents.starts,
+            width=contents.sum_bits,
+        )
         self.membrane = tables and Membrane(
-            rom, layer.name, op, tables, Dynamics(layer.leak_shift, layer.reset, fires=layer.kind != "readout"),
-            held=max(contents.repeats) > 1, sum_bits=contents.sum_bits)
+            rom,
+            layer.name,
+            op,
+            tables,
+            Dynamics(layer.leak_shift, layer.reset, fires=layer.kind != "readout"),
+            held=max(contents.repeats) > 1,
+            sum_bits=contents.sum_bits,
+        )
         source = self.membrane.v if self.membrane else self.charge.sums
-        super().__init__({"i": In(stream.Signature(event)), "returned": In(1), "done": Out(1), "group": Out(op["group"].shape),
-                          "closing": Out(1), "fire": Out(contents.lanes), "sums": Out(source.shape())})
+        super().__init__(
+            {
+                "i": In(stream.Signature(event)),
+                "returned": In(1),
+                "done": Out(1),
+                "group": Out(op["group"].shape),
+                "closing": Out(1),
+                "fire": Out(contents.lanes),
+                "sums": Out(source.shape()),
+            }
+        )
 
     @property
     def latency(self) -> int:
@@ -54,12 +84,22 @@ class Swept(wiring.Component):
         swept = charge.swept
         if self.membrane:
             m.submodules.membrane = membrane = self.membrane
-            m.d.comb += [membrane.done.eq(charge.done), membrane.coming.eq(charge.coming), membrane.swept.eq(charge.swept),
-                         membrane.sums.eq(charge.sums), self.done.eq(membrane.o_done), self.sums.eq(membrane.v), self.fire.eq(membrane.fire)]
+            m.d.comb += [
+                membrane.done.eq(charge.done),
+                membrane.coming.eq(charge.coming),
+                membrane.swept.eq(charge.swept),
+                membrane.sums.eq(charge.sums),
+                self.done.eq(membrane.o_done),
+                self.sums.eq(membrane.v),
+                self.fire.eq(membrane.fire),
+            ]
             swept = membrane.o_swept
         else:
-            m.d.comb += [self.done.eq(charge.done), self.sums.eq(charge.sums),
-                         self.fire.eq(Cat(charge.sums[k] >= 0 for k in range(self._contents.lanes)))]
+            m.d.comb += [
+                self.done.eq(charge.done),
+                self.sums.eq(charge.sums),
+                self.fire.eq(Cat(charge.sums[k] >= 0 for k in range(self._contents.lanes))),
+            ]
         m.d.comb += [self.group.eq(swept.group), self.closing.eq(swept.closing)]
         return m
 
@@ -88,8 +128,12 @@ class DenseLayer(wiring.Component):
         self._value_bits = contents.sum_bits if counted else 0
         self.slots = VALUE_SLOTS if counted else MASK_SLOTS
         self._swept = Swept(rom, event, layer, contents, credits=self.slots, closing_only=False)
-        super().__init__({"i": In(stream.Signature(event)), "o": Out(stream.Signature(
-            Event(contents.n_out, layer.T if contents.thresholds is not None else 1)))})
+        super().__init__(
+            {
+                "i": In(stream.Signature(event)),
+                "o": Out(stream.Signature(Event(contents.n_out, layer.T if contents.thresholds is not None else 1))),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -98,11 +142,15 @@ class DenseLayer(wiring.Component):
         m.submodules.serializer = serializer = Serializer(contents.n_out, contents.lanes, self._value_bits, self.slots)
         wiring.connect(m, wiring.flipped(self.i), swept.i)
         word = serializer.i
-        blocks = [swept.fire[k:k + BLOCK] for k in range(0, contents.lanes, BLOCK)]
+        blocks = [swept.fire[k : k + BLOCK] for k in range(0, contents.lanes, BLOCK)]
         m.d.comb += [
-            serializer.put.eq(swept.done), swept.returned.eq(serializer.returned), word.fire.eq(swept.fire),
-            word.some.eq(Cat(block.any() for block in blocks)), word.single.eq(Cat(sum(block) == 1 for block in blocks)),
-            word.last.eq(swept.group == contents.groups - 1), word.closing.eq(swept.closing),
+            serializer.put.eq(swept.done),
+            swept.returned.eq(serializer.returned),
+            word.fire.eq(swept.fire),
+            word.some.eq(Cat(block.any() for block in blocks)),
+            word.single.eq(Cat(sum(block) == 1 for block in blocks)),
+            word.last.eq(swept.group == contents.groups - 1),
+            word.closing.eq(swept.closing),
         ]
         if not self._value_bits:
             wiring.connect(m, serializer.o, wiring.flipped(self.o))
@@ -124,8 +172,14 @@ class DenseReadout(wiring.Component):
         bits = self._swept.sums.shape().elem_shape.width
         self.result = Result(contents.n_out, bits)
         self._answer = Readout(contents.n_out, contents.lanes, bits)
-        super().__init__({"i": In(stream.Signature(event)), "o": Out(stream.Signature(self.result)), "tick": Out(1),
-                          "running": Out(self.result["logits"].shape)})
+        super().__init__(
+            {
+                "i": In(stream.Signature(event)),
+                "o": Out(stream.Signature(self.result)),
+                "tick": Out(1),
+                "running": Out(self.result["logits"].shape),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -133,7 +187,12 @@ class DenseReadout(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), swept.i)
         wiring.connect(m, answer.o, wiring.flipped(self.o))
         m.d.comb += [
-            answer.done.eq(swept.done), answer.group.eq(swept.group), answer.closing.eq(swept.closing), answer.sums.eq(swept.sums),
-            swept.returned.eq(answer.returned), self.tick.eq(answer.tick), self.running.eq(answer.running),
+            answer.done.eq(swept.done),
+            answer.group.eq(swept.group),
+            answer.closing.eq(swept.closing),
+            answer.sums.eq(swept.sums),
+            swept.returned.eq(answer.returned),
+            self.tick.eq(answer.tick),
+            self.running.eq(answer.running),
         ]
         return m

@@ -41,10 +41,18 @@ class Membrane(wiring.Component):
         self._rom, self._name, self._op, self._tables, self._dynamics = rom, name, op, tables, dynamics
         self._held = held
         lanes = tables.lanes
-        super().__init__({
-            "done": In(1), "coming": In(op), "swept": In(op), "sums": In(data.ArrayLayout(signed(sum_bits), lanes)),
-            "o_done": Out(1), "o_swept": Out(op), "fire": Out(lanes), "v": Out(data.ArrayLayout(signed(tables.v_bits), lanes)),
-        })
+        super().__init__(
+            {
+                "done": In(1),
+                "coming": In(op),
+                "swept": In(op),
+                "sums": In(data.ArrayLayout(signed(sum_bits), lanes)),
+                "o_done": Out(1),
+                "o_swept": Out(op),
+                "fire": Out(lanes),
+                "v": Out(data.ArrayLayout(signed(tables.v_bits), lanes)),
+            }
+        )
 
     @property
     def latency(self) -> int:
@@ -58,10 +66,14 @@ class Membrane(wiring.Component):
             before, op, ys = self.swept, delay(m, self.swept, 1, "op"), self._hold(m)
         else:
             before, op, ys = self.coming, self.swept, [self.sums[k] for k in range(tables.lanes)]
-        threshold = table(m, self._rom, f"{self._name}_threshold.hex", tables.lanes * tables.threshold_bits, tables.thresholds, before.group)
+        threshold = table(
+            m, self._rom, f"{self._name}_threshold.hex", tables.lanes * tables.threshold_bits, tables.thresholds, before.group
+        )
 
-        v = [Signal(signed(tables.v_bits), init=tables.rest[0] >> k * tables.v_bits & (1 << tables.v_bits) - 1, name=f"v_{k}")
-             for k in range(tables.lanes)]
+        v = [
+            Signal(signed(tables.v_bits), init=tables.rest[0] >> k * tables.v_bits & (1 << tables.v_bits) - 1, name=f"v_{k}")
+            for k in range(tables.lanes)
+        ]
         after = [Signal(signed(tables.v_bits), name=f"after_{k}") for k in range(tables.lanes)]
         fire = Signal(tables.lanes)
         for k, y in enumerate(ys):

@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 
 from hw.events import bits_for
 
-
 DEEP_ROWS = 256  # memories of more rows are deeper than the widest shape of a block RAM
 LOGIC_ROWS = 32  # memories of up to so many rows are cheaper in lookup tables than in a block RAM of their own
 
@@ -34,8 +33,9 @@ class HexRom(Rom):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = Instance(rom_module(self.file), ("i", "clk", ClockSignal()), ("i", "address", self.address),
-                                       ("o", "data", self.data))
+        m.submodules.memory = Instance(
+            rom_module(self.file), ("i", "clk", ClockSignal()), ("i", "address", self.address), ("o", "data", self.data)
+        )
         return m
 
 
@@ -60,7 +60,7 @@ module {rom_module(file)} (
     input  wire [{bits_for(rows - 1) - 1}:0] address,
     output reg  [{width - 1}:0] data
 );
-    (* rom_style = "{'block' if rows > LOGIC_ROWS else 'logic'}" *)
+    (* rom_style = "{"block" if rows > LOGIC_ROWS else "logic"}" *)
     reg [{width - 1}:0] memory [0:{rows - 1}];
     initial $readmemh("{file}", memory);
     always @(posedge clk) data <= memory[address];

@@ -25,24 +25,37 @@ class Winner(wiring.Component):
 
     def __init__(self, lanes: int, used: int, bits: int):
         self._used, self._bits = used, bits
-        super().__init__({"i": In(data.ArrayLayout(signed(bits), lanes)), "partial": In(1),
-                          "best": Out(signed(bits)), "lane": Out(bits_for(lanes - 1))})
+        super().__init__(
+            {
+                "i": In(data.ArrayLayout(signed(bits), lanes)),
+                "partial": In(1),
+                "best": Out(signed(bits)),
+                "lane": Out(bits_for(lanes - 1)),
+            }
+        )
         self.latency = winner_stages(lanes)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = len(self.i)
-        entries: list[Entry] = [(self.i[k], Const(k, self.lane.shape()), ~self.partial if k >= self._used else Const(1))
-                                for k in range(lanes)]
+        entries: list[Entry] = [
+            (self.i[k], Const(k, self.lane.shape()), ~self.partial if k >= self._used else Const(1)) for k in range(lanes)
+        ]
         for level in range(self.latency):
-            entries = [self._node(m, f"{level}_{k}", entries[k:k + WINNER_RADIX]) for k in range(0, len(entries), WINNER_RADIX)]
+            entries = [self._node(m, f"{level}_{k}", entries[k : k + WINNER_RADIX]) for k in range(0, len(entries), WINNER_RADIX)]
         m.d.comb += [self.best.eq(entries[0][0]), self.lane.eq(entries[0][1])]
         return m
 
     def _node(self, m: Module, name: str, entries: list[Entry]) -> Entry:
         """The winner of up to four entries, registered: it beats all before it and is beaten by none behind it."""
-        best, lane, real = Signal(signed(self._bits), name=f"best_{name}"), Signal.like(self.lane, name=f"lane_{name}"), Signal(name=f"real_{name}")
-        beats = {(a, b): entries[b][2] & (entries[b][0] > entries[a][0]) for b in range(len(entries)) for a in range(b)}  # b beats a
+        best, lane, real = (
+            Signal(signed(self._bits), name=f"best_{name}"),
+            Signal.like(self.lane, name=f"lane_{name}"),
+            Signal(name=f"real_{name}"),
+        )
+        beats = {
+            (a, b): entries[b][2] & (entries[b][0] > entries[a][0]) for b in range(len(entries)) for a in range(b)
+        }  # b beats a
         sums, lanes = Const(0, self._bits), Const(0, len(lane))
         for k, (value, index, _) in enumerate(entries):
             wins = Cat([beats[a, k] for a in range(k)] + [~beats[k, b] for b in range(k + 1, len(entries))]).all()
@@ -65,11 +78,18 @@ class Readout(wiring.Component):
 
     def __init__(self, classes: int, lanes: int, bits: int):
         self._classes, self._lanes, self._bits, self._groups = classes, lanes, bits, -(-classes // lanes)
-        super().__init__({
-            "done": In(1), "group": In(bits_for(self._groups - 1)), "closing": In(1), "sums": In(data.ArrayLayout(signed(bits), lanes)),
-            "returned": Out(1), "o": Out(stream.Signature(Result(classes, bits))),
-            "tick": Out(1), "running": Out(data.ArrayLayout(signed(bits), classes)),
-        })
+        super().__init__(
+            {
+                "done": In(1),
+                "group": In(bits_for(self._groups - 1)),
+                "closing": In(1),
+                "sums": In(data.ArrayLayout(signed(bits), lanes)),
+                "returned": Out(1),
+                "o": Out(stream.Signature(Result(classes, bits))),
+                "tick": Out(1),
+                "running": Out(data.ArrayLayout(signed(bits), classes)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -18,20 +18,30 @@ class Replay(wiring.Component):
 
     def __init__(self, shape: data.StructLayout, capacity: int):
         self._capacity = capacity
-        super().__init__({"push": In(1), "i": In(shape), "rewind": In(1), "take": In(1), "clear": In(1), "o": Out(shape), "done": Out(1)})
+        super().__init__(
+            {"push": In(1), "i": In(shape), "rewind": In(1), "take": In(1), "clear": In(1), "o": Out(shape), "done": Out(1)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memory = memory = Memory(shape=self.i.shape(), depth=self._capacity, init=[])
         write, read = memory.write_port(), memory.read_port()
-        stored, index, after = (Signal(range(self._capacity + 1), name=name) for name in ("stored", "index", "after"))  # after: index + 1
+        stored, index, after = (
+            Signal(range(self._capacity + 1), name=name) for name in ("stored", "index", "after")
+        )  # after: index + 1
         upcoming = Signal.like(index)
         m.d.comb += [
             upcoming.eq(Mux(self.rewind, 0, Mux(self.take, after, index))),
-            write.addr.eq(stored), write.data.eq(self.i), write.en.eq(self.push), read.addr.eq(upcoming), self.o.eq(read.data),
+            write.addr.eq(stored),
+            write.data.eq(self.i),
+            write.en.eq(self.push),
+            read.addr.eq(upcoming),
+            self.o.eq(read.data),
         ]
         m.d.sync += [
-            index.eq(upcoming), after.eq(upcoming + 1), stored.eq(Mux(self.clear, 0, stored + self.push)),
+            index.eq(upcoming),
+            after.eq(upcoming + 1),
+            stored.eq(Mux(self.clear, 0, stored + self.push)),
             # All comparisons side by side, a cycle early: `done` steers the whole sequencer.
             self.done.eq(Mux(self.rewind, (stored == 0) & ~self.push, Mux(self.take, after == stored, index == stored))),
         ]

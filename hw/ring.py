@@ -28,7 +28,11 @@ class Ring(wiring.Component):
         upcoming = Signal.like(place)
         m.d.comb += [
             upcoming.eq(Mux(~self.move, place, Mux(place == self._words - 1, 0, place + 1))),
-            write.addr.eq(place), write.data.eq(self.i), write.en.eq(self.move), read.addr.eq(upcoming), self.o.eq(read.data),
+            write.addr.eq(place),
+            write.data.eq(self.i),
+            write.en.eq(self.move),
+            read.addr.eq(upcoming),
+            self.o.eq(read.data),
         ]
         m.d.sync += place.eq(upcoming)
         return m

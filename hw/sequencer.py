@@ -28,8 +28,19 @@ class Op(data.StructLayout):
         count_bits = bits_for(max_count) if max_count > 1 else 0
         self.count_bits, self.max_count = count_bits, max_count
         count = {"count": count_bits} if count_bits else {}
-        super().__init__({"integrate": 1, "sweep": 1, "row": bits_for(rows - 1), **count, "held": 1, "closing": 1,
-                          "group": bits_for(groups - 1), "table": bits_for(tables - 1), "following": bits_for(tables - 1)})
+        super().__init__(
+            {
+                "integrate": 1,
+                "sweep": 1,
+                "row": bits_for(rows - 1),
+                **count,
+                "held": 1,
+                "closing": 1,
+                "group": bits_for(groups - 1),
+                "table": bits_for(tables - 1),
+                "following": bits_for(tables - 1),
+            }
+        )
 
 
 class Sequencer(wiring.Component):
@@ -50,8 +61,17 @@ class Sequencer(wiring.Component):
     closing_only : bool          only the frame's very last sweep takes a credit (a readout, whose other sums may be overwritten)
     """
 
-    def __init__(self, event: Event, *, groups: int, capacity: int, repeats: Sequence[int], phases: Sequence[int], credits: int,
-                 closing_only: bool = False):
+    def __init__(
+        self,
+        event: Event,
+        *,
+        groups: int,
+        capacity: int,
+        repeats: Sequence[int],
+        phases: Sequence[int],
+        credits: int,
+        closing_only: bool = False,
+    ):
         self._event, self._groups, self._capacity = event, groups, capacity
         self._repeats, self._phases = tuple(repeats), tuple(phases)
         self._credits, self._closing_only = credits, closing_only
@@ -63,7 +83,8 @@ class Sequencer(wiring.Component):
         groups, word, holds = self._groups, self.i.payload, max(self._repeats) > 1
         is_spike = ~(word.tick | word.end)
         integrate, sweep, held, ended, closing, finish = (
-            Signal(name=name) for name in ("integrate", "sweep", "held", "ended", "closing", "finish"))
+            Signal(name=name) for name in ("integrate", "sweep", "held", "ended", "closing", "finish")
+        )
         group = Signal(range(max(groups, 2)))
         left = Signal(range(max(self._repeats)))  # further ticks that the current is held for
         last_group = group == groups - 1
@@ -88,15 +109,22 @@ class Sequencer(wiring.Component):
         with m.FSM() as states:
             with m.State("live"):
                 m.d.comb += [
-                    self.i.ready.eq(is_spike | may_sweep), integrate.eq(self.i.valid & is_spike),
-                    sweep.eq(self.i.valid & ~is_spike & may_sweep), ended.eq(word.end), closing.eq(word.end & (repeats == 0)),
+                    self.i.ready.eq(is_spike | may_sweep),
+                    integrate.eq(self.i.valid & is_spike),
+                    sweep.eq(self.i.valid & ~is_spike & may_sweep),
+                    ended.eq(word.end),
+                    closing.eq(word.end & (repeats == 0)),
                 ]
                 after_sweep(repeats, "replay" if groups > 1 else "live")
             if groups > 1:
                 replay = self._keep(m, states.ongoing("live"), integrate, sweep, finish)
                 with m.State("replay"):
-                    m.d.comb += [integrate.eq(~replay.done), sweep.eq(replay.done & may_sweep),
-                                 ended.eq(was_ended), closing.eq(was_ended & (repeats == 0))]
+                    m.d.comb += [
+                        integrate.eq(~replay.done),
+                        sweep.eq(replay.done & may_sweep),
+                        ended.eq(was_ended),
+                        closing.eq(was_ended & (repeats == 0)),
+                    ]
                     after_sweep(repeats, "replay")
             if holds:
                 with m.State("held"):
@@ -104,8 +132,15 @@ class Sequencer(wiring.Component):
                     after_sweep(left, "held")
 
         op = Signal(self._shape)
-        m.d.comb += [op.integrate.eq(integrate), op.sweep.eq(sweep), op.held.eq(held), op.closing.eq(closing), op.group.eq(group),
-                     op.table.eq(table + group), op.following.eq(Mux(last_group, next_table, table + group + 1))]
+        m.d.comb += [
+            op.integrate.eq(integrate),
+            op.sweep.eq(sweep),
+            op.held.eq(held),
+            op.closing.eq(closing),
+            op.group.eq(group),
+            op.table.eq(table + group),
+            op.following.eq(Mux(last_group, next_table, table + group + 1)),
+        ]
         if groups == 1:
             self._fill(m, op, word, word.address)
             m.d.comb += self.op.eq(op)
@@ -136,8 +171,13 @@ class Sequencer(wiring.Component):
     def _keep(self, m: Module, live: Value, integrate: Value, sweep: Value, finish: Value) -> Replay:
         """The step's events, written while they arrive, read again for every further group."""
         m.submodules.replay = replay = Replay(self._event, self._capacity)
-        m.d.comb += [replay.push.eq(live & integrate), replay.i.eq(self.i.payload), replay.rewind.eq(live | sweep),
-                     replay.take.eq(integrate), replay.clear.eq(finish)]
+        m.d.comb += [
+            replay.push.eq(live & integrate),
+            replay.i.eq(self.i.payload),
+            replay.rewind.eq(live | sweep),
+            replay.take.eq(integrate),
+            replay.clear.eq(finish),
+        ]
         return replay
 
     def _fill(self, m: Module, op: data.View, word: data.View, row: Value) -> None:

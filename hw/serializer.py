@@ -8,7 +8,6 @@ from hw.events import Queue, bits_for, more_than_one
 from sw.architecture import BLOCK
 
 
-
 class Word(data.StructLayout):
     """A swept group: who fired, in which blocks of lanes somebody did, in which just one, and what it closes.
 
@@ -46,14 +45,22 @@ class Serializer(wiring.Component):
         self._size, self._lanes, self._slots = size, lanes, slots
         self._word = Word(lanes, value_bits)
         values = {"values": data.ArrayLayout(value_bits, BLOCK)} if value_bits else {}
-        self._block = data.StructLayout({"fire": BLOCK, "any": 1, "single": 1, "base": bits_for(size + lanes), "last": 1, "closing": 1, **values})
-        super().__init__({"put": In(1), "i": In(self._word), "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))})
+        self._block = data.StructLayout(
+            {"fire": BLOCK, "any": 1, "single": 1, "base": bits_for(size + lanes), "last": 1, "closing": 1, **values}
+        )
+        super().__init__(
+            {"put": In(1), "i": In(self._word), "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.waiting = waiting = Queue(self._word, self._slots)
         block, busy, leaves = Signal(self._block), Signal(), Signal()
-        m.d.comb += [waiting.i.valid.eq(self.put), waiting.i.payload.eq(self.i), self.returned.eq(waiting.o.valid & waiting.o.ready)]
+        m.d.comb += [
+            waiting.i.valid.eq(self.put),
+            waiting.i.payload.eq(self.i),
+            self.returned.eq(waiting.o.valid & waiting.o.ready),
+        ]
         self._next_block(m, waiting.o, block, busy, leaves)
         self._send_block(m, block, busy, leaves)
         return m
@@ -71,9 +78,14 @@ class Serializer(wiring.Component):
         with m.If(load):
             offsets = Cat(Const(k * BLOCK, len(base)) for k in range(shape.blocks))
             m.d.sync += [
-                taken.eq(taken | chosen), busy.eq(1), block.base.eq(base + _select(chosen, offsets, len(base))),
-                block.fire.eq(_select(chosen, head.fire, BLOCK)), block.any.eq(todo.any()), block.single.eq((chosen & head.single).any()),
-                block.closing.eq(head.closing), block.last.eq(last_block & head.last),
+                taken.eq(taken | chosen),
+                busy.eq(1),
+                block.base.eq(base + _select(chosen, offsets, len(base))),
+                block.fire.eq(_select(chosen, head.fire, BLOCK)),
+                block.any.eq(todo.any()),
+                block.single.eq((chosen & head.single).any()),
+                block.closing.eq(head.closing),
+                block.last.eq(last_block & head.last),
             ]
             if shape.value_bits:
                 m.d.sync += block.values.as_value().eq(_select(chosen, head.values.as_value(), BLOCK * shape.value_bits))
@@ -90,8 +102,10 @@ class Serializer(wiring.Component):
                 m.d.comb += lowest.eq(k)
         pick = self.o.payload
         m.d.comb += [
-            self.o.valid.eq(busy), pick.address.eq(Mux(block.any, block.base + lowest, 0)),
-            pick.tick.eq(~block.any & ~block.closing), pick.end.eq(~block.any & block.closing),
+            self.o.valid.eq(busy),
+            pick.address.eq(Mux(block.any, block.base + lowest, 0)),
+            pick.tick.eq(~block.any & ~block.closing),
+            pick.end.eq(~block.any & block.closing),
             leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
         ]
         if self._word.value_bits:

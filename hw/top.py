@@ -40,7 +40,8 @@ def ports_of(accelerator: Accelerator) -> list[Port]:
     network, result = accelerator.network, accelerator.o.payload.shape()
     size = network.input.size
     logits = result["logits"].shape
-    packed = f"{logits.length} signed fields of {logits.elem_shape.width} bits, class k in bits [k * {logits.elem_shape.width} +: {logits.elem_shape.width}]"
+    bits = logits.elem_shape.width
+    packed = f"{logits.length} signed fields of {bits} bits, class k in bits [k * {bits} +: {bits}]"
     ports = [
         Port("clk", "input", 1, "clock, rising edge"),
         Port("rst", "input", 1, "synchronous reset, active high"),
@@ -78,8 +79,13 @@ class Top(wiring.Component):
             m.d.comb += core.i.payload[field].eq(getattr(self, f"i_{field}"))
         result = core.o.payload
         m.d.comb += [
-            core.i.valid.eq(self.i_valid), self.i_ready.eq(core.i.ready), self.o_valid.eq(core.o.valid), core.o.ready.eq(self.o_ready),
-            self.o_class.eq(result["class"]), self.o_logits.eq(result.logits), self.error.eq(core.error),
+            core.i.valid.eq(self.i_valid),
+            self.i_ready.eq(core.i.ready),
+            self.o_valid.eq(core.o.valid),
+            core.o.ready.eq(self.o_ready),
+            self.o_class.eq(result["class"]),
+            self.o_logits.eq(result.logits),
+            self.error.eq(core.error),
         ]
         last = len(core.network.layers) - 1
         for k in range(last):

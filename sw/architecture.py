@@ -16,6 +16,6 @@ def multiply_stages(max_count: int) -> int:
 def winner_stages(lanes: int) -> int:
     """Pipeline stages of the readout's maximum over `lanes` sums."""
     stages = 1
-    while WINNER_RADIX ** stages < lanes:
+    while WINNER_RADIX**stages < lanes:
         stages += 1
     return stages

@@ -6,6 +6,7 @@ through queues, sequencers, serializers and credits (see the gateware's files of
 Times are numbers of clock cycles; a word written into a queue in cycle w can be read in cycle w + 1.
 """
 
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,10 @@ class Timing:
 
 def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[int]) -> Array:
     """Cycles that each layer is busy with each frame, (B, layers): (events + ticks) * ceil(N_out / lanes)."""
-    received = [np.count_nonzero(inputs.reshape(len(inputs), -1), axis=1), *(spikes.sum(axis=(1, 2)) for spikes in _spikes(network, trace))]
+    received = [
+        np.count_nonzero(inputs.reshape(len(inputs), -1), axis=1),
+        *(spikes.sum(axis=(1, 2)) for spikes in _spikes(network, trace)),
+    ]
     columns = []
     for i, layer in enumerate(network.layers):
         sweeps = layer.T if network.schedule == "time_stepped" else 1
@@ -47,25 +51,25 @@ def timing(network: Network, trace: Trace, inputs: Array, lanes: Sequence[int], 
     """
     steps = inputs.reshape(len(inputs), network.input.T, -1)
     events = np.count_nonzero(steps, axis=2)  # (B, T_in)
-    fired = [_blocks(spikes, n) for spikes, n in zip(_spikes(network, trace), lanes)]
+    fired = [_blocks(spikes, n) for spikes, n in zip(_spikes(network, trace), lanes[:-1], strict=True)]
     if back_to_back:
         return _follow(network, lanes, events, fired)
-    alone = [_follow(network, lanes, events[b:b + 1], [blocks[b:b + 1] for blocks in fired]) for b in range(len(events))]
+    alone = [_follow(network, lanes, events[b : b + 1], [blocks[b : b + 1] for blocks in fired]) for b in range(len(events))]
     cycles = np.concatenate([frame.cycles for frame in alone]) if alone else np.zeros(0, np.int64)
     return Timing(cycles, np.zeros_like(cycles))
 
 
-def _spikes(network: Network, trace: Trace) -> list[Array]:
+def _spikes(network: Network, trace: Trace) -> list[npt.NDArray[np.integer]]:
     """Who spiked in each tick of each hidden layer, (B, T, N); one tick where there are none."""
     hidden = network.layers[:-1]
     if network.schedule == "time_stepped":
         if trace.spikes is None:
             raise ValueError("the cycles of a time_stepped network follow from its spikes: run the golden model with spikes=True")
         return [trace.spikes[layer.name] for layer in hidden]
-    return [(trace.counts[layer.name] > 0)[:, None] for layer in hidden]
+    return [(trace.counts[layer.name] > 0)[:, None].astype(np.int64) for layer in hidden]
 
 
-def _blocks(spikes: Array, lanes: int) -> Array:
+def _blocks(spikes: npt.NDArray[np.integer], lanes: int) -> Array:
     """Spikes in each serializer block, (B, T, groups, blocks)."""
     b, t, n = spikes.shape
     groups, blocks = -(-n // lanes), -(-lanes // BLOCK)
@@ -158,7 +162,7 @@ class _Sequencer:
         self._queue = queue
         t_in, t_out = (network.t_in(i), layer.T) if stepped else (1, 1)
         edges = boundaries(t_in, t_out)
-        self._repeats = [b - a for a, b in zip(edges, edges[1:], strict=False)] if t_in < t_out else [1] * t_out
+        self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
         membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
         self._latency = 2 + multiply_stages(network.in_count(i)) + membrane + (2 if self.groups > 1 else 0)
         counted = not stepped and not self._readout and layer.T > 1
@@ -184,13 +188,11 @@ class _Sequencer:
 
     def _step(self, words: Iterator[Word], issue: int) -> tuple[int, int] | None:
         """Take a step's words as they come: its number of spikes and the first cycle in which it can be swept; None at the end."""
-        spikes = 0
-        for written, closes in words:
+        for spikes, (written, closes) in enumerate(words):
             issue = max(issue, written) + 1
             if closes:
                 return spikes, issue
             self._queue.left.append(issue)
-            spikes += 1
         return None
 
 

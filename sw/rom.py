@@ -4,6 +4,7 @@ A word has lane k in bits [k * bits, (k + 1) * bits), two's complement. Neuron n
 behind the last neuron have no weights and never spike.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,8 +44,9 @@ class NeuronTables:
 class DenseRom:
     """Everything that a dense layer or readout needs to know of its network.
 
-    weights: row group * n_in + input; starts: what a sum begins with, row phase * groups + group; repeats: ticks that each step's current
-    is held for; kept_ticks: which source ticks end a step (T_in > T); phases: bias row of each tick; thresholds: two_phase only
+    weights: row group * n_in + input; starts: what a sum begins with, row phase * groups + group; repeats: ticks that each
+    step's current is held for; kept_ticks: which source ticks end a step (T_in > T); phases: bias row of each tick;
+    thresholds: two_phase only
     """
 
     lanes: int
@@ -88,9 +90,21 @@ def dense(network: Network, i: int, lanes: int) -> DenseRom:
     sums = _hull(starts, starts + merged * low, starts + merged * high)
     sum_bits = signed_width(min(*sums, idle), max(*sums, idle))
     return DenseRom(
-        lanes, groups, network.n_in(i), n_out, layer.weight_bits, _weights(layer.weight, lanes, groups, layer.weight_bits), sums, sum_bits,
-        pack(_grouped(starts, lanes, groups, idle), sum_bits), repeats, kept, phases, tables,
-        None if tables or layer.threshold is None else tuple(int(t) for t in layer.threshold))
+        lanes,
+        groups,
+        network.n_in(i),
+        n_out,
+        layer.weight_bits,
+        _weights(layer.weight, lanes, groups, layer.weight_bits),
+        sums,
+        sum_bits,
+        pack(_grouped(starts, lanes, groups, idle), sum_bits),
+        repeats,
+        kept,
+        phases,
+        tables,
+        None if tables or layer.threshold is None else tuple(int(t) for t in layer.threshold),
+    )
 
 
 def pack(values: Array, bits: int) -> tuple[int, ...]:
@@ -126,7 +140,7 @@ def _steps(network: Network, i: int) -> tuple[tuple[int, ...], tuple[bool, ...]]
     edges = boundaries(t_in, t_out)
     if t_in >= t_out:
         return (1,) * t_out, tuple(tick + 1 in edges for tick in range(t_in))
-    return tuple(b - a for a, b in zip(edges, edges[1:], strict=False)), (True,) * t_in
+    return tuple(b - a for a, b in itertools.pairwise(edges)), (True,) * t_in
 
 
 def _time_stepped(network: Network, i: int, lanes: int, groups: int, held: bool) -> tuple[NeuronTables, Array, tuple[int, ...]]:
@@ -142,13 +156,20 @@ def _time_stepped(network: Network, i: int, lanes: int, groups: int, held: bool)
     proved = bounds(network, i)
     v = (min(proved.v[0], 0), max(proved.v[1], 0))
     tables = NeuronTables(
-        lanes, groups,
-        pack(_grouped(reach, lanes, groups, idle), reach_bits := signed_width(min(idle, int(reach.min())), max(idle, int(reach.max())))), reach_bits,
+        lanes,
+        groups,
+        pack(
+            _grouped(reach, lanes, groups, idle),
+            reach_bits := signed_width(min(idle, int(reach.min())), max(idle, int(reach.max()))),
+        ),
+        reach_bits,
         pack(_grouped(threshold[None], lanes, groups, idle_threshold), int(threshold.max()).bit_length() or 1),
         int(threshold.max()).bit_length() or 1,
         pack(_grouped(layer.v0[None], lanes, groups, 0), v_bits := signed_width(*v)),
         y_bits=signed_width(proved.acc[0] + min(idle, int(reach.min())), proved.acc[1] + max(idle, int(reach.max()))),
-        above_bits=signed_width(v[0] - max(int(threshold.max()), idle_threshold), v[1]), v_bits=v_bits)
+        above_bits=signed_width(v[0] - max(int(threshold.max()), idle_threshold), v[1]),
+        v_bits=v_bits,
+    )
     return tables, np.zeros_like(reach[:1]) if held else reach, phases
 
 
