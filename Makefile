@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 PIP_FLAGS := --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
+# As in an activated environment: Verilator's own makefiles call `python`, which a bare Debian does not have.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
 .PHONY: help demo test test-long check venv clean
 .DEFAULT_GOAL := help
 

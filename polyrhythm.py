@@ -139,8 +139,16 @@ def argv_options(verb: str) -> list[str]:
     return ["--json", *(word for action in known._actions for word in action.option_strings)]
 
 
+def activate() -> None:
+    """Put this Python's folder first on PATH, as an activated environment has it: Verilator's makefiles call `python`."""
+    beside = os.path.dirname(sys.executable)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != beside:
+        os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
+    activate()
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     try:

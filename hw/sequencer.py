@@ -145,7 +145,7 @@ class Sequencer(wiring.Component):
             self._fill(m, op, word, word.address)
             m.d.comb += self.op.eq(op)
         else:
-            self._add_base(m, op, Mux(states.ongoing("live"), word.as_value(), replay.o.as_value()), sweep, last_group)
+            self._add_base(m, op, states.ongoing("live"), replay.o, sweep, last_group)
         return m
 
     def _credit(self, m: Module, sweep: Value, very_last: Value) -> Value:
@@ -185,16 +185,19 @@ class Sequencer(wiring.Component):
         if self._event.max_count > 1:
             m.d.comb += op.count.eq(word.count)
 
-    def _add_base(self, m: Module, op: data.View, word: Value, sweep: Value, last_group: Value) -> None:
-        """Two register stages: the word at hand (a memory's output), then its row, `base` of the group plus the address."""
+    def _add_base(self, m: Module, op: data.View, live: Value, kept: data.View, sweep: Value, last_group: Value) -> None:
+        """Two register stages: both words, of which one comes out of a memory; then one of them, and its row in this group."""
         base = Signal(self._shape["row"].shape)
         with m.If(sweep):
             m.d.sync += base.eq(Mux(last_group, 0, base + self._event.neurons))
-        op_1, word_1, base_1 = Signal(self._shape), Signal(self._event), Signal.like(base)
-        m.d.sync += [op_1.eq(op), word_1.eq(word), base_1.eq(base)]
+        op_1, base_1, live_1 = Signal(self._shape), Signal.like(base), Signal()
+        word_1, kept_1 = Signal(self._event), Signal(self._event)
+        m.d.sync += [op_1.eq(op), base_1.eq(base), live_1.eq(live), word_1.eq(self.i.payload), kept_1.eq(kept)]
         op_2 = Signal(self._shape)
         m.d.comb += op_2.eq(op_1)
-        self._fill(m, op_2, word_1, base_1 + word_1.address)
+        self._fill(m, op_2, kept_1, base_1 + kept_1.address)
+        with m.If(live_1):  # group 0: no base
+            self._fill(m, op_2, word_1, word_1.address)
         m.d.sync += self.op.eq(op_2)
 
 

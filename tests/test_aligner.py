@@ -1,0 +1,133 @@
+"""hw.aligner and hw.guard: what may not reach a layer, ticks inside a group and spikes that break the contract, does not."""
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+from gateware import Word, bits, drive, run_stream
+
+from hw.aligner import Aligner
+from hw.events import Event
+from hw.guard import Guard
+from sw.align import boundaries, source_ticks
+
+PAIRS = [(t_in, t_out) for t_in in range(1, 17) for t_out in range(1, t_in + 1)]
+
+
+def spike(address: int, count: int = 1) -> Word:
+    return {"address": address, "count": count, "tick": 0, "end": 0}
+
+
+def closing(last: bool) -> Word:
+    return {"address": 0, "count": 0, "tick": int(not last), "end": int(last)}
+
+
+def frame(T: int, neurons: int, rng: random.Random) -> list[list[Word]]:
+    """Spikes of each source tick, in which the count tells where they came from."""
+    return [[spike(j, t + 1) for j in range(neurons) if rng.random() < 0.6] for t in range(T)]
+
+
+def flat(ticks: Sequence[Sequence[Word]]) -> Iterator[Word]:
+    for t, spikes in enumerate(ticks):
+        yield from spikes
+        yield closing(t == len(ticks) - 1)
+
+
+# --- aligner ---
+
+
+def aligned(ticks: Sequence[Sequence[Word]], t_out: int) -> list[list[Word]]:
+    """The reference: the spikes of all source ticks that a destination tick sees."""
+    return [[word for t in seen for word in ticks[t]] for seen in source_ticks(len(ticks), t_out)]
+
+
+@pytest.mark.parametrize("t_in", range(1, 17))
+def test_a_step_holds_the_source_ticks_of_the_closed_form(t_in: int) -> None:
+    rng, shape = random.Random(t_in), Event(5, 16)
+    for t_out in range(1, t_in + 1):
+        frames = [frame(t_in, 2, rng) for _ in range(2)]
+        ends = boundaries(t_in, t_out)[1:]
+        dut = Aligner(shape, [t + 1 in ends for t in range(t_in)])
+        outputs, _ = run_stream(dut, [word for ticks in frames for word in flat(ticks)], seed=t_out)
+        assert outputs == [word for ticks in frames for word in flat(aligned(ticks, t_out))], f"{t_in} to {t_out} ticks"
+
+
+def test_the_closed_form_is_rounding_half_down_of_equal_parts() -> None:
+    """B_i lies nearest to i * m / f, and below where two are as near; so no pair of up to 16 ticks is left to chance."""
+    for t_in, t_out in PAIRS:
+        for i, edge in enumerate(boundaries(t_in, t_out)):
+            assert -t_out < 2 * (i * t_in - edge * t_out) <= t_out, f"{t_in} to {t_out} ticks: B_{i} = {edge}"
+
+
+def test_a_dropped_tick_costs_its_cycle_and_nothing_more() -> None:
+    ticks = frame(4, 3, random.Random(1))
+    words = list(flat(ticks))
+    kept = [cycle for cycle, word in enumerate(words) if word != closing(False) or cycle == len(ticks[0] + ticks[1]) + 1]
+    _, cycles = run_stream(Aligner(Event(3, 16), [False, True, False, True]), words, i_stall=0, o_stall=0)
+    assert cycles == kept and len(kept) == len(words) - 2
+
+
+# --- guard ---
+
+NEURONS, MOST = [1, 5, 8], [1, 5, 7]
+
+
+def guarded(words: Sequence[Word], neurons: int, most: int) -> list[Word]:
+    """The reference: a spike passes where address and count are legal and fewer than `neurons` passed in its tick."""
+    passed, seen = [], 0
+    for word in words:
+        if word["tick"] or word["end"]:
+            seen = 0
+        elif word["address"] >= neurons or word.get("count", 1) > most or seen == neurons:
+            continue
+        else:
+            seen += 1
+        passed.append(word)
+    return passed
+
+
+def any_words(shape: Event, number: int, rng: random.Random) -> list[Word]:
+    """Words with all that fits into their fields, legal or not, but no count of 0."""
+    words = []
+    for _ in range(number):
+        close = rng.random() < 0.15
+        tick = int(close and rng.random() < 0.5)
+        word = {"address": rng.randrange(1 << (shape.neurons - 1).bit_length()), "tick": tick, "end": int(close) - tick}
+        words.append(word if shape.max_count == 1 else {**word, "count": rng.randrange(1, 8)})
+    return words
+
+
+@pytest.mark.parametrize(("neurons", "most"), list(itertools.product(NEURONS, MOST)))
+def test_words_that_break_the_contract_are_dropped(neurons: int, most: int) -> None:
+    shape = Event(neurons, most)
+    words = any_words(shape, 150, random.Random(neurons * most))
+    expected = guarded(words, neurons, most)
+    outputs, _ = run_stream(Guard(shape), words, seed=most)
+    assert outputs == expected
+    assert len(expected) < len(words), "some were dropped"
+
+
+def reported(shape: Event, words: Sequence[Word]) -> list[int]:
+    """What the error port shows in the cycle of each word and in two more, with a sink that never waits."""
+    steps = [{"i.payload": bits(shape, word), "i.valid": 1, "o.ready": 1} for word in words]
+    return [seen["error"] for seen in drive(Guard(shape), [*steps, {"i.valid": 0}, {}], ["error"])]
+
+
+@pytest.mark.parametrize("bad", [{"address": 5, "count": 1}, {"address": 0, "count": 7}])
+def test_a_bad_spike_is_reported_from_the_next_cycle_on(bad: Word) -> None:
+    good = [{"address": j, "count": 6} for j in range(5)]
+    shape, end = Event(5, 6), {"end": 1}
+    assert reported(shape, [*good, end, *good, end]) == [0] * 14
+    assert reported(shape, [*good[:2], bad, *good[2:], end]) == [0] * 3 + [1] * 6
+
+
+def test_one_spike_more_than_neurons_is_reported() -> None:
+    spikes, tick = [{"address": j} for j in range(5)], {"tick": 1}
+    assert reported(Event(5, 1), [*spikes, tick, *spikes, spikes[0], tick]) == [0] * 12 + [1] * 3
+
+
+def test_what_is_not_valid_is_not_looked_at() -> None:
+    shape = Event(5, 1)
+    steps = [{"i.payload": bits(shape, {"address": 7}), "i.valid": 0, "o.ready": k % 2} for k in range(20)]
+    assert not any(seen["error"] or seen["o.valid"] for seen in drive(Guard(shape), steps, ["error", "o.valid"]))

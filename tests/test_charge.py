@@ -1,0 +1,95 @@
+"""hw.charge: sums of weight * count from their starts, a word for every sweep, at widths that just fit."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from gateware import Word, bits, drive
+
+from hw.charge import Charge
+from hw.memory import Rom
+from hw.sequencer import Op
+from sw.rom import pack
+from sw.widths import signed_width
+
+
+@dataclass(frozen=True)
+class Case:
+    lanes: int
+    weight_bits: int
+    max_count: int
+    rows: int = 6
+    tables: int = 3
+
+
+CASES = [Case(1, 2, 1), Case(3, 8, 1), Case(8, 4, 3), Case(5, 5, 15), Case(2, 8, 16), Case(4, 3, 255), Case(1, 8, 4095)]
+
+
+def operations(case: Case, number: int, pause: float, rng: random.Random) -> list[Word]:
+    """Operations of all kinds; those that ask for nothing carry noise."""
+    most = rng.choice([case.max_count, 1])
+    ops: list[Word] = []
+    for k in range(number):
+        kind = rng.choices(["", "integrate", "sweep"], [pause, 0.7, 0.3])[0]
+        if k > number - 20:
+            most = case.max_count
+        op = {"row": rng.randrange(case.rows), "table": rng.randrange(case.tables), "following": rng.randrange(case.tables)}
+        op |= {"count": rng.choice([1, most, rng.randint(1, most)])} if case.max_count > 1 else {}
+        ops.append(op | ({kind: 1} if kind else {}))
+    return ops
+
+
+def reference(ops: list[Word], weights: np.ndarray, starts: np.ndarray, partial: list[int]) -> Iterator[list[int]]:
+    """The sums that each sweep takes away; all partial sums go into `partial`."""
+    sums = starts[0].copy()
+    for op in ops:
+        if op.get("integrate"):
+            sums += op.get("count", 1) * weights[op["row"]]
+        partial += sums.tolist()
+        if op.get("sweep"):
+            yield sums.tolist()
+            sums = starts[op["following"]].copy()
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("pause", [0.0, 1.0])
+@pytest.mark.parametrize("equal_starts", [False, True])
+def test_sums_equal_the_reference(case: Case, pause: float, equal_starts: bool) -> None:
+    seed = case.lanes * case.weight_bits
+    rng, numbers = random.Random(seed), np.random.default_rng(seed)
+    half = 1 << case.weight_bits - 1
+    weights = numbers.choice([-half, half - 1, 0, *numbers.integers(-half, half, 3)], (case.rows, case.lanes))
+    starts = numbers.integers(-3 * half, 3 * half, (case.tables, case.lanes))
+    starts[1:] = starts[0] if equal_starts else starts[1:]
+    ops = operations(case, 250, pause, rng)
+    partial: list[int] = starts.ravel().tolist()
+    wanted = list(reference(ops, weights, starts, partial))
+    width = signed_width(min(partial), max(partial))  # a bit less would be wrong
+
+    shape = Op(case.rows, case.max_count, 1, case.tables)
+    dut = Charge(
+        Rom, "fc", shape, lanes=case.lanes, weight_bits=case.weight_bits, rows=pack(weights, case.weight_bits),
+        starts=pack(starts, width), width=width,
+    )  # fmt: skip
+    raw = [bits(shape, op) for op in ops]
+    outputs = ["done", "coming", "swept", "sums"]
+    seen = drive(dut, [{"op": op} for op in [*raw, *[0] * dut.latency]], outputs)
+    sweeps = [cycle for cycle, op in enumerate(ops) if op.get("sweep")]
+    assert [cycle - dut.latency for cycle, word in enumerate(seen) if word["done"]] == sweeps
+    assert len(sweeps) > 20
+    for sweep, want in zip(sweeps, wanted, strict=True):
+        done = seen[sweep + dut.latency]
+        packed = done["sums"]
+        got = [packed >> k * width & (1 << width) - 1 for k in range(case.lanes)]
+        assert [value - (value >> width - 1 << width) for value in got] == want, f"sweep in cycle {sweep}"
+        assert done["swept"] == seen[sweep + dut.latency - 1]["coming"] == raw[sweep]
+
+
+@pytest.mark.parametrize(("most", "latency"), [(1, 2), (2, 3), (15, 3), (16, 4), (255, 4), (256, 5)])
+def test_latency_is_two_cycles_and_one_for_each_four_bits_of_the_count(most: int, latency: int) -> None:
+    shape = Op(1, most, 1, 1)
+    dut = Charge(Rom, "fc", shape, lanes=1, weight_bits=2, rows=[0], starts=[0], width=2)
+    steps = [{"op": bits(shape, {"sweep": 1})}, *[{"op": 0}] * 9]
+    assert [seen["done"] for seen in drive(dut, steps, ["done"])].index(1) == latency
