@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 PIP_FLAGS := --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 # As in an activated environment: Verilator's own makefiles call `python`, which a bare Debian does not have.
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+ACTIVE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: help demo test test-long check venv clean
 .DEFAULT_GOAL := help
@@ -28,10 +28,10 @@ demo: venv
 	$(BIN)/polyrhythm demo
 
 test: venv
-	$(BIN)/python -m pytest -m "not long"
+	$(ACTIVE) $(BIN)/python -m pytest -m "not long"
 
 test-long: venv
-	$(BIN)/python -m pytest -m long
+	$(ACTIVE) $(BIN)/python -m pytest -m long
 
 check: venv
 	$(BIN)/ruff check .

@@ -341,6 +341,16 @@ def test_a_defect_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.Mo
         polyrhythm.main(["run", "tiny.safetensors", "--input", "x.npy", "--executor", "golden"])
 
 
+def test_programs_beside_python_are_found_without_activating(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verilator's makefiles call `python`; a bare Debian has python3 alone."""
+    monkeypatch.setenv("PATH", "/usr/bin")
+    for _ in range(2):
+        call(capsys, "doctor")
+    assert os.environ["PATH"] == f"{Path(sys.executable).parent}{os.pathsep}/usr/bin"
+
+
 # Interrupted
 
 

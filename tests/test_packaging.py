@@ -144,8 +144,8 @@ def test_ci_script_is_sound_bash() -> None:
 
 @pytest.mark.parametrize(("target", "last"), [
     ("demo", ".venv/bin/polyrhythm demo"),
-    ("test", '.venv/bin/python -m pytest -m "not long"'),
-    ("test-long", ".venv/bin/python -m pytest -m long"),
+    ("test", f'PATH="{REPO}/.venv/bin:$PATH" .venv/bin/python -m pytest -m "not long"'),
+    ("test-long", f'PATH="{REPO}/.venv/bin:$PATH" .venv/bin/python -m pytest -m long'),
     ("check", ".venv/bin/lint-imports"),
 ])  # fmt: skip
 def test_make_targets(target: str, last: str) -> None:
