@@ -15,8 +15,6 @@ from sw.network import Network
 from sw.recipes import DIGITS, DIGITS_LIF, RECIPES, Augment, LayerSpec, Recipe
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
-# what each reference file must reach on its whole test split
-FLOORS = {"digits": 0.95, "digits-lif": 0.953, "mnist-mlp": 0.98, "mnist-lif": 0.97}
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +27,6 @@ def message(kind: type[Exception], call: Callable[[], object]) -> str:
         call()
     return str(caught.value)
 
-
-# ---- whole runs
 
 TINY = {"float_epochs": 2, "quantized_epochs": 1, "snapped_epochs": 1, "batch": 64}
 

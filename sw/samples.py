@@ -1,0 +1,88 @@
+"""One split in memory, as the batches that training and scoring take."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sw import data
+from sw.datasets import Dataset
+from sw.recipes import Augment, Recipe
+
+
+@dataclass
+class Samples:
+    """One split in memory: pixels with the table that encodes them, or counts that are encoded already."""
+
+    images: Tensor  # (B, C, H, W) uint8 pixels, or (B, T, C, H, W) counts of recordings
+    labels: Tensor  # (B,)
+    table: Tensor | None  # (peak + 1,) or (peak + 1, T) float: the counts of a pixel value
+    ticks: bool  # time_stepped: the source ticks come first
+
+    def rows(self, chosen: Tensor) -> "Samples":
+        return Samples(self.images[chosen], self.labels[chosen], self.table, self.ticks)
+
+    def counts(self, images: Tensor) -> Tensor:
+        """Float counts (B, *shape), or (T, B, *shape) in time_stepped."""
+        n = images.float() if self.table is None else self.table[images.long()]
+        if self.table is not None and self.table.ndim == 2:
+            return n.movedim(-1, 0)
+        if self.table is None:
+            return n.transpose(0, 1) if self.ticks else n[:, 0]
+        return n[None] if self.ticks else n
+
+
+def samples(row: Dataset, recipe: Recipe, split: str, root: str | Path | None) -> Samples:
+    if row.peak == 0 and recipe.augment.active:
+        raise data.DataError(f"{recipe.name}: augment changes images; it must be Augment() for the event recordings of {row.name}")
+    images, labels = data.load(row.name, split, root)
+    ticks, table = recipe.schedule == "time_stepped", None
+    if images.dtype == object:
+        images = data.encode(images, recipe.preprocess, row.peak, row.shape).astype(np.uint16)
+    else:
+        table = torch.from_numpy(data.parse_preprocess(recipe.preprocess).table(row.peak)).float()
+    return Samples(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)), table, ticks)
+
+
+def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Tensor:
+    """Shift, turn, zoom and shear each image at random; black comes in at the edges. uint8 -> uint8."""
+    if not change.active:
+        return images
+    size = len(images)
+
+    def draw(limit: float) -> Tensor:
+        return (torch.rand(size, generator=generator) * 2 - 1) * limit
+
+    angle, shear, zoom = draw(math.radians(change.rotate)), draw(change.shear), 1 + draw(change.zoom)
+    moved = [draw(2 * change.shift / extent) for extent in (images.shape[-1], images.shape[-2])]
+    rows = [
+        torch.cos(angle) * zoom,
+        (shear - torch.sin(angle)) * zoom,
+        moved[0],
+        torch.sin(angle) * zoom,
+        torch.cos(angle) * zoom,
+        moved[1],
+    ]
+    grid = F.affine_grid(torch.stack(rows, 1).view(size, 2, 3), list(images.shape), align_corners=False)
+    return (F.grid_sample(images.float(), grid, align_corners=False) + 0.5).to(torch.uint8)
+
+
+def splits(row: Dataset, recipe: Recipe, root: str | Path | None) -> tuple[Samples, Samples]:
+    """Training and test samples; with `validation`, evenly spaced training samples stand in for the test split."""
+    training = samples(row, recipe, "train", root)
+    if not recipe.validation:
+        return training, samples(row, recipe, "test", root)
+    size = len(training.labels)
+    kept = torch.zeros(size, dtype=torch.bool)
+    kept[torch.arange(recipe.validation) * size // recipe.validation] = True
+    return training.rows(~kept), training.rows(kept)
+
+
+def integer_counts(part: Samples) -> np.ndarray:
+    """The whole split as a Network takes it: (B, *shape), or (B, T_in, *shape) in time_stepped."""
+    counts = part.counts(part.images).numpy().astype(np.int32)
+    return np.ascontiguousarray(np.swapaxes(counts, 0, 1)) if part.ticks else counts
