@@ -119,7 +119,7 @@ class DenseLayer(wiring.Component):
     i : In(stream)            events of the layer before, one tick or end for each step of this layer
     o : Out(stream)           this layer's events, ascending neuron order within each tick
 
-    ceil(N_out / lanes) cycles per event and per sweep (docs/cycles.md); timing in `sw.cycles`.
+    ceil(N_out / lanes) cycles per event and per sweep; timing in `sw.cycles`.
     """
 
     def __init__(self, rom: type[Rom], event: Event, layer: Layer, contents: DenseRom):
@@ -157,7 +157,7 @@ class DenseLayer(wiring.Component):
             return m
         assert contents.thresholds is not None
         m.submodules.counter = counter = Counter(self._rom, self._layer.name, contents.thresholds, self._value_bits, self._layer.T)
-        m.d.comb += [word.values[k].eq(swept.sums[k]) for k in range(contents.lanes)]
+        m.d.comb += [serializer.values[k].eq(swept.sums[k]) for k in range(contents.lanes)]
         wiring.connect(m, serializer.o, counter.i)
         wiring.connect(m, counter.o, wiring.flipped(self.o))
         return m

@@ -11,14 +11,12 @@ from sw.architecture import BLOCK
 class Word(data.StructLayout):
     """A swept group: who fired, in which blocks of lanes somebody did, in which just one, and what it closes.
 
-    last: the tick's last group; closing: the frame's last tick; values: what the fired neurons' sums exceed their thresholds by
-    (two_phase with T > 1; `value_bits` 0 otherwise)
+    last: the tick's last group; closing: the frame's last tick
     """
 
-    def __init__(self, lanes: int, value_bits: int):
-        self.lanes, self.value_bits, self.blocks = lanes, value_bits, -(-lanes // BLOCK)
-        values = {"values": data.ArrayLayout(value_bits, lanes)} if value_bits else {}
-        super().__init__({"fire": lanes, "some": self.blocks, "single": self.blocks, "last": 1, "closing": 1, **values})
+    def __init__(self, lanes: int):
+        self.blocks = -(-lanes // BLOCK)
+        super().__init__({"fire": lanes, "some": self.blocks, "single": self.blocks, "last": 1, "closing": 1})
 
 
 class Pick(data.StructLayout):
@@ -27,6 +25,44 @@ class Pick(data.StructLayout):
     def __init__(self, size: int, value_bits: int):
         value = {"value": value_bits} if value_bits else {}
         super().__init__({"address": bits_for(size - 1), **value, "tick": 1, "end": 1})
+
+
+class Banks(wiring.Component):
+    """The values of the words that wait, each word in a bank of its own, where it stays: moving it would take a wide enable.
+
+    put, i: a word; take: the oldest word leaves; chosen: a block of it, one hot; o: that block's values
+    """
+
+    def __init__(self, lanes: int, value_bits: int, banks: int):
+        self._banks = banks
+        super().__init__(
+            {
+                "put": In(1),
+                "i": In(data.ArrayLayout(value_bits, lanes)),
+                "take": In(1),
+                "chosen": In(-(-lanes // BLOCK)),
+                "o": Out(data.ArrayLayout(value_bits, BLOCK)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        values = self.i.as_value()
+        spare = Const(0, len(self.chosen) * len(self.o.as_value()) - len(values))
+        newest, oldest = Signal(self._banks, init=1), Signal(self._banks, init=1)  # one hot
+        with m.If(self.put):
+            m.d.sync += newest.eq(newest.rotate_left(1))
+        with m.If(self.take):
+            m.d.sync += oldest.eq(oldest.rotate_left(1))
+        chosen, fields = [], []
+        for k in range(self._banks):
+            bank = Signal.like(values, name=f"bank_{k}")
+            with m.If(self.put & newest[k]):
+                m.d.sync += bank.eq(values)
+            chosen.append(self.chosen & oldest[k].replicate(len(self.chosen)))
+            fields.append(Cat(bank, spare))
+        m.d.comb += self.o.as_value().eq(_select(Cat(chosen), Cat(fields), len(self.o.as_value())))
+        return m
 
 
 class Serializer(wiring.Component):
@@ -39,17 +75,22 @@ class Serializer(wiring.Component):
     ----------
     size, lanes, value_bits : int
     slots : int                    words that may wait; each is paid for by a credit, which `returned` gives back
+
+    Members
+    -------
+    put, i, values : a word of fired neurons, and what their sums exceed their thresholds by (two_phase with T > 1)
     """
 
     def __init__(self, size: int, lanes: int, value_bits: int, slots: int):
-        self._size, self._lanes, self._slots = size, lanes, slots
-        self._word = Word(lanes, value_bits)
-        values = {"values": data.ArrayLayout(value_bits, BLOCK)} if value_bits else {}
+        self._size, self._lanes, self._slots, self._value_bits = size, lanes, slots, value_bits
+        self._word = Word(lanes)
+        block_values = {"values": data.ArrayLayout(value_bits, BLOCK)} if value_bits else {}
+        values = {"values": In(data.ArrayLayout(value_bits, lanes))} if value_bits else {}
         self._block = data.StructLayout(
-            {"fire": BLOCK, "any": 1, "single": 1, "base": bits_for(size + lanes), "last": 1, "closing": 1, **values}
+            {"fire": BLOCK, "any": 1, "single": 1, "base": bits_for(size + lanes), "last": 1, "closing": 1, **block_values}
         )
         super().__init__(
-            {"put": In(1), "i": In(self._word), "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))}
+            {"put": In(1), "i": In(self._word), **values, "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -75,6 +116,7 @@ class Serializer(wiring.Component):
         load = words.valid & speaks & (~busy | leaves)
         base = Signal(block.base.shape())  # of the word's group
         m.d.comb += words.ready.eq(~speaks | (load & last_block))
+        values = self._bank(m, chosen, words.valid & words.ready) if self._value_bits else None
         with m.If(load):
             offsets = Cat(Const(k * BLOCK, len(base)) for k in range(shape.blocks))
             m.d.sync += [
@@ -87,12 +129,18 @@ class Serializer(wiring.Component):
                 block.closing.eq(head.closing),
                 block.last.eq(last_block & head.last),
             ]
-            if shape.value_bits:
-                m.d.sync += block.values.as_value().eq(_select(chosen, head.values.as_value(), BLOCK * shape.value_bits))
+            if values is not None:
+                m.d.sync += block.values.eq(values)
         with m.Elif(leaves):
             m.d.sync += busy.eq(0)
         with m.If(words.valid & words.ready):
             m.d.sync += [taken.eq(0), base.eq(Mux(head.last, 0, base + self._lanes))]
+
+    def _bank(self, m: Module, chosen: Value, take: Value) -> data.View:
+        """The chosen block's values."""
+        m.submodules.banks = banks = Banks(self._lanes, self._value_bits, self._slots)
+        m.d.comb += [banks.put.eq(self.put), banks.i.eq(self.values), banks.take.eq(take), banks.chosen.eq(chosen)]
+        return banks.o
 
     def _send_block(self, m: Module, block: data.View, busy: Value, leaves: Signal) -> None:
         """Second stage: the block's neurons, lowest first; then the tick or the end."""
@@ -108,7 +156,7 @@ class Serializer(wiring.Component):
             pick.end.eq(~block.any & block.closing),
             leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
         ]
-        if self._word.value_bits:
+        if self._value_bits:
             m.d.comb += pick.value.eq(block.values[lowest])
         with m.If(busy & self.o.ready & ~leaves):
             rest = block.fire & (block.fire - 1)[:BLOCK]
