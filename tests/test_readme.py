@@ -1,0 +1,63 @@
+"""The README: every command that it shows runs, and the numbers behind a command are those that the command prints."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+README = (REPO / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
+SLOW = ("train", "synth")  # minutes each
+
+
+def marked(command: str) -> object:
+    slow = command.split()[1] in SLOW or "mnist" in command and "compare" in command
+    return pytest.param(command, marks=pytest.mark.long if slow else ())
+
+
+def run(command: str, data: Path | None = None) -> dict:
+    """Run a `polyrhythm` command of the README with --json; its object."""
+    program, *words = command.split()
+    assert program == "polyrhythm", f"the README shows {command!r}, which this test cannot run"
+    environment = os.environ | ({"POLYRHYTHM_DATA": str(data)} if data else {})
+    done = subprocess.run([sys.executable, REPO / "polyrhythm.py", *words, "--json"], cwd=REPO, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def row_of(network: str) -> list[str]:
+    """The README's row for a reference network, as cells."""
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| `models/{network}`")]
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def test_shows_the_commands_it_promises() -> None:
+    verbs = {command.split()[1] for command in COMMANDS}
+    assert {"doctor", "info", "verilog", "compare", "synth", "train"} <= verbs
+
+
+@pytest.mark.parametrize("command", [marked(c) for c in COMMANDS])
+def test_command_runs_and_prints_the_numbers_of_the_readme(command: str, request: pytest.FixtureRequest) -> None:
+    data = request.getfixturevalue("data_root") if "mnist" in command and command.split()[1] in ("compare", "train") else None
+    printed = run(command, data)
+    if " compare " in command:
+        cells = row_of(printed["network"])
+        accuracy = printed["accuracy"]
+        assert cells[3] == " / ".join(f"{100 * accuracy[k]:.2f}" for k in ("float", "torch", "golden", "RTL")) + " %"
+        assert (cells[4], cells[5]) == (f"{printed['cycles']['mean']:.1f}", f"{printed['interval']['mean']:.1f}")
+        assert printed["first_difference"] is None
+    if " train " in command:
+        assert printed["accuracy"] >= 0.98
+
+
+def test_the_two_make_targets_exist() -> None:
+    for target in ("demo", "test"):
+        assert f"make {target}" in README
+        listed = subprocess.run(["make", "--no-print-directory", "-n", target], cwd=REPO, capture_output=True, text=True, check=True)
+        assert ("polyrhythm demo" if target == "demo" else "pytest") in listed.stdout

@@ -1,0 +1,61 @@
+"""The networks in models/: their whole test sets through the Verilog, every count and every cycle."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sim import bulk
+from sw import cycles, data, golden
+from sw.network import Network
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+LAW_FRAMES = 1000  # of which every cycle is followed in Python
+
+
+def load(name: str) -> Network:
+    return Network.load(MODELS / f"{name}.safetensors")
+
+
+def check(network: Network, inputs: np.ndarray, labels: np.ndarray, lanes: list[int]) -> tuple[float, float]:
+    """Golden against RTL, alone and back to back; the cycle law against the RTL; mean cycles and interval of all frames."""
+    expected = golden.run(network, inputs, spikes=network.schedule == "time_stepped")
+    alone = bulk.run(network, inputs, lanes=lanes, back_to_back=False)
+    streamed = bulk.run(network, inputs, lanes=lanes, back_to_back=True)
+    for trace in (alone, streamed):
+        assert len(trace.answer) == len(inputs)
+        assert expected.first_difference(trace) is None
+    assert np.mean(alone.answer == labels) == network.provenance["accuracy"]
+    some = inputs[:LAW_FRAMES]
+    law = golden.run(network, some, spikes=network.schedule == "time_stepped")
+    np.testing.assert_array_equal(alone.cycles[:LAW_FRAMES], cycles.timing(network, law, some, lanes, back_to_back=False).cycles)
+    np.testing.assert_array_equal(streamed.interval[:LAW_FRAMES], cycles.timing(network, law, some, lanes, back_to_back=True).interval)
+    return float(alone.cycles.mean()), float(streamed.interval.mean())
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-lif"])
+def test_digits_agree_in_every_count_and_cycle(name: str) -> None:
+    network = load(name)
+    check(network, *data.inputs_for(network, "digits", "test"), [20, 10])
+
+
+def test_digits_lif_takes_at_most_230_cycles_an_image() -> None:
+    network = load("digits-lif")
+    inputs, labels = data.inputs_for(network, "digits", "test")
+    latency, interval = check(network, inputs, labels, [20, 10])
+    assert inputs.sum() / len(inputs) / network.input.T > 19.5  # events per step, no fewer than those of the rival's 908.6 cycles
+    assert latency <= 230 and interval <= 210
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "lanes", "least"), [("mnist-mlp", [32, 10], 0.98), ("mnist-mlp", [128, 10], 0.98), ("mnist-lif", [32, 32, 10], 0.97)])
+def test_mnist_agrees_in_every_count_on_all_images(name: str, lanes: list[int], least: float, data_root: Path) -> None:
+    network = load(name)
+    inputs, labels = data.inputs_for(network, "mnist", "test", data_root)
+    assert len(inputs) == 10_000 and network.provenance["accuracy"] >= least
+    check(network, inputs, labels, lanes)
+
+
+def test_references_mix_their_time_steps() -> None:
+    assert [layer.T for layer in load("mnist-mlp").layers] == [7, 1]
+    assert [layer.T for layer in load("mnist-lif").layers] == [5, 3, 4]  # shrinks and stretches
