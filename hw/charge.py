@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.events import delay
 from hw.memory import Rom, table
 from hw.sequencer import Op
-from sw.architecture import COUNT_BITS_PER_STAGE, multiply_stages
+from sw.architecture import COUNT_BITS_PER_STAGE, fetch_stages, multiply_stages
 
 
 class Charge(wiring.Component):
@@ -48,6 +48,7 @@ class Charge(wiring.Component):
     ):
         self._rom, self._name, self._op, self._lanes, self._weight_bits = rom, name, op, lanes, weight_bits
         self._rows, self._starts, self._width = rows, starts, width
+        self._fetch = fetch_stages(len(rows), lanes * weight_bits)
         super().__init__(
             {"op": In(op), "done": Out(1), "coming": Out(op), "swept": Out(op), "sums": Out(data.ArrayLayout(signed(width), lanes))}
         )
@@ -55,17 +56,18 @@ class Charge(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a sweep operation to its word."""
-        return 2 + multiply_stages(self._op.max_count)
+        return self._fetch + multiply_stages(self._op.max_count)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.weight = weight = self._rom(f"{self._name}_weight.hex", self._lanes * self._weight_bits, self._rows)
         m.d.comb += weight.address.eq(self.op.row)
-        fetched = delay(m, self.op, 1, "fetched")
-        op = delay(m, fetched, 1, "op_1")
+        fetched = delay(m, self.op, self._fetch - 1, "fetched")
+        op = delay(m, fetched, 1, "op")
+        word = delay(m, weight.data, self._fetch - 2, "travelled")
         rows = [Signal(signed(self._weight_bits), name=f"weight_{k}") for k in range(self._lanes)]
         for k, row in enumerate(rows):
-            m.d.sync += row.eq(weight.data.word_select(k, self._weight_bits))
+            m.d.sync += row.eq(word.word_select(k, self._weight_bits))
         with m.If(~fetched.integrate):
             m.d.sync += [row.eq(0) for row in rows]  # a synchronous reset: nothing to add
 
