@@ -1,9 +1,10 @@
 """Words of fired neurons in, one event per cycle out, lowest neuron first."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.banks import Banks, select
 from hw.events import Queue, bits_for, more_than_one
 from sw.architecture import BLOCK
 
@@ -27,41 +28,114 @@ class Pick(data.StructLayout):
         super().__init__({"address": bits_for(size - 1), **value, "tick": 1, "end": 1})
 
 
-class Banks(wiring.Component):
-    """The values of the words that wait, each word in a bank of its own, where it stays: moving it would take a wide enable.
+class Choice(data.StructLayout):
+    """A block of a word: who fired in it, and where it stands.
 
-    put, i: a word; take: the oldest word leaves; chosen: a block of it, one hot; o: that block's values
+    fire, any, single: who fired, whether anybody or just one; base: address of its first lane; chosen: which block, one hot;
+    final: the word's last block; last, closing: as of `Word`, for the final block; speaks: whether there is anything to send
     """
 
-    def __init__(self, lanes: int, value_bits: int, banks: int):
-        self._banks = banks
+    def __init__(self, addresses: int, blocks: int):
         super().__init__(
             {
-                "put": In(1),
-                "i": In(data.ArrayLayout(value_bits, lanes)),
-                "take": In(1),
-                "chosen": In(-(-lanes // BLOCK)),
-                "o": Out(data.ArrayLayout(value_bits, BLOCK)),
+                "fire": BLOCK,
+                "any": 1,
+                "single": 1,
+                "base": bits_for(addresses - 1),
+                "chosen": blocks,
+                "final": 1,
+                "last": 1,
+                "closing": 1,
+                "speaks": 1,
             }
         )
 
+
+class Chooser(wiring.Component):
+    """First stage: cuts each word into its blocks in which somebody fired; no latency, a word leaves with its final block."""
+
+    def __init__(self, word: Word, lanes: int, addresses: int):
+        self._word, self._lanes = word, lanes
+        super().__init__({"i": In(stream.Signature(word)), "o": Out(stream.Signature(Choice(addresses, word.blocks)))})
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        values = self.i.as_value()
-        spare = Const(0, len(self.chosen) * len(self.o.as_value()) - len(values))
-        newest, oldest = Signal(self._banks, init=1), Signal(self._banks, init=1)  # one hot
-        with m.If(self.put):
-            m.d.sync += newest.eq(newest.rotate_left(1))
-        with m.If(self.take):
-            m.d.sync += oldest.eq(oldest.rotate_left(1))
-        chosen, fields = [], []
-        for k in range(self._banks):
-            bank = Signal.like(values, name=f"bank_{k}")
-            with m.If(self.put & newest[k]):
-                m.d.sync += bank.eq(values)
-            chosen.append(self.chosen & oldest[k].replicate(len(self.chosen)))
-            fields.append(Cat(bank, spare))
-        m.d.comb += self.o.as_value().eq(_select(Cat(chosen), Cat(fields), len(self.o.as_value())))
+        blocks, word, choice = self._word.blocks, self.i.payload, self.o.payload
+        taken, todo = Signal(blocks), Signal(blocks)
+        base = Signal(choice.base.shape())  # of the word's group
+        offsets = Cat(Const(k * BLOCK, len(base)) for k in range(blocks))
+        m.d.comb += [
+            todo.eq(word.some & ~taken),
+            choice.chosen.eq(Cat(todo[k] & ~todo[:k].any() for k in range(blocks))),
+            choice.fire.eq(select(choice.chosen, word.fire, BLOCK)),
+            choice.any.eq(todo.any()),
+            choice.single.eq((choice.chosen & word.single).any()),
+            choice.base.eq(base + select(choice.chosen, offsets, len(base))),
+            choice.final.eq(~more_than_one(todo)),
+            choice.last.eq(choice.final & word.last),
+            choice.closing.eq(word.closing),
+            choice.speaks.eq(choice.any | word.last),
+            self.o.valid.eq(self.i.valid),
+            self.i.ready.eq(self.o.ready & choice.final),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += taken.eq(Mux(choice.final, 0, taken | choice.chosen))
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += base.eq(Mux(word.last, 0, base + self._lanes))
+        return m
+
+
+class Register(wiring.Component):
+    """One pipeline stage of a stream: the word stands in flip-flops, a new one comes when it leaves."""
+
+    def __init__(self, shape: data.StructLayout):
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        with m.If(self.i.ready):
+            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
+        return m
+
+
+class Sender(wiring.Component):
+    """Second stage: sends a block's neurons, lowest first, then the tick or the end that it closes; one word per cycle."""
+
+    def __init__(self, choice: Choice, pick: Pick, value_bits: int):
+        self._value_bits = value_bits
+        values = {"values": In(data.ArrayLayout(value_bits, BLOCK))} if value_bits else {}  # of the block at `i`
+        super().__init__({"i": In(stream.Signature(choice)), **values, "o": Out(stream.Signature(pick))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        block, busy, leaves = Signal.like(self.i.payload), Signal(), Signal()
+        m.d.comb += self.i.ready.eq(~self.i.payload.speaks | ~busy | leaves)
+        load = self.i.valid & self.i.payload.speaks & (~busy | leaves)
+        lowest = Signal(range(BLOCK))
+        for k in reversed(range(BLOCK)):
+            with m.If(block.fire[k]):
+                m.d.comb += lowest.eq(k)
+        pick = self.o.payload
+        m.d.comb += [
+            self.o.valid.eq(busy),
+            pick.address.eq(Mux(block.any, block.base + lowest, 0)),
+            pick.tick.eq(~block.any & ~block.closing),
+            pick.end.eq(~block.any & block.closing),
+            leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
+        ]
+        if self._value_bits:
+            values = Signal.like(self.values)
+            m.d.comb += pick.value.eq(values[lowest])
+            with m.If(load):
+                m.d.sync += values.eq(self.values)
+        with m.If(load):
+            m.d.sync += [busy.eq(1), block.eq(self.i.payload)]
+        with m.Elif(leaves):
+            m.d.sync += busy.eq(0)
+        with m.Elif(busy & self.o.ready):
+            rest = block.fire & (block.fire - 1)[:BLOCK]
+            m.d.sync += [block.fire.eq(rest), block.any.eq(~block.single), block.single.eq(~more_than_one(rest))]
         return m
 
 
@@ -69,7 +143,8 @@ class Serializer(wiring.Component):
     """Sends the fired neurons of each word, one per cycle, then the tick or the end that the word closes.
 
     Two stages, each small whatever the number of lanes: the first takes the next block of eight lanes in which somebody fired,
-    the second sends that block's neurons. Silent blocks and words cost no cycle at the output as long as it is busy.
+    the second sends that block's neurons. Silent blocks and words cost no cycle at the output as long as it is busy. Where lanes
+    come with values, a stage between the two gives the choice of a block a cycle to reach them.
 
     Parameters
     ----------
@@ -84,11 +159,7 @@ class Serializer(wiring.Component):
     def __init__(self, size: int, lanes: int, value_bits: int, slots: int):
         self._size, self._lanes, self._slots, self._value_bits = size, lanes, slots, value_bits
         self._word = Word(lanes)
-        block_values = {"values": data.ArrayLayout(value_bits, BLOCK)} if value_bits else {}
         values = {"values": In(data.ArrayLayout(value_bits, lanes))} if value_bits else {}
-        self._block = data.StructLayout(
-            {"fire": BLOCK, "any": 1, "single": 1, "base": bits_for(size + lanes), "last": 1, "closing": 1, **block_values}
-        )
         super().__init__(
             {"put": In(1), "i": In(self._word), **values, "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))}
         )
@@ -96,77 +167,27 @@ class Serializer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.waiting = waiting = Queue(self._word, self._slots)
-        block, busy, leaves = Signal(self._block), Signal(), Signal()
+        m.submodules.chooser = chooser = Chooser(self._word, self._lanes, self._size + self._lanes)
+        m.submodules.sender = sender = Sender(chooser.o.payload.shape(), self.o.payload.shape(), self._value_bits)
+        wiring.connect(m, waiting.o, chooser.i)
         m.d.comb += [
             waiting.i.valid.eq(self.put),
             waiting.i.payload.eq(self.i),
-            self.returned.eq(waiting.o.valid & waiting.o.ready),
-        ]
-        self._next_block(m, waiting.o, block, busy, leaves)
-        self._send_block(m, block, busy, leaves)
-        return m
-
-    def _next_block(self, m: Module, words: stream.Interface, block: data.View, busy: Signal, leaves: Value) -> None:
-        """First stage: the oldest word's next block in which somebody fired; the word leaves with its last one."""
-        shape, head = self._word, words.payload
-        taken, todo, chosen = Signal(shape.blocks), Signal(shape.blocks), Signal(shape.blocks)  # chosen: one hot
-        m.d.comb += [todo.eq(head.some & ~taken), chosen.eq(Cat(todo[k] & ~todo[:k].any() for k in range(shape.blocks)))]
-        last_block = ~more_than_one(todo)
-        speaks = todo.any() | head.last
-        load = words.valid & speaks & (~busy | leaves)
-        base = Signal(block.base.shape())  # of the word's group
-        m.d.comb += words.ready.eq(~speaks | (load & last_block))
-        values = self._bank(m, chosen, words.valid & words.ready) if self._value_bits else None
-        with m.If(load):
-            offsets = Cat(Const(k * BLOCK, len(base)) for k in range(shape.blocks))
-            m.d.sync += [
-                taken.eq(taken | chosen),
-                busy.eq(1),
-                block.base.eq(base + _select(chosen, offsets, len(base))),
-                block.fire.eq(_select(chosen, head.fire, BLOCK)),
-                block.any.eq(todo.any()),
-                block.single.eq((chosen & head.single).any()),
-                block.closing.eq(head.closing),
-                block.last.eq(last_block & head.last),
-            ]
-            if values is not None:
-                m.d.sync += block.values.eq(values)
-        with m.Elif(leaves):
-            m.d.sync += busy.eq(0)
-        with m.If(words.valid & words.ready):
-            m.d.sync += [taken.eq(0), base.eq(Mux(head.last, 0, base + self._lanes))]
-
-    def _bank(self, m: Module, chosen: Value, take: Value) -> data.View:
-        """The chosen block's values."""
-        m.submodules.banks = banks = Banks(self._lanes, self._value_bits, self._slots)
-        m.d.comb += [banks.put.eq(self.put), banks.i.eq(self.values), banks.take.eq(take), banks.chosen.eq(chosen)]
-        return banks.o
-
-    def _send_block(self, m: Module, block: data.View, busy: Value, leaves: Signal) -> None:
-        """Second stage: the block's neurons, lowest first; then the tick or the end."""
-        lowest = Signal(range(BLOCK))
-        for k in reversed(range(BLOCK)):
-            with m.If(block.fire[k]):
-                m.d.comb += lowest.eq(k)
-        pick = self.o.payload
-        m.d.comb += [
-            self.o.valid.eq(busy),
-            pick.address.eq(Mux(block.any, block.base + lowest, 0)),
-            pick.tick.eq(~block.any & ~block.closing),
-            pick.end.eq(~block.any & block.closing),
-            leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
+            self.returned.eq(sender.i.valid & sender.i.ready & sender.i.payload.final),
         ]
         if self._value_bits:
-            m.d.comb += pick.value.eq(block.values[lowest])
-        with m.If(busy & self.o.ready & ~leaves):
-            rest = block.fire & (block.fire - 1)[:BLOCK]
-            m.d.sync += [block.fire.eq(rest), block.any.eq(~block.single), block.single.eq(~more_than_one(rest))]
-
-
-def _select(one_hot: Value, fields: Value, width: int) -> Value:
-    """The field of `width` bits that the hot bit names."""
-    padded = fields if len(fields) == width * len(one_hot) else Cat(fields, Const(0, width * len(one_hot) - len(fields)))
-    selected: Value = Const(0, width)
-    for k in range(len(one_hot)):
-        selected = selected | (padded.word_select(k, width) & one_hot[k].replicate(width))
-    return selected
+            m.submodules.between = between = Register(chooser.o.payload.shape())
+            m.submodules.banks = banks = Banks(self._lanes, self._value_bits, self._slots)
+            wiring.connect(m, chooser.o, between.i)
+            wiring.connect(m, between.o, sender.i)
+            m.d.comb += [
+                banks.put.eq(self.put),
+                banks.i.eq(self.values),
+                banks.take.eq(self.returned),
+                banks.chosen.eq(sender.i.payload.chosen),
+                sender.values.eq(banks.o),
+            ]
+        else:
+            wiring.connect(m, chooser.o, sender.i)
+        wiring.connect(m, sender.o, wiring.flipped(self.o))
+        return m

@@ -211,25 +211,28 @@ class _Serializer:
         self._stalls: deque[tuple[int, int]] = deque()  # cycles in which the counter's last stage waits: from, until
 
     def send(self, words: Iterator[Word], fired: Array) -> Iterator[Word]:
+        """Per block: when the chooser takes it up, when the sender loads it, when its last word is accepted (`leaves`)."""
         groups = (blocks for frame in fired.tolist() for tick in frame for blocks in tick)
-        popped = leaves = load = -1
+        chosen = load = leaves = -1
+        between = 1 if self._stages else 0  # the stage in which a choice reaches the values
         for sweep in self._sequencer.sweeps(words):
-            blocks = [n for n in next(groups) if n]
             last = sweep.group == self._sequencer.groups - 1
-            load = max(sweep.done, popped)
-            if last and not blocks:
-                blocks = [0]
+            blocks = [n for n in next(groups) if n] or [0]
+            chosen = max(sweep.done, chosen)
             for k, n in enumerate(blocks):
-                load = max(load + 1, leaves)
-                offered = load
-                closes_tick = last and k == len(blocks) - 1
-                for closes in [False] * n + [True] * closes_tick:
-                    offered, written = self._accept(offered + 1, closes)
+                chosen = max(chosen + 1, load if between else 0)
+                speaks = n or last
+                load = max(chosen + between, load + 1, leaves if speaks else 0)
+                if not between:
+                    chosen = load
+                if not speaks:
+                    continue
+                leaves = load
+                for closes in [False] * n + [True] * (last and k == len(blocks) - 1):
+                    leaves, written = self._accept(leaves + 1, closes)
                     if written is not None:
                         yield written, closes
-                leaves = offered
-            popped = load if blocks else load + 1
-            self._sequencer.places.left.append(popped)
+            self._sequencer.places.left.append(load)
 
     def _accept(self, cycle: int, closes: bool) -> tuple[int, int | None]:
         """When the next stage takes a word offered from `cycle` on, and when it enters the queue (None: it is dropped)."""
