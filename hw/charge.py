@@ -48,7 +48,7 @@ class Charge(wiring.Component):
     ):
         self._rom, self._name, self._op, self._lanes, self._weight_bits = rom, name, op, lanes, weight_bits
         self._rows, self._starts, self._width = rows, starts, width
-        self._fetch = fetch_stages(len(rows), lanes * weight_bits)
+        self._fetch = fetch_stages(len(rows))
         super().__init__(
             {"op": In(op), "done": Out(1), "coming": Out(op), "swept": Out(op), "sums": Out(data.ArrayLayout(signed(width), lanes))}
         )

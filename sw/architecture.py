@@ -6,12 +6,12 @@ COUNT_BITS_PER_STAGE = 4  # bits of an event's count that one pipeline stage mul
 WINNER_RADIX = 2  # sums that one stage of the readout's maximum compares; 4 would halve the stages and the clock
 MASK_SLOTS = 8  # swept groups that wait for the serializer as bit masks: the round trip of a sweep, so none ever waits in vain
 VALUE_SLOTS = 2  # the same where each lane comes with its value, too wide for more
-TRAVEL_BITS = 1 << 15  # weight memories of more bits are spread over the chip: their words get one more cycle to travel
+TRAVEL_ROWS = 64  # weight memories of more rows may lie far from their lanes: their words get one more cycle to travel
 
 
-def fetch_stages(rows: int, row_bits: int) -> int:
-    """Cycles from a weight row's address to the row in its lanes: memory, register, and one more register behind large memories."""
-    return 3 if rows * row_bits > TRAVEL_BITS else 2
+def fetch_stages(rows: int) -> int:
+    """Cycles from a weight row's address to the row in its lanes: memory, register, and one more register behind deep memories."""
+    return 3 if rows > TRAVEL_ROWS else 2
 
 
 def multiply_stages(max_count: int) -> int:

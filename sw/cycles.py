@@ -164,7 +164,7 @@ class _Sequencer:
         edges = boundaries(t_in, t_out)
         self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
         membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
-        fetch = fetch_stages(self.groups * network.n_in(i), lanes * layer.weight_bits)
+        fetch = fetch_stages(self.groups * network.n_in(i))
         self._latency = fetch + multiply_stages(network.in_count(i)) + membrane + (2 if self.groups > 1 else 0)
         counted = not stepped and not self._readout and layer.T > 1
         self.places = _Places(1 if self._readout else VALUE_SLOTS if counted else MASK_SLOTS)
