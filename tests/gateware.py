@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -65,8 +65,8 @@ def bits(shape: data.Layout, word: Word) -> int:
 
 def fields(shape: data.Layout, raw: int) -> Word:
     """The word that a number on the wires means; arrays as lists."""
-    word = shape.from_bits(raw)
-    return {name: value if isinstance(value := word[name], int) else list(value) for name, _ in shape}
+    word: Any = shape.from_bits(raw)
+    return {name: value if isinstance(value := word[name], int) else list(value) for name in dict(shape)}
 
 
 class Watch:
@@ -168,15 +168,18 @@ def words_of(network: Network, frame: np.ndarray, rng: random.Random | None = No
 class Run:
     """What an accelerator did.
 
-    trace     with spikes and logits_t where time_stepped; cycles of each frame, and intervals between answers
+    trace     with spikes and logits_t where time_stepped
+    cycles, interval      of each frame: from its first word to its answer, and from the answer before to its own
     taps      of each hidden layer, the words it sent, each with its cycle
     i_waited, o_waited    cycles in which an input word, or an answer, waited for the other side
     """
 
     trace: Trace
-    taps: list[list[tuple[int, Word]]] = field(default_factory=list)
-    i_waited: int = 0
-    o_waited: int = 0
+    cycles: list[int]
+    interval: list[int]
+    taps: list[list[tuple[int, Word]]]
+    i_waited: int
+    o_waited: int
 
 
 def run_accelerator(
@@ -201,7 +204,9 @@ def run_accelerator(
     bench = _Bench(Top(network, lanes, Rom), frames, i_stall, o_stall, rng)
     bench.back_to_back, bench.cut = back_to_back, cut
     simulate(bench.top, bench.run)
-    return Run(_trace(network, bench), bench.taps, bench.i_waited, bench.watch.waited)
+    trace, seen = _trace(network, bench), np.array(bench.seen)
+    cycles, interval = (seen - bench.starts).tolist(), np.diff(seen, prepend=seen[:1]).tolist()
+    return Run(trace, cycles, interval, bench.taps, bench.i_waited, bench.watch.waited)
 
 
 class _Bench:
@@ -306,7 +311,6 @@ def _trace(network: Network, bench: _Bench) -> Trace:
     ticks = network.readout.T if stepped else 1
     sums = np.array([_unpack(packed, classes, width) for packed in bench.sums]).reshape(size, ticks, classes)
     assert (sums[:, -1] == logits).all(), "the readout's last sums must be the logits"
-    seen = np.array(bench.seen)
     return Trace(
         np.array([answer for answer, _ in bench.answers]),
         logits,
@@ -314,8 +318,6 @@ def _trace(network: Network, bench: _Bench) -> Trace:
         np.stack([(s > 0).sum(axis=(1, 2)) for s in spikes.values()], axis=1) if spikes else None,
         spikes=spikes if stepped else None,
         logits_t=sums if stepped else None,
-        cycles=seen - np.array(bench.starts),
-        interval=np.diff(seen, prepend=seen[:1]),
     )
 
 

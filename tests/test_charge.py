@@ -24,7 +24,7 @@ class Case:
     tables: int = 3
 
 
-CASES = [Case(1, 2, 1), Case(3, 8, 1), Case(8, 4, 3), Case(5, 5, 15), Case(2, 8, 16), Case(4, 3, 255), Case(1, 8, 4095)]
+CASES = [Case(1, 2, 1), Case(3, 8, 1), Case(8, 4, 3), Case(5, 5, 15), Case(2, 8, 16), Case(4, 3, 255), Case(1, 8, 4095), Case(2, 8, 3, 2100)]
 
 
 def operations(case: Case, number: int, pause: float, rng: random.Random) -> list[Word]:
@@ -87,9 +87,11 @@ def test_sums_equal_the_reference(case: Case, pause: float, equal_starts: bool) 
         assert done["swept"] == seen[sweep + dut.latency - 1]["coming"] == raw[sweep]
 
 
-@pytest.mark.parametrize(("most", "latency"), [(1, 2), (2, 3), (15, 3), (16, 4), (255, 4), (256, 5)])
-def test_latency_is_two_cycles_and_one_for_each_four_bits_of_the_count(most: int, latency: int) -> None:
-    shape = Op(1, most, 1, 1)
-    dut = Charge(Rom, "fc", shape, lanes=1, weight_bits=2, rows=[0], starts=[0], width=2)
+@pytest.mark.parametrize(("most", "products"), [(1, 0), (2, 1), (15, 1), (16, 2), (255, 2), (256, 3)])
+@pytest.mark.parametrize(("rows", "fetch"), [(1, 2), (5000, 3)])
+def test_latency_is_that_of_the_memory_and_a_cycle_for_four_bits_of_the_count(most: int, products: int, rows: int, fetch: int) -> None:
+    """A large memory, spread over the chip, has a register more behind it."""
+    shape = Op(rows, most, 1, 1)
+    dut = Charge(Rom, "fc", shape, lanes=1, weight_bits=8, rows=[0] * rows, starts=[0], width=2)
     steps = [{"op": bits(shape, {"sweep": 1})}, *[{"op": 0}] * 9]
-    assert [seen["done"] for seen in drive(dut, steps, ["done"])].index(1) == latency
+    assert [seen["done"] for seen in drive(dut, steps, ["done"])].index(1) == fetch + products

@@ -17,7 +17,7 @@ SLOW = ("train", "synth")  # minutes each
 
 
 def marked(command: str) -> object:
-    slow = command.split()[1] in SLOW or "mnist" in command and "compare" in command
+    slow = command.split()[1] in SLOW or ("mnist" in command and "compare" in command)
     return pytest.param(command, marks=pytest.mark.long if slow else ())
 
 
