@@ -35,8 +35,8 @@ def check_buildable(network: Network) -> None:
 
 
 def default_lanes(network: Network) -> list[int]:
-    """Lanes of each layer where the user names none: as many as neurons, at most 32."""
-    return [min(32, network.n_out(i)) for i in range(len(network.layers))]
+    """Lanes of each layer where the user names none: as many as neurons, at most 64."""
+    return [min(64, network.n_out(i)) for i in range(len(network.layers))]
 
 
 class Accelerator(wiring.Component):
