@@ -40,20 +40,28 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.behind = behind = fifo.SyncFIFO(width=self.i.payload.shape().size, depth=self._depth - 1)
         leaves = ~self.o.valid | self.o.ready
-        m.d.comb += [
-            self.i.ready.eq(behind.w_rdy),
-            behind.w_data.eq(self.i.payload),
-            behind.w_en.eq(self.i.valid & (behind.r_rdy | ~leaves)),
-            behind.r_en.eq(leaves),
-        ]
+        is_kept, kept, has_room, keep = self._behind(m, leaves)
+        m.d.comb += [self.i.ready.eq(has_room), keep.eq(self.i.valid & self.i.ready & (is_kept | ~leaves))]
         with m.If(leaves):
             m.d.sync += [
-                self.o.valid.eq(behind.r_rdy | (self.i.valid & self.i.ready)),
-                self.o.payload.eq(Mux(behind.r_rdy, behind.r_data, self.i.payload)),
+                self.o.valid.eq(is_kept | (self.i.valid & self.i.ready)),
+                self.o.payload.eq(Mux(is_kept, kept, self.i.payload)),
             ]
         return m
+
+    def _behind(self, m: Module, take: Value) -> tuple[Value, Value, Value, Signal]:
+        """The words behind the oldest: whether there is one, which is next, whether there is room, and `keep` the input."""
+        keep, size = Signal(), self.i.payload.shape().size
+        if self._depth == 2:
+            full, word = Signal(), Signal(size)
+            m.d.sync += full.eq(keep | (full & ~take))
+            with m.If(keep):
+                m.d.sync += word.eq(self.i.payload)
+            return full, word, ~full, keep
+        m.submodules.behind = behind = fifo.SyncFIFO(width=size, depth=self._depth - 1)
+        m.d.comb += [behind.w_data.eq(self.i.payload), behind.w_en.eq(keep), behind.r_en.eq(take)]
+        return behind.r_rdy, behind.r_data, behind.w_rdy, keep
 
 
 def more_than_one(bits: Value) -> Value:

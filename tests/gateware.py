@@ -44,7 +44,8 @@ def simulate(dut: Any, bench: Callable[[Any, ClockDomain], Coroutine[Any, Any, N
 
 def drive(dut: Any, inputs: Sequence[dict[str, int]], outputs: Sequence[str]) -> list[dict[str, int]]:
     """Set ports of `dut` cycle by cycle; return what the ports `outputs` show in each of these cycles, as raw bits."""
-    ports = {name: Value.cast(attrgetter(name)(dut)) for word in [*inputs, dict.fromkeys(outputs)] for name in word}
+    names = {name for word in inputs for name in word} | set(outputs)
+    ports = {name: Value.cast(attrgetter(name)(dut)) for name in names}
     seen = []
 
     async def bench(ctx: Any, _: ClockDomain) -> None:
