@@ -64,13 +64,15 @@ class Queue(wiring.Component):
         return behind.r_rdy, behind.r_data, behind.w_rdy, keep
 
 
-def more_than_one(bits: Value) -> Value:
-    """Whether at least two of `bits` are set; a tree, so that its depth is the logarithm of the width."""
-    nodes: list[tuple[Value, Value]] = [(bit, Const(0, 1)) for bit in bits]  # (any, many)
+def more_than(bits: Value, number: int) -> Value:
+    """Whether more than `number` (1 or 2) of `bits` are set; a tree, so that its depth is the logarithm of the width."""
+    nodes: list[tuple[Value, Value, Value]] = [(bit, Const(0, 1), Const(0, 1)) for bit in bits]  # at least one, two, three
     while len(nodes) > 1:
         pairs = list(zip(nodes[::2], nodes[1::2], strict=False))
-        nodes = [(a | b, (a & b) | many_a | many_b) for (a, many_a), (b, many_b) in pairs] + nodes[len(pairs) * 2 :]
-    return nodes[0][1]
+        nodes = [(a | b, aa | bb | (a & b), aaa | bbb | (aa & b) | (a & bb)) for (a, aa, aaa), (b, bb, bbb) in pairs] + nodes[
+            len(pairs) * 2 :
+        ]
+    return nodes[0][number]
 
 
 def delay(m: Module, value: Value, cycles: int, name: str) -> Value:

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.charge import Charge
 from hw.counter import Counter
-from hw.events import Event
+from hw.events import Event, more_than
 from hw.membrane import Dynamics, Membrane
 from hw.memory import Rom
 from hw.readout import Readout, Result
@@ -149,6 +149,7 @@ class DenseLayer(wiring.Component):
             word.fire.eq(swept.fire),
             word.some.eq(Cat(block.any() for block in blocks)),
             word.single.eq(Cat(sum(block) == 1 for block in blocks)),
+            word.lone.eq(~more_than(Cat(block.any() for block in blocks), 1)),
             word.last.eq(swept.group == contents.groups - 1),
             word.closing.eq(swept.closing),
         ]

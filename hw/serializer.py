@@ -5,19 +5,19 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.banks import Banks, select
-from hw.events import Queue, bits_for, more_than_one
+from hw.events import Queue, bits_for, more_than
 from sw.architecture import BLOCK
 
 
 class Word(data.StructLayout):
     """A swept group: who fired, in which blocks of lanes somebody did, in which just one, and what it closes.
 
-    last: the tick's last group; closing: the frame's last tick
+    lone: at most one block has somebody who fired; last: the tick's last group; closing: the frame's last tick
     """
 
     def __init__(self, lanes: int):
         self.blocks = -(-lanes // BLOCK)
-        super().__init__({"fire": lanes, "some": self.blocks, "single": self.blocks, "last": 1, "closing": 1})
+        super().__init__({"fire": lanes, "some": self.blocks, "single": self.blocks, "lone": 1, "last": 1, "closing": 1})
 
 
 class Pick(data.StructLayout):
@@ -62,6 +62,7 @@ class Chooser(wiring.Component):
         m = Module()
         blocks, word, choice = self._word.blocks, self.i.payload, self.o.payload
         taken, todo = Signal(blocks), Signal(blocks)
+        started, two_left = Signal(), Signal()  # settled a cycle early: whether a word leaves steers everything before it
         base = Signal(choice.base.shape())  # of the word's group
         offsets = Cat(Const(k * BLOCK, len(base)) for k in range(blocks))
         m.d.comb += [
@@ -71,7 +72,7 @@ class Chooser(wiring.Component):
             choice.any.eq(todo.any()),
             choice.single.eq((choice.chosen & word.single).any()),
             choice.base.eq(base + select(choice.chosen, offsets, len(base))),
-            choice.final.eq(~more_than_one(todo)),
+            choice.final.eq(Mux(started, two_left, word.lone)),
             choice.last.eq(choice.final & word.last),
             choice.closing.eq(word.closing),
             choice.speaks.eq(choice.any | word.last),
@@ -79,7 +80,11 @@ class Chooser(wiring.Component):
             self.i.ready.eq(self.o.ready & choice.final),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += taken.eq(Mux(choice.final, 0, taken | choice.chosen))
+            m.d.sync += [
+                taken.eq(Mux(choice.final, 0, taken | choice.chosen)),
+                started.eq(~choice.final),
+                two_left.eq(~more_than(todo, 2)),
+            ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += base.eq(Mux(word.last, 0, base + self._lanes))
         return m
@@ -135,7 +140,7 @@ class Sender(wiring.Component):
             m.d.sync += busy.eq(0)
         with m.Elif(busy & self.o.ready):
             rest = block.fire & (block.fire - 1)[:BLOCK]
-            m.d.sync += [block.fire.eq(rest), block.any.eq(~block.single), block.single.eq(~more_than_one(rest))]
+            m.d.sync += [block.fire.eq(rest), block.any.eq(~block.single), block.single.eq(~more_than(rest, 1))]
         return m
 
 

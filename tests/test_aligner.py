@@ -68,6 +68,13 @@ def test_a_dropped_tick_costs_its_cycle_and_nothing_more() -> None:
     assert cycles == kept and len(kept) == len(words) - 2
 
 
+def test_a_dropped_tick_waits_for_nobody() -> None:
+    shape = Event(3, 1)
+    steps = [{"i.payload": bits(shape, {"tick": 1}), "i.valid": 1, "o.ready": 0}] * 3
+    seen = drive(Aligner(shape, [False, True]), steps, ["i.ready", "o.valid"])
+    assert [(word["i.ready"], word["o.valid"]) for word in seen] == [(1, 0), (0, 1), (0, 1)]
+
+
 # --- guard ---
 
 NEURONS, MOST = [1, 5, 8], [1, 5, 7]
