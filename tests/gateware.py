@@ -198,7 +198,7 @@ def run_accelerator(
     """Run frames (B, T_in, *shape) through the ports of the top module.
 
     back_to_back: send a frame before the one before it is answered; shuffle: spikes of a tick in random order;
-    cut: first that many words of the first frame, and then a reset.
+    cut: first the first frame for that many cycles, its answer not taken, and then a reset.
     """
     rng = random.Random(seed)
     frames = [words_of(network, frame, rng if shuffle else None) for frame in inputs]
@@ -287,9 +287,9 @@ class _Bench:
         return moved
 
     async def _cut_off(self, ctx: Any, domain: ClockDomain) -> None:
-        """Send the beginning of the first frame, then reset; what was seen until then is forgotten."""
-        source = self._source(self._frames[0][: self.cut])
-        while not source.done:
+        """Work on the first frame, then reset; what was seen until then is forgotten."""
+        source = self._source(self._frames[0])
+        for _ in range(self.cut):
             self._put(ctx, source)
             await ctx.tick()
         ctx.set(domain.rst, 1)
