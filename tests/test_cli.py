@@ -66,7 +66,11 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
 
 def command(*words: str, **options: object) -> subprocess.Popen[str]:
     """The command line in a process of its own."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    def heed_interrupts() -> None:
+        """A shell's background jobs ignore SIGINT, and so would this child of one."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed_interrupts}
     return subprocess.Popen([sys.executable, str(REPO / "polyrhythm.py"), *words], **pipes | options)  # type: ignore[call-overload, no-any-return]
 
 
