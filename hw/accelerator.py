@@ -11,6 +11,7 @@ from hw.events import Event, Queue
 from hw.guard import Guard
 from hw.layer import DenseLayer, DenseReadout
 from hw.memory import Rom
+from hw.names import stems
 from sw import rom as contents_of
 from sw.architecture import QUEUE_DEPTH
 from sw.network import Network
@@ -61,15 +62,15 @@ class Accelerator(wiring.Component):
         check_buildable(network)
         if len(lanes) != len(network.layers):
             raise ValueError(f"lanes must name one number for each of the {len(network.layers)} layers, not {len(lanes)}")
-        self.network, self.lanes = network, tuple(lanes)
+        self.network, self.lanes, self.stems = network, tuple(lanes), stems(network)
         self.contents = [contents_of.dense(network, i, n) for i, n in enumerate(lanes)]
         event = self.input = Event(network.input.size, network.input.max_count)
         self.events: list[Event] = []  # of each layer's input
         self._layers: list[DenseLayer | DenseReadout] = []
-        for layer, contents in zip(network.layers, self.contents, strict=True):
+        for name, layer, contents in zip(self.stems, network.layers, self.contents, strict=True):
             self.events.append(event)
             kind = DenseReadout if layer.kind == "readout" else DenseLayer
-            self._layers.append(kind(rom, event, layer, contents))
+            self._layers.append(kind(rom, name, event, layer, contents))
             event = self._layers[-1].o.payload.shape()
         hidden, readout = self._layers[:-1], self._layers[-1]
         taps = {f"tap{k}": Out(layer.o.payload.shape()) for k, layer in enumerate(hidden)}
@@ -94,7 +95,7 @@ class Accelerator(wiring.Component):
         source = guard.o
         for k, (layer, event, contents) in enumerate(zip(self._layers, self.events, self.contents, strict=True)):
             m.submodules[f"queue{k}"] = queue = Queue(event, QUEUE_DEPTH)
-            m.submodules[self.network.layers[k].name] = layer
+            m.submodules[f"layer{k}_{self.stems[k]}"] = layer
             if not all(contents.kept_ticks):
                 m.submodules[f"aligner{k}"] = aligner = Aligner(event, contents.kept_ticks)
                 wiring.connect(m, source, aligner.i)

@@ -11,7 +11,8 @@ from typing import Any
 from amaranth.back import verilog
 
 from hw.accelerator import default_lanes
-from hw.memory import padded, rom_module, rom_verilog
+from hw.memory import padded, rom_module, rom_verilog, stem_of
+from hw.names import identifier
 from hw.top import Top
 from sw.network import Network
 from sw.rom import DenseRom, hex_lines
@@ -46,21 +47,18 @@ def export(network: Network, out_dir: Path | str, lanes: Sequence[int] | None = 
 def texts(top: Top) -> dict[str, str]:
     """All files of the export by name."""
     core = top.accelerator
-    network, name = core.network, module_name(core.network.name)
-    memories = {
-        file: memory
-        for layer, contents in zip(network.layers, core.contents, strict=True)
-        for file, memory in _memories(layer.name, contents).items()
-    }
+    network, name = core.network, identifier(core.network.name)
     source = verilog.convert(top, name=name, emit_src=False, strip_internal_attrs=True)
-    memories = {file: memory for file, memory in memories.items() if rom_module(file) in source}  # equal rows are constants
-    roms = "".join(rom_verilog(file, bits, len(rows)) for file, (rows, bits, _) in memories.items())
-    files = {f"{name}.v": _header(top, name) + "\n" + (roms + _body(source)).replace("polyrhythm_", f"{name}_")}
-    files |= {file: hex_lines([*rows, *[0] * (padded(len(rows)) - len(rows))], bits) for file, (rows, bits, _) in memories.items()}
-    used = {
-        file: {"rows": padded(len(rows)), "used_rows": len(rows), "row_bits": bits, "layout": layout}
-        for file, (rows, bits, layout) in memories.items()
-    }
+    files, used, roms = {}, {}, ""
+    for k, (stem, contents) in enumerate(zip(core.stems, core.contents, strict=True)):
+        for file, (rows, bits, layout) in _memories(stem, contents).items():
+            if not re.search(rf"\b{rom_module(file)}\b", source):
+                continue  # equal rows are constants
+            source = re.sub(rf"\b{rom_module(file)}\b", f"{name}_{stem_of(file)}_rom", source)
+            roms += rom_verilog(file, bits, len(rows)).replace(rom_module(file), f"{name}_{stem_of(file)}_rom")
+            files[file] = hex_lines([*rows, *[0] * (padded(len(rows)) - len(rows))], bits)
+            used[file] = {"layer": k, "rows": padded(len(rows)), "used_rows": len(rows), "row_bits": bits, "layout": layout}
+    files[f"{name}.v"] = _header(top, name) + "\n" + roms + _body(source)
     files["interface.json"] = _json(_interface(top, name, used))
     files["manifest.json"] = _json(
         {
@@ -72,12 +70,6 @@ def texts(top: Top) -> dict[str, str]:
         }
     )
     return files
-
-
-def module_name(name: str) -> str:
-    """A Verilog identifier made of the network's name."""
-    word = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return word if re.match(r"[A-Za-z_]", word) else f"net_{word}"
 
 
 def _memories(name: str, contents: DenseRom) -> dict[str, tuple[Sequence[int], int, str]]:
@@ -188,7 +180,7 @@ def _layer(top: Top, i: int, files: dict[str, Any]) -> dict[str, Any]:
         "acc_bounds": list(contents.sum_bounds),
         "v_bits": tables.v_bits if tables else contents.sum_bits,
         "v_bounds": list(proved.v),
-        "files": sorted(file for file in files if file.startswith(f"{layer.name}_")),
+        "files": sorted(file for file, told in files.items() if told["layer"] == i),
     }
 
 
@@ -206,7 +198,12 @@ def _header(top: Top, name: str) -> str:
         *(f"{port.dir:6} {port.name:14} {port.bits:4}  {port.doc}" for port in top.ports),
         "",
     ]
-    return "".join(f"// {line}".rstrip() + "\n" for line in lines)
+    return "".join(f"// {_printable(line)}".rstrip() + "\n" for line in lines)
+
+
+def _printable(line: str) -> str:
+    """ASCII on one line, whatever names the line holds."""
+    return line.encode("unicode_escape").decode("ascii")
 
 
 def _body(source: str) -> str:
@@ -219,7 +216,16 @@ def _json(content: dict[str, Any]) -> str:
 
 
 def _check_folder(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "manifest.json").is_file())):
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not _is_export(out))):
         raise ValueError(
             f"{out}: the Verilog folder must be new, empty, or an earlier export, but it holds other files; name another folder"
         )
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether all that lies in `folder` is what its manifest, one of ours, lists."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="ascii"))
+        return {path.name for path in folder.iterdir()} <= {*manifest["sha256"], "manifest.json"}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -27,7 +27,7 @@ class Swept(wiring.Component):
     returned                          : a finished group's place is free again
     """
 
-    def __init__(self, rom: type[Rom], event: Event, layer: Layer, contents: DenseRom, credits: int, closing_only: bool):
+    def __init__(self, rom: type[Rom], name: str, event: Event, layer: Layer, contents: DenseRom, credits: int, closing_only: bool):
         self._layer, self._contents = layer, contents
         self.sequencer = Sequencer(
             event,
@@ -41,7 +41,7 @@ class Swept(wiring.Component):
         op, tables = self.sequencer.op.shape(), contents.tables
         self.charge = Charge(
             rom,
-            layer.name,
+            name,
             op,
             lanes=contents.lanes,
             weight_bits=contents.weight_bits,
@@ -51,7 +51,7 @@ class Swept(wiring.Component):
         )
         self.membrane = tables and Membrane(
             rom,
-            layer.name,
+            name,
             op,
             tables,
             Dynamics(layer.leak_shift, layer.reset, fires=layer.kind != "readout"),
@@ -110,8 +110,9 @@ class DenseLayer(wiring.Component):
     Parameters
     ----------
     rom : type[Rom]           how memories are built
+    name : str                how their files begin
     event : Event             words of `i`
-    layer : Layer             names, reset, leak
+    layer : Layer             reset, leak, T
     contents : DenseRom       weights, thresholds, widths, lanes
 
     Members
@@ -122,12 +123,12 @@ class DenseLayer(wiring.Component):
     ceil(N_out / lanes) cycles per event and per sweep; timing in `sw.cycles`.
     """
 
-    def __init__(self, rom: type[Rom], event: Event, layer: Layer, contents: DenseRom):
-        self._rom, self._layer, self._contents = rom, layer, contents
+    def __init__(self, rom: type[Rom], name: str, event: Event, layer: Layer, contents: DenseRom):
+        self._rom, self._name, self._layer, self._contents = rom, name, layer, contents
         counted = contents.thresholds is not None and layer.T > 1
         self._value_bits = contents.sum_bits if counted else 0
         self.slots = VALUE_SLOTS if counted else MASK_SLOTS
-        self._swept = Swept(rom, event, layer, contents, credits=self.slots, closing_only=False)
+        self._swept = Swept(rom, name, event, layer, contents, credits=self.slots, closing_only=False)
         super().__init__(
             {
                 "i": In(stream.Signature(event)),
@@ -157,7 +158,7 @@ class DenseLayer(wiring.Component):
             wiring.connect(m, serializer.o, wiring.flipped(self.o))
             return m
         assert contents.thresholds is not None
-        m.submodules.counter = counter = Counter(self._rom, self._layer.name, contents.thresholds, self._value_bits, self._layer.T)
+        m.submodules.counter = counter = Counter(self._rom, self._name, contents.thresholds, self._value_bits, self._layer.T)
         m.d.comb += [serializer.values[k].eq(swept.sums[k]) for k in range(contents.lanes)]
         wiring.connect(m, serializer.o, counter.i)
         wiring.connect(m, counter.o, wiring.flipped(self.o))
@@ -167,9 +168,9 @@ class DenseLayer(wiring.Component):
 class DenseReadout(wiring.Component):
     """The last layer: events in, one `Result` per frame out; `tick` and `running` show the sums after each tick."""
 
-    def __init__(self, rom: type[Rom], event: Event, layer: Layer, contents: DenseRom):
+    def __init__(self, rom: type[Rom], name: str, event: Event, layer: Layer, contents: DenseRom):
         self._contents = contents
-        self._swept = Swept(rom, event, layer, contents, credits=1, closing_only=True)
+        self._swept = Swept(rom, name, event, layer, contents, credits=1, closing_only=True)
         bits = self._swept.sums.shape().elem_shape.width
         self.result = Result(contents.n_out, bits)
         self._answer = Readout(contents.n_out, contents.lanes, bits)

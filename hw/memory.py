@@ -39,9 +39,14 @@ class HexRom(Rom):
         return m
 
 
+def stem_of(file: str) -> str:
+    """The name of a memory: its file's without the ending."""
+    return file.removesuffix(".hex")
+
+
 def rom_module(file: str) -> str:
     """Verilog module of the memory whose contents stand in `file`; the export puts the top's name for `polyrhythm`."""
-    return f"polyrhythm_{file.removesuffix('.hex')}_rom"
+    return f"polyrhythm_{stem_of(file)}_rom"
 
 
 def padded(rows: int) -> int:

@@ -49,7 +49,7 @@ def timing(network: Network, trace: Trace, inputs: Array, lanes: Sequence[int], 
 
     inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames, with spikes where time_stepped.
     """
-    steps = inputs.reshape(len(inputs), network.input.T, -1)
+    steps = inputs.reshape(len(inputs), network.input.T, network.input.size)
     events = np.count_nonzero(steps, axis=2)  # (B, T_in)
     fired = [_blocks(spikes, n) for spikes, n in zip(_spikes(network, trace), lanes[:-1], strict=True)]
     if back_to_back:

@@ -31,7 +31,6 @@ class Group:
             "some": sum(bool(block) << k for k, block in enumerate(blocks)),
             "single": sum((len(block) == 1) << k for k, block in enumerate(blocks)),
             "lone": int(sum(bool(block) for block in blocks) <= 1),
-            "lone": int(sum(map(bool, blocks)) < 2),
             "last": int(self.last),
             "closing": int(self.closing),
         }
