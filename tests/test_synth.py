@@ -125,6 +125,52 @@ def test_what_is_known_is_not_run_again(build: Path, tmp_path: Path, monkeypatch
     assert calls[5:] == ["reading", "synthesis", "place"]
 
 
+@pytest.mark.parametrize(("part", "text", "mapper"), [
+    ("ecp5-25k", "ERROR: ABC: execution of ABC command failed", "abc"),
+    ("ecp5-25k", "ERROR: no such module", None),
+    ("up5k", "ERROR: ABC: execution of ABC command failed", None),
+])  # fmt: skip
+def test_only_a_failure_of_abc9_is_mapped_again_by_its_elder(
+    part: str, text: str, mapper: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts: list[str] = []
+
+    def pretend(command: list[str], name: str, work: Path, log: str) -> None:
+        (work / "ports.json").write_text('{"modules": {"toy": {"ports": {}}}}')
+        (work / "netlist.part").write_text("{}")
+        scripts.append(command[-1])
+        if len(scripts) == 2:
+            raise ToolFailed(text)
+
+    monkeypatch.setattr(synth, "run_tool", pretend)
+    work = tmp_path / "work"
+    work.mkdir()
+    if mapper is None:
+        with pytest.raises(ToolFailed, match=f"^{text}$"):
+            synth.synthesize(folder(tmp_path / "toy"), {"top": "toy"}, PARTS[part], work)
+        assert len(scripts) == 2 and not (work / "netlist.json").exists()
+    else:
+        synth.synthesize(folder(tmp_path / "toy"), {"top": "toy"}, PARTS[part], work)
+        assert (work / "mapper").read_text() == mapper
+        assert "synth_ecp5 -top ring -run begin:map_luts; " in scripts[2] and "abc -lut 4:7" in scripts[2]
+
+
+def test_the_older_mapper_maps_a_whole_design(build: Path, tmp_path: Path) -> None:
+    """The real tools, on the commands that stand in for ABC9: as many flip-flops, and it can be placed."""
+    source, work = folder(tmp_path / "toy"), build / "work"
+    work.mkdir(parents=True)
+    synth.synthesize(source, {"top": "toy"}, PARTS["ecp5-25k"], work)
+    family = PARTS["ecp5-25k"].family
+    steps = [f"{family.synthesis} -top ring -run begin:map_luts", str(family.older_mapper),
+             f"{family.synthesis} -top ring -run map_cells:"]
+    run_tool([synth.YOSYS, "-p", synth.script(*steps)], "older mapper", work, "older.log")
+    (work / "netlist.part").replace(work / "netlist.json")
+    synth.route(PARTS["ecp5-25k"], work, 1, 100.0, work / "report.json")
+    result = synth.figures(PARTS["ecp5-25k"], work, work / "report.json")
+    assert result["ff"] == 8
+    assert 8 <= result["lut4"] <= 60
+
+
 def test_the_median_placement_is_told(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = Layer("out", "readout", np.array([[1, -2], [3, 0]]), np.zeros(2, int), None, 4, v_init="zero")
     network = Network("small", "two_phase", Input((2,), 1, 3), (layer,))
