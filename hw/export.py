@@ -38,9 +38,13 @@ def export(network: Network, out_dir: Path | str, lanes: Sequence[int] | None = 
         new.mkdir()
         for name, text in files.items():
             (new / name).write_text(text, encoding="ascii", newline="\n")
-        if out.exists():
-            out.rename(Path(work) / "old")
-        new.rename(out)
+        old = out.rename(Path(work) / "old") if out.exists() else None
+        try:
+            new.rename(out)
+        except BaseException:
+            if old is not None:
+                old.rename(out)
+            raise
     return out
 
 

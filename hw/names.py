@@ -12,6 +12,6 @@ def identifier(name: str) -> str:
 
 
 def stems(network: Network) -> list[str]:
-    """How each layer's files and modules begin: its name as an identifier, with its index where two would be the same."""
+    """How each layer's files and modules begin: its name as an identifier, with its index where any two would be the same."""
     words = [identifier(layer.name) for layer in network.layers]
-    return [word if words.count(word) == 1 else f"{word}_{i}" for i, word in enumerate(words)]
+    return words if len(set(words)) == len(words) else [f"{word}_{i}" for i, word in enumerate(words)]

@@ -72,7 +72,7 @@ class Readout(wiring.Component):
     -------
     done, group, closing, sums : a finished word, as of `Charge` or `Membrane`
     returned                   : gives back the credit of the frame's last sweep: its result has been taken
-    o                          : class and logits, 2 + `Winner.latency` cycles after the frame's last word
+    o                          : class and logits, `Winner.latency` + 1 cycles after the frame's last word
     tick, running              : the sums after one tick of the readout stand on `running`
     """
 

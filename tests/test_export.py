@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from networks import random_network
 
 from hw.export import export
+from hw.names import stems
 from sw import rom
 from sw.network import Input, Layer, Network
 from sw.widths import bounds, signed_width
@@ -350,3 +352,23 @@ def test_somebody_elses_manifest_does_not_make_a_folder_an_export(tmp_path: Path
         f"{tmp_path / 'site'}: the Verilog folder must be new, empty, or an earlier export, but it holds other files; name another folder"
     )
     assert (tmp_path / "site" / "index.html").read_text() == "precious"
+
+
+def test_layers_whose_names_come_close_keep_their_own_files() -> None:
+    assert stems(SimpleNamespace(layers=[SimpleNamespace(name=n) for n in ("a b", "a_b", "a_b_0")])) == ["a_b_0", "a_b_1", "a_b_0_2"]
+
+
+def test_a_failed_last_rename_gives_the_earlier_export_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = export(small(), tmp_path / "out")
+    before, real, calls = contents(out), Path.rename, []
+
+    def second_fails(path: Path, target: Path) -> Path:
+        calls.append(path)
+        if len(calls) == 2:
+            raise OSError("no")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", second_fails)
+    with pytest.raises(OSError, match="no"):
+        export(small(), out)
+    assert contents(out) == before
