@@ -64,7 +64,7 @@ class Charge(wiring.Component):
         m.d.comb += weight.address.eq(self.op.row)
         fetched = delay(m, self.op, self._fetch - 1, "fetched")
         op = delay(m, fetched, 1, "op")
-        word = delay(m, weight.data, self._fetch - 2, "travelled")
+        word = delay(m, weight.data, self._fetch - 2, "travelled", reset_less=True)
         rows = [Signal(signed(self._weight_bits), name=f"weight_{k}") for k in range(self._lanes)]
         for k, row in enumerate(rows):
             m.d.sync += row.eq(word.word_select(k, self._weight_bits))

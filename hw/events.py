@@ -75,10 +75,11 @@ def more_than(bits: Value, number: int) -> Value:
     return nodes[0][number]
 
 
-def delay(m: Module, value: Value, cycles: int, name: str) -> Value:
-    """`value` as it was `cycles` clock edges ago (0 at the start)."""
+def delay(m: Module, value: Value, cycles: int, name: str, *, reset_less: bool = False) -> Value:
+    """`value` as it was `cycles` clock edges ago; 0 at the start and after a reset, unless `reset_less` for data that nobody reads
+    then: a register without a reset can move into the block RAM before it."""
     for i in range(cycles):
-        later = Signal(value.shape(), name=f"{name}_{i + 1}")
+        later = Signal(value.shape(), name=f"{name}_{i + 1}", reset_less=reset_less)
         m.d.sync += later.eq(value)
         value = later
     return value

@@ -6,13 +6,13 @@ from amaranth.lib.wiring import In, Out
 
 from hw.charge import Charge
 from hw.counter import Counter
-from hw.events import Event, more_than
+from hw.events import Event
 from hw.membrane import Dynamics, Membrane
 from hw.memory import Rom
 from hw.readout import Readout, Result
 from hw.sequencer import Sequencer
 from hw.serializer import Serializer
-from sw.architecture import BLOCK, MASK_SLOTS, VALUE_SLOTS
+from sw.architecture import MASK_SLOTS, VALUE_SLOTS
 from sw.network import Layer
 from sw.rom import DenseRom
 
@@ -142,17 +142,12 @@ class DenseLayer(wiring.Component):
         m.submodules.swept = swept = self._swept
         m.submodules.serializer = serializer = Serializer(contents.n_out, contents.lanes, self._value_bits, self.slots)
         wiring.connect(m, wiring.flipped(self.i), swept.i)
-        word = serializer.i
-        blocks = [swept.fire[k : k + BLOCK] for k in range(0, contents.lanes, BLOCK)]
         m.d.comb += [
             serializer.put.eq(swept.done),
             swept.returned.eq(serializer.returned),
-            word.fire.eq(swept.fire),
-            word.some.eq(Cat(block.any() for block in blocks)),
-            word.single.eq(Cat(sum(block) == 1 for block in blocks)),
-            word.lone.eq(~more_than(Cat(block.any() for block in blocks), 1)),
-            word.last.eq(swept.group == contents.groups - 1),
-            word.closing.eq(swept.closing),
+            serializer.i.fire.eq(swept.fire),
+            serializer.i.last.eq(swept.group == contents.groups - 1),
+            serializer.i.closing.eq(swept.closing),
         ]
         if not self._value_bits:
             wiring.connect(m, serializer.o, wiring.flipped(self.o))

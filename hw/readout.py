@@ -41,28 +41,33 @@ class Winner(wiring.Component):
         entries: list[Entry] = [
             (self.i[k], Const(k, self.lane.shape()), ~self.partial if k >= self._used else Const(1)) for k in range(lanes)
         ]
-        for level in range(self.latency):
+        for level in range(self.latency // 2):
             entries = [self._node(m, f"{level}_{k}", entries[k : k + WINNER_RADIX]) for k in range(0, len(entries), WINNER_RADIX)]
         m.d.comb += [self.best.eq(entries[0][0]), self.lane.eq(entries[0][1])]
         return m
 
     def _node(self, m: Module, name: str, entries: list[Entry]) -> Entry:
-        """The winner of up to four entries, registered: it beats all before it and is beaten by none behind it."""
-        best, lane, real = (
-            Signal(signed(self._bits), name=f"best_{name}"),
-            Signal.like(self.lane, name=f"lane_{name}"),
-            Signal(name=f"real_{name}"),
-        )
-        beats = {
-            (a, b): entries[b][2] & (entries[b][0] > entries[a][0]) for b in range(len(entries)) for a in range(b)
-        }  # b beats a
-        sums, lanes = Const(0, self._bits), Const(0, len(lane))
-        for k, (value, index, _) in enumerate(entries):
+        """The winner of up to four entries in two stages: all comparisons side by side, then the choice that they make."""
+        later = [
+            (delay(m, value, 1, f"sum_{name}_{k}"), _delay(m, lane, 1, f"from_{name}_{k}"))
+            for k, (value, lane, _) in enumerate(entries)
+        ]
+        beats = {(a, b): Signal(name=f"beats_{name}_{a}_{b}") for b in range(len(entries)) for a in range(b)}  # b beats a
+        for (a, b), flag in beats.items():
+            m.d.sync += flag.eq(entries[b][2] & (entries[b][0] > entries[a][0]))
+        best, winner = Signal(signed(self._bits), name=f"best_{name}"), Signal.like(self.lane, name=f"lane_{name}")
+        sums, lanes = Const(0, self._bits), Const(0, len(winner))
+        for k, (value, lane) in enumerate(later):  # it beats all before it and is beaten by none behind it
             wins = Cat([beats[a, k] for a in range(k)] + [~beats[k, b] for b in range(k + 1, len(entries))]).all()
             sums = sums | (value.as_unsigned() & wins.replicate(self._bits))
-            lanes = lanes | (index & wins.replicate(len(lane)))
-        m.d.sync += [best.eq(sums), lane.eq(lanes), real.eq(entries[0][2])]
-        return best, lane, real
+            lanes = lanes | (lane & wins.replicate(len(winner)))
+        m.d.sync += [best.eq(sums), winner.eq(lanes)]
+        return best, winner, _delay(m, entries[0][2], 2, f"real_{name}")
+
+
+def _delay(m: Module, value: Value, cycles: int, name: str) -> Value:
+    """`delay`, except that a constant stays one."""
+    return value if isinstance(value, Const) else delay(m, value, cycles, name)
 
 
 class Readout(wiring.Component):

@@ -1,23 +1,43 @@
 """Words of fired neurons in, one event per cycle out, lowest neuron first."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl._ast import Statement
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.banks import Banks, select
-from hw.events import Queue, bits_for, more_than
-from sw.architecture import BLOCK
+from hw.events import Queue, bits_for, delay, more_than
+from sw.architecture import BLOCK, gather_stages
+
+
+class Fired(data.StructLayout):
+    """A swept group: who fired, and what it closes; last: the tick's last group, closing: the frame's last tick."""
+
+    def __init__(self, lanes: int):
+        super().__init__({"fire": lanes, "last": 1, "closing": 1})
 
 
 class Word(data.StructLayout):
-    """A swept group: who fired, in which blocks of lanes somebody did, in which just one, and what it closes.
-
-    lone: at most one block has somebody who fired; last: the tick's last group; closing: the frame's last tick
-    """
+    """A swept group as it waits: also in which blocks of lanes somebody fired, in which at most one did, and `lone`: at most one
+    block has somebody who fired."""
 
     def __init__(self, lanes: int):
         self.blocks = -(-lanes // BLOCK)
         super().__init__({"fire": lanes, "some": self.blocks, "single": self.blocks, "lone": 1, "last": 1, "closing": 1})
+
+
+def describe(word: data.View, fired: data.View) -> list[Statement]:
+    """Fill in all of a `Word` from its `Fired`."""
+    blocks = [fired.fire[k : k + BLOCK] for k in range(0, len(fired.fire), BLOCK)]
+    some = Cat(block.any() for block in blocks)
+    return [
+        word.fire.eq(fired.fire),
+        word.some.eq(some),
+        word.single.eq(Cat(~more_than(block, 1) for block in blocks)),
+        word.lone.eq(~more_than(some, 1)),
+        word.last.eq(fired.last),
+        word.closing.eq(fired.closing),
+    ]
 
 
 class Pick(data.StructLayout):
@@ -31,7 +51,7 @@ class Pick(data.StructLayout):
 class Choice(data.StructLayout):
     """A block of a word: who fired in it, and where it stands.
 
-    fire, any, single: who fired, whether anybody or just one; base: address of its first lane; chosen: which block, one hot;
+    fire, any, single: who fired, whether anybody, at most one; base: address of its first lane; chosen: the block, one hot;
     final: the word's last block; last, closing: as of `Word`, for the final block; speaks: whether there is anything to send
     """
 
@@ -90,20 +110,6 @@ class Chooser(wiring.Component):
         return m
 
 
-class Register(wiring.Component):
-    """One pipeline stage of a stream: the word stands in flip-flops, a new one comes when it leaves."""
-
-    def __init__(self, shape: data.StructLayout):
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
-        with m.If(self.i.ready):
-            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
-        return m
-
-
 class Sender(wiring.Component):
     """Second stage: sends a block's neurons, lowest first, then the tick or the end that it closes; one word per cycle."""
 
@@ -149,7 +155,7 @@ class Serializer(wiring.Component):
 
     Two stages, each small whatever the number of lanes: the first takes the next block of eight lanes in which somebody fired,
     the second sends that block's neurons. Silent blocks and words cost no cycle at the output as long as it is busy. Where lanes
-    come with values, a stage between the two gives the choice of a block a cycle to reach them.
+    come with values, a queue of two between them gives the choice of a block a cycle to reach them.
 
     Parameters
     ----------
@@ -159,6 +165,8 @@ class Serializer(wiring.Component):
     Members
     -------
     put, i, values : a word of fired neurons, and what their sums exceed their thresholds by (two_phase with T > 1)
+
+    `gather_stages(lanes)` cycles from `put` to the word's place in the queue; the values stay where they were put.
     """
 
     def __init__(self, size: int, lanes: int, value_bits: int, slots: int):
@@ -166,7 +174,7 @@ class Serializer(wiring.Component):
         self._word = Word(lanes)
         values = {"values": In(data.ArrayLayout(value_bits, lanes))} if value_bits else {}
         super().__init__(
-            {"put": In(1), "i": In(self._word), **values, "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))}
+            {"put": In(1), "i": In(Fired(lanes)), **values, "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -175,13 +183,15 @@ class Serializer(wiring.Component):
         m.submodules.chooser = chooser = Chooser(self._word, self._lanes, self._size + self._lanes)
         m.submodules.sender = sender = Sender(chooser.o.payload.shape(), self.o.payload.shape(), self._value_bits)
         wiring.connect(m, waiting.o, chooser.i)
+        gather = gather_stages(self._lanes)
+        fired = delay(m, self.i, gather, "gathered", reset_less=True)
         m.d.comb += [
-            waiting.i.valid.eq(self.put),
-            waiting.i.payload.eq(self.i),
+            waiting.i.valid.eq(delay(m, self.put, gather, "put")),
+            *describe(waiting.i.payload, fired),
             self.returned.eq(sender.i.valid & sender.i.ready & sender.i.payload.final),
         ]
         if self._value_bits:
-            m.submodules.between = between = Register(chooser.o.payload.shape())
+            m.submodules.between = between = Queue(chooser.o.payload.shape(), 2)  # its `ready` comes from a flip-flop
             m.submodules.banks = banks = Banks(self._lanes, self._value_bits, self._slots)
             wiring.connect(m, chooser.o, between.i)
             wiring.connect(m, between.o, sender.i)

@@ -3,15 +3,21 @@
 QUEUE_DEPTH = 17  # events between two layers: one in flip-flops, sixteen in the LUT RAMs of an ECP5
 BLOCK = 8  # lanes whose spikes a serializer looks through in one cycle
 COUNT_BITS_PER_STAGE = 4  # bits of an event's count that one pipeline stage multiplies by: three adders, two levels deep
-WINNER_RADIX = 2  # sums that one stage of the readout's maximum compares; 4 would halve the stages and the clock
+WINNER_RADIX = 4  # sums among which one level of the readout's maximum chooses: one stage compares all pairs, one chooses
 MASK_SLOTS = 8  # swept groups that wait for the serializer as bit masks: the round trip of a sweep, so none ever waits in vain
 VALUE_SLOTS = 2  # the same where each lane comes with its value, too wide for more
+FAR_LANES = 32  # more lanes than these are spread over the chip: who fired gets one cycle to travel to the serializer
 TRAVEL_ROWS = 64  # weight memories of more rows may lie far from their lanes: their words get one more cycle to travel
 
 
 def fetch_stages(rows: int) -> int:
     """Cycles from a weight row's address to the row in its lanes: memory, register, and one more register behind deep memories."""
     return 3 if rows > TRAVEL_ROWS else 2
+
+
+def gather_stages(lanes: int) -> int:
+    """Cycles from a finished group to its serializer."""
+    return 1 if lanes > FAR_LANES else 0
 
 
 def multiply_stages(max_count: int) -> int:
@@ -21,7 +27,7 @@ def multiply_stages(max_count: int) -> int:
 
 def winner_stages(lanes: int) -> int:
     """Pipeline stages of the readout's maximum over `lanes` sums."""
-    stages = 1
-    while WINNER_RADIX**stages < lanes:
-        stages += 1
-    return stages
+    levels = 1
+    while WINNER_RADIX**levels < lanes:
+        levels += 1
+    return 2 * levels

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sw.align import boundaries
-from sw.architecture import BLOCK, MASK_SLOTS, QUEUE_DEPTH, VALUE_SLOTS, fetch_stages, multiply_stages, winner_stages
+from sw.architecture import BLOCK, MASK_SLOTS, QUEUE_DEPTH, VALUE_SLOTS, fetch_stages, gather_stages, multiply_stages, winner_stages
 from sw.network import Network
 from sw.trace import Trace
 
@@ -165,7 +165,8 @@ class _Sequencer:
         self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
         membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
         fetch = fetch_stages(self.groups * network.n_in(i))
-        self._latency = fetch + multiply_stages(network.in_count(i)) + membrane + (2 if self.groups > 1 else 0)
+        gather = 0 if self._readout else gather_stages(lanes)
+        self._latency = gather + fetch + multiply_stages(network.in_count(i)) + membrane + (2 if self.groups > 1 else 0)
         counted = not stepped and not self._readout and layer.T > 1
         self.places = _Places(1 if self._readout else VALUE_SLOTS if counted else MASK_SLOTS)
 
@@ -213,16 +214,16 @@ class _Serializer:
     def send(self, words: Iterator[Word], fired: Array) -> Iterator[Word]:
         """Per block: when the chooser takes it up, when the sender loads it, when its last word is accepted (`leaves`)."""
         groups = (blocks for frame in fired.tolist() for tick in frame for blocks in tick)
-        chosen = load = leaves = -1
-        between = 1 if self._stages else 0  # the stage in which a choice reaches the values
+        chosen = load = before = leaves = -1  # before: the load before `load`
+        between = 1 if self._stages else 0  # a queue of two, in which a choice reaches the values
         for sweep in self._sequencer.sweeps(words):
             last = sweep.group == self._sequencer.groups - 1
             blocks = [n for n in next(groups) if n] or [0]
             chosen = max(sweep.done, chosen)
             for k, n in enumerate(blocks):
-                chosen = max(chosen + 1, load if between else 0)
+                chosen = max(chosen + 1, before + 1 if between else 0)
                 speaks = n or last
-                load = max(chosen + between, load + 1, leaves if speaks else 0)
+                before, load = load, max(chosen + between, load + 1, leaves if speaks else 0)
                 if not between:
                     chosen = load
                 if not speaks:

@@ -141,4 +141,46 @@ MNIST_LIF = Recipe(
     augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
 )
 
-RECIPES = {recipe.name: recipe for recipe in (DIGITS, DIGITS_LIF, MNIST_MLP, MNIST_LIF)}
+MNIST_CONV = Recipe(
+    name="mnist-conv",
+    dataset="mnist",
+    preprocess="levels:3",
+    schedule="two_phase",
+    layers=(
+        LayerSpec("conv1", 8, "conv2d", T=3, padding=1),
+        LayerSpec("conv2", 16, "conv2d", T=2, pool=2, padding=1),
+        LayerSpec("out", 10, "readout", pool=2),
+    ),
+    float_epochs=8,
+    quantized_epochs=6,
+    snapped_epochs=6,
+    lr=4e-3,
+    quantized_lr=2e-3,
+    snapped_lr=1e-3,
+    weight_decay=1e-4,
+    label_smoothing=0.05,
+    augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
+)
+
+MNIST_CONV_LIF = Recipe(
+    name="mnist-conv-lif",
+    dataset="mnist",
+    preprocess="levels:3",
+    schedule="time_stepped",
+    layers=(
+        LayerSpec("conv1", 8, "conv2d", T=4, leak_shift=3, padding=1),
+        LayerSpec("conv2", 16, "conv2d", T=3, leak_shift=3, pool=2, padding=1),
+        LayerSpec("out", 10, "readout", T=4, pool=2),
+    ),
+    float_epochs=5,
+    quantized_epochs=4,
+    snapped_epochs=4,
+    lr=4e-3,
+    quantized_lr=2e-3,
+    snapped_lr=1e-3,
+    weight_decay=1e-4,
+    label_smoothing=0.05,
+    augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
+)
+
+RECIPES = {recipe.name: recipe for recipe in (DIGITS, DIGITS_LIF, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF)}

@@ -114,7 +114,7 @@ def test_a_tie_goes_to_the_lowest_class(classes: int, lanes: int) -> None:
     assert [answer["class"] for answer in seen.answers] == [a for a in range(classes) for _ in range(a, classes)]
 
 
-@pytest.mark.parametrize(("lanes", "latency"), [(1, 2), (2, 2), (3, 3), (4, 3), (5, 4), (10, 5), (16, 5)])
+@pytest.mark.parametrize(("lanes", "latency"), [(1, 3), (2, 3), (4, 3), (5, 5), (10, 5), (16, 5), (17, 7)])
 def test_the_answer_comes_a_cycle_after_the_winners_stages(lanes: int, latency: int) -> None:
     frames = frames_of(lanes, 2, 6, random.Random(1))
     assert set(run(lanes, lanes, frames, 0, 0).waits) == {latency} == {winner_stages(lanes) + 1}

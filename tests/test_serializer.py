@@ -10,7 +10,7 @@ from amaranth.hdl import ClockDomain
 from gateware import QUIET, Watch, Word, bits, fields, simulate
 
 from hw.serializer import Serializer
-from sw.architecture import BLOCK
+from sw.architecture import BLOCK, FAR_LANES
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,8 @@ class Group:
         return [[k for k in self.fired if k // BLOCK == b] for b in range(-(-lanes // BLOCK))]
 
     def word(self, lanes: int) -> Word:
-        blocks = self.blocks(lanes)
         return {
             "fire": sum(1 << k for k in self.fired),
-            "some": sum(bool(block) << k for k, block in enumerate(blocks)),
-            "single": sum((len(block) == 1) << k for k, block in enumerate(blocks)),
-            "lone": int(sum(bool(block) for block in blocks) <= 1),
             "last": int(self.last),
             "closing": int(self.closing),
         }
@@ -51,12 +47,13 @@ def reference(groups: Sequence[Group], lanes: int, value_bits: int) -> Iterator[
 def law(groups: Sequence[Group], puts: Sequence[int], lanes: int, value_bits: int) -> Iterator[int]:
     """The cycle of each pick where nobody stalls.
 
-    A word's first block can be loaded in the cycle behind its put, where there are values one cycle later, and then a block
+    A word's first block can be loaded in the cycle behind its put (one later where lanes lie far away), where there are values one cycle later, and then a block
     per cycle; it speaks from the next cycle on, and the next one can be loaded in the cycle of its last pick. A word that has
     nothing to say passes like a block, but need not wait for the one that speaks.
     """
     load = leaves = 0
     for group, put in zip(groups, puts, strict=True):
+        put += 1 if lanes > FAR_LANES else 0
         sizes = [len(block) for block in group.blocks(lanes) if block] or [0]
         sizes[-1] += group.last
         for size in sizes:
