@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.aligner import Aligner
 from hw.events import Event, Queue
-from hw.guard import Guard
+from hw.guard import Guard, Status
 from hw.layer import DenseLayer, DenseReadout
 from hw.memory import Rom
 from hw.names import stems
@@ -53,7 +53,7 @@ class Accelerator(wiring.Component):
     -------
     i : In(stream)              the frame's input events (`Event`)
     o : Out(stream)             `Result` of each frame, in order
-    error : Out(1)              an input event was dropped, see `Guard`
+    error, status               malformed input was mended, and how much of each kind, see `Guard`
     tap<k>_valid, tap<k>        an event that hidden layer k sends in this cycle
     tick, running               the readout's sums after one of its ticks
     """
@@ -80,6 +80,7 @@ class Accelerator(wiring.Component):
                 "i": In(stream.Signature(self.input)),
                 "o": Out(stream.Signature(readout.o.payload.shape())),
                 "error": Out(1),
+                "status": Out(Status(self.input, network.input.T)),
                 **taps,
                 **valids,
                 "tick": Out(1),
@@ -89,9 +90,9 @@ class Accelerator(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.guard = guard = Guard(self.input)
+        m.submodules.guard = guard = Guard(self.input, self.network.input.T)
         wiring.connect(m, wiring.flipped(self.i), guard.i)
-        m.d.comb += self.error.eq(guard.error)
+        m.d.comb += [self.error.eq(guard.error), self.status.eq(guard.status)]
         source = guard.o
         for k, (layer, event, contents) in enumerate(zip(self._layers, self.events, self.contents, strict=True)):
             m.submodules[f"queue{k}"] = queue = Queue(event, QUEUE_DEPTH)

@@ -27,6 +27,10 @@ class Event(data.StructLayout):
         count = {"count": bits_for(max_count)} if max_count > 1 else {}
         super().__init__({"address": bits_for(neurons - 1), **count, "tick": 1, "end": 1})
 
+    def names(self, address: Value) -> Value:
+        """Whether `address` names a neuron."""
+        return address < self.neurons
+
 
 class Queue(wiring.Component):
     """A FIFO of `depth` >= 2 words, one word per cycle, one cycle from `i` to `o`.

@@ -197,9 +197,10 @@ def _header(top: Top, name: str) -> str:
         "Simulate and synthesize in this folder: $readmemh reads the .hex files beside this file; interface.json has the layout.",
         "A frame goes in as spikes and a last word with i_end = 1"
         + (f"; words with i_tick = 1 separate its {network.input.T} time steps." if network.input.T > 1 else "."),
-        "An address may occur once in a time step. Frames may follow each other without a gap; answers come in their order.",
+        "Addresses ascend within a time step. Frames may follow each other without a gap; answers come in their order.",
+        "Malformed input is mended and counted: what is wrong with a frame never reaches the one behind the next i_end.",
         "",
-        *(f"{port.dir:6} {port.name:14} {port.bits:4}  {port.doc}" for port in top.ports),
+        *(f"{port.dir:6} {port.name:19} {port.bits:4}  {port.doc}" for port in top.ports),
         "",
     ]
     return "".join(f"// {_printable(line)}".rstrip() + "\n" for line in lines)

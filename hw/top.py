@@ -8,6 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.accelerator import Accelerator
+from hw.guard import FAULT_DOC
 from hw.memory import HexRom, Rom
 from sw.network import Network
 
@@ -27,12 +28,14 @@ EVENT_DOC = {
     "count": "how many spikes the word stands for, 1..{most}",
     "tick": "no spike: closes a time step that is not the frame's last",
     "end": "no spike: closes the frame's last time step, and the frame",
+    "i_address": "neuron that spiked, 0..{last}; ascends within a time step, so none comes twice",
 }
 
 
 def _event_ports(prefix: str, direction: str, event: data.StructLayout, last: int, most: int) -> Iterator[Port]:
     for field, shape in event.members.items():
-        yield Port(f"{prefix}_{field}", direction, Shape.cast(shape).width, EVENT_DOC[field].format(last=last, most=most))
+        doc = EVENT_DOC.get(f"{prefix}_{field}", EVENT_DOC[field])
+        yield Port(f"{prefix}_{field}", direction, Shape.cast(shape).width, doc.format(last=last, most=most))
 
 
 def ports_of(accelerator: Accelerator) -> list[Port]:
@@ -52,8 +55,11 @@ def ports_of(accelerator: Accelerator) -> list[Port]:
         Port("o_ready", "input", 1, "the answer is taken at this clock edge if o_valid is high"),
         Port("o_class", "output", Shape.cast(result["class"].shape).width, "class with the largest logit, the lowest one on a tie"),
         Port("o_logits", "output", Shape.cast(logits).width, packed),
-        Port("error", "output", 1, "an input word broke the contract and was dropped; stays high until rst"),
+        Port("error", "output", 1, "malformed input was seen and mended, counted by the status ports; stays high until rst"),
     ]
+    for fault, width in accelerator.status.shape().members.items():
+        told = f"since rst, at most {(1 << width) - 1}: {FAULT_DOC[fault].format(most=network.input.max_count)}"
+        ports.append(Port(f"status_{fault}", "output", width, told))
     for k, layer in enumerate(network.layers[:-1]):
         event = getattr(accelerator, f"tap{k}").shape()
         ports.append(Port(f"tap{k}_valid", "output", 1, f"observer: layer {layer.name} sends a word at this clock edge"))
@@ -86,6 +92,7 @@ class Top(wiring.Component):
             self.o_class.eq(result["class"]),
             self.o_logits.eq(result.logits),
             self.error.eq(core.error),
+            *(getattr(self, f"status_{fault}").eq(core.status[fault]) for fault in core.status.shape().members),
         ]
         last = len(core.network.layers) - 1
         for k in range(last):

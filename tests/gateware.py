@@ -113,11 +113,17 @@ class Source:
 
 
 def run_stream(
-    dut: Any, inputs: Sequence[Word], i_stall: float = 0.5, o_stall: float = 0.5, seed: int = 1
+    dut: Any,
+    inputs: Sequence[Word],
+    i_stall: float = 0.5,
+    o_stall: float = 0.5,
+    seed: int = 1,
+    at_end: Callable[[Any], None] | None = None,
 ) -> tuple[list[Word], list[int]]:
     """Send `inputs` through the streams `i` and `o` of `dut`; return its outputs and the cycle in which each moved.
 
-    Ends when all words are taken and none came out for a while. Where outputs were to stall, one did.
+    Ends when all words are taken and none came out for a while; `at_end(ctx)` may then look at other ports. Where outputs were
+    to stall, one did.
     """
     rng, watch = random.Random(seed), Watch("o")
     shape, o_shape = dut.i.payload.shape(), dut.o.payload.shape()
@@ -146,20 +152,20 @@ def run_stream(
             assert idle < PATIENCE, f"stuck after {source.sent} words in and {len(outputs)} out"
             await ctx.tick()
             cycle += 1
+        if at_end is not None:
+            at_end(ctx)
 
     simulate(dut, bench)
     assert watch.waited or not o_stall or len(outputs) < 20, "no output ever waited"
     return outputs, cycles
 
 
-def words_of(network: Network, frame: np.ndarray, rng: random.Random | None = None) -> list[Word]:
-    """A frame's input words; spikes of a tick in ascending order of address, or in an order that `rng` draws."""
+def words_of(network: Network, frame: np.ndarray) -> list[Word]:
+    """A frame's input words."""
     words: list[Word] = []
     steps = frame.reshape(network.input.T, -1)
     for tick, step in enumerate(steps):
         spikes: list[Word] = [{"address": int(j), "count": int(step[j])} for j in np.flatnonzero(step)]
-        if rng is not None:
-            rng.shuffle(spikes)
         closing = tick == network.input.T - 1
         words += [*spikes, {"tick": int(not closing), "end": int(closing)}]
     return words
@@ -192,16 +198,15 @@ def run_accelerator(
     seed: int = 1,
     *,
     back_to_back: bool = True,
-    shuffle: bool = False,
     cut: int = 0,
 ) -> Run:
     """Run frames (B, T_in, *shape) through the ports of the top module.
 
-    back_to_back: send a frame before the one before it is answered; shuffle: spikes of a tick in random order;
-    cut: first the first frame for that many cycles, its answer not taken, and then a reset.
+    back_to_back: send a frame before the one before it is answered; cut: first the first frame for that many cycles, its
+    answer not taken, and then a reset.
     """
     rng = random.Random(seed)
-    frames = [words_of(network, frame, rng if shuffle else None) for frame in inputs]
+    frames = [words_of(network, frame) for frame in inputs]
     bench = _Bench(Top(network, lanes, Rom), frames, i_stall, o_stall, rng)
     bench.back_to_back, bench.cut = back_to_back, cut
     simulate(bench.top, bench.run)

@@ -45,7 +45,7 @@ def check(network: Network, inputs: np.ndarray, run: Run) -> None:
 def test_everything_equals_golden_under_stalls(seed: int) -> None:
     network, inputs, lanes = drawn(seed)
     i_stall, o_stall = ((0.0, 0.9), (0.5, 0.0), (0.6, 0.8))[seed % 3]
-    run = run_accelerator(network, inputs, lanes, i_stall, o_stall, seed, shuffle=True)
+    run = run_accelerator(network, inputs, lanes, i_stall, o_stall, seed)
     check(network, inputs, run)
     assert run.o_waited or not o_stall, "an answer waited"
 
@@ -81,7 +81,7 @@ def test_ticks_of_every_kind_of_ratio(T: tuple[int, ...], t_in: int) -> None:
     rng = np.random.default_rng(t_in)
     network = random_network(rng, "time_stepped", ("dense", "dense"), shape=(5,), sizes=(3, 5), T=T, t_in=t_in, max_count=1)
     inputs = random_inputs(rng, network, 3)
-    check(network, inputs, run_accelerator(network, inputs, [2, 3, 1], shuffle=True))
+    check(network, inputs, run_accelerator(network, inputs, [2, 3, 1]))
 
 
 @pytest.mark.parametrize("bias_mode", ["per_tick", "spread", "once"])

@@ -1,6 +1,5 @@
-"""hw.aligner and hw.guard: what may not reach a layer, ticks inside a group and spikes that break the contract, does not."""
+"""hw.aligner: of the ticks of a group, only its last one reaches the layer."""
 
-import itertools
 import random
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +8,6 @@ from gateware import Word, bits, drive, run_stream
 
 from hw.aligner import Aligner
 from hw.events import Event
-from hw.guard import Guard
 from sw.align import boundaries, source_ticks
 
 PAIRS = [(t_in, t_out) for t_in in range(1, 17) for t_out in range(1, t_in + 1)]
@@ -73,68 +71,3 @@ def test_a_dropped_tick_waits_for_nobody() -> None:
     steps = [{"i.payload": bits(shape, {"tick": 1}), "i.valid": 1, "o.ready": 0}] * 3
     seen = drive(Aligner(shape, [False, True]), steps, ["i.ready", "o.valid"])
     assert [(word["i.ready"], word["o.valid"]) for word in seen] == [(1, 0), (0, 1), (0, 1)]
-
-
-# --- guard ---
-
-NEURONS, MOST = [1, 5, 8], [1, 5, 7]
-
-
-def guarded(words: Sequence[Word], neurons: int, most: int) -> list[Word]:
-    """The reference: a spike passes where address and count are legal and fewer than `neurons` passed in its tick."""
-    passed, seen = [], 0
-    for word in words:
-        if word["tick"] or word["end"]:
-            seen = 0
-        elif word["address"] >= neurons or word.get("count", 1) > most or seen == neurons:
-            continue
-        else:
-            seen += 1
-        passed.append(word)
-    return passed
-
-
-def any_words(shape: Event, number: int, rng: random.Random) -> list[Word]:
-    """Words with all that fits into their fields, legal or not, but no count of 0."""
-    words = []
-    for _ in range(number):
-        close = rng.random() < 0.15
-        tick = int(close and rng.random() < 0.5)
-        word = {"address": rng.randrange(1 << (shape.neurons - 1).bit_length()), "tick": tick, "end": int(close) - tick}
-        words.append(word if shape.max_count == 1 else {**word, "count": rng.randrange(1, 8)})
-    return words
-
-
-@pytest.mark.parametrize(("neurons", "most"), list(itertools.product(NEURONS, MOST)))
-def test_words_that_break_the_contract_are_dropped(neurons: int, most: int) -> None:
-    shape = Event(neurons, most)
-    words = any_words(shape, 150, random.Random(neurons * most))
-    expected = guarded(words, neurons, most)
-    outputs, _ = run_stream(Guard(shape), words, seed=most)
-    assert outputs == expected
-    assert len(expected) < len(words), "some were dropped"
-
-
-def reported(shape: Event, words: Sequence[Word]) -> list[int]:
-    """What the error port shows in the cycle of each word and in two more, with a sink that never waits."""
-    steps = [{"i.payload": bits(shape, word), "i.valid": 1, "o.ready": 1} for word in words]
-    return [seen["error"] for seen in drive(Guard(shape), [*steps, {"i.valid": 0}, {}], ["error"])]
-
-
-@pytest.mark.parametrize("bad", [{"address": 5, "count": 1}, {"address": 0, "count": 7}])
-def test_a_bad_spike_is_reported_from_the_next_cycle_on(bad: Word) -> None:
-    good = [{"address": j, "count": 6} for j in range(5)]
-    shape, end = Event(5, 6), {"end": 1}
-    assert reported(shape, [*good, end, *good, end]) == [0] * 14
-    assert reported(shape, [*good[:2], bad, *good[2:], end]) == [0] * 3 + [1] * 6
-
-
-def test_one_spike_more_than_neurons_is_reported() -> None:
-    spikes, tick = [{"address": j} for j in range(5)], {"tick": 1}
-    assert reported(Event(5, 1), [*spikes, tick, *spikes, spikes[0], tick]) == [0] * 12 + [1] * 3
-
-
-def test_what_is_not_valid_is_not_looked_at() -> None:
-    shape = Event(5, 1)
-    steps = [{"i.payload": bits(shape, {"address": 7}), "i.valid": 0, "o.ready": k % 2} for k in range(20)]
-    assert not any(seen["error"] or seen["o.valid"] for seen in drive(Guard(shape), steps, ["error", "o.valid"]))

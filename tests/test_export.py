@@ -15,6 +15,7 @@ import pytest
 from networks import random_network
 
 from hw.export import export
+from hw.guard import FAULT_DOC
 from hw.names import stems
 from sw import rom
 from sw.network import Input, Layer, Network
@@ -156,9 +157,11 @@ def test_ports_are_those_of_the_verilog(exported: tuple[Network, Path]) -> None:
     named = {"clk", "rst", "i_valid", "i_ready", "i_address", "i_count", "i_tick", "i_end", "o_valid", "o_ready", "o_class", "o_logits", "error"}
     taps = {"tap0_valid", "tap0_address", "tap0_tick", "tap0_end", "tap1_valid", "tap1_logits"}
     counted = {"tap0_count"} if network.schedule == "two_phase" else set()
-    assert {name for _, name, _ in ports} == named | taps | counted
+    status = {f"status_{fault}" for fault in FAULT_DOC if fault != "tick_missing" or network.input.T > 1}
+    assert {name for _, name, _ in ports} == named | taps | counted | status
+    assert {width for _, name, width in ports if name in status} == {8}
     wide = ("_address", "_count", "_class", "_logits")
-    assert all(width == 1 for _, name, width in ports if not name.endswith(wide))
+    assert all(width == 1 for _, name, width in ports if not name.endswith(wide) and name not in status)
 
 
 def test_interface_says_what_the_network_is(exported: tuple[Network, Path]) -> None:
