@@ -6,6 +6,7 @@ flip-flops, and a state word is touched once per step, not once per event (docs/
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -80,73 +81,85 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        groups, word, holds = self._groups, self.i.payload, max(self._repeats) > 1
-        is_spike = ~(word.tick | word.end)
-        integrate, sweep, held, ended, closing, finish = (
-            Signal(name=name) for name in ("integrate", "sweep", "held", "ended", "closing", "finish")
-        )
-        group = Signal(range(max(groups, 2)))
-        left = Signal(range(max(self._repeats)))  # further ticks that the current is held for
-        last_group = group == groups - 1
-        may_sweep = self._credit(m, sweep, closing & last_group)
-        repeats, table, next_table = self._counters(m, sweep & last_group, finish, ended)
-        was_ended = Signal()
-
-        def after_sweep(further: Value, next_group: str) -> None:
-            """The next group (in state `next_group`), a held tick, or the next step; `further` ticks hold the same current."""
-            with m.If(sweep):
-                m.d.sync += [group.eq(Mux(last_group, 0, group + 1)), was_ended.eq(ended)]
-            with m.If(sweep & ~last_group):
-                m.next = next_group
-            with m.Elif(sweep & (further == 0)):
-                m.d.comb += finish.eq(1)
-                m.next = "live"
-            if holds:
-                with m.Elif(sweep):
-                    m.d.sync += left.eq(further - 1)
-                    m.next = "held"
-
-        with m.FSM() as states:
-            with m.State("live"):
-                m.d.comb += [
-                    self.i.ready.eq(is_spike | may_sweep),
-                    integrate.eq(self.i.valid & is_spike),
-                    sweep.eq(self.i.valid & ~is_spike & may_sweep),
-                    ended.eq(word.end),
-                    closing.eq(word.end & (repeats == 0)),
-                ]
-                after_sweep(repeats, "replay" if groups > 1 else "live")
-            if groups > 1:
-                replay = self._keep(m, states.ongoing("live"), integrate, sweep, finish)
-                with m.State("replay"):
-                    m.d.comb += [
-                        integrate.eq(~replay.done),
-                        sweep.eq(replay.done & may_sweep),
-                        ended.eq(was_ended),
-                        closing.eq(was_ended & (repeats == 0)),
-                    ]
-                    after_sweep(repeats, "replay")
-            if holds:
-                with m.State("held"):
-                    m.d.comb += [held.eq(1), sweep.eq(may_sweep), ended.eq(was_ended), closing.eq(was_ended & (left == 0))]
-                    after_sweep(left, "held")
-
+        now = _Now.of(self._groups, self._repeats)
+        may_sweep = self._credit(m, now.sweep, now.closing & now.last_group)
+        repeats, table, next_table = self._counters(m, now.sweep & now.last_group, now.finish, now.ended)
+        live, kept = self._states(m, now, may_sweep, repeats)
         op = Signal(self._shape)
         m.d.comb += [
-            op.integrate.eq(integrate),
-            op.sweep.eq(sweep),
-            op.held.eq(held),
-            op.closing.eq(closing),
-            op.group.eq(group),
-            op.table.eq(table + group),
-            op.following.eq(Mux(last_group, next_table, table + group + 1)),
+            op.integrate.eq(now.integrate),
+            op.sweep.eq(now.sweep),
+            op.held.eq(now.held),
+            op.closing.eq(now.closing),
+            op.group.eq(now.group),
+            op.table.eq(table + now.group),
+            op.following.eq(Mux(now.last_group, next_table, table + now.group + 1)),
         ]
-        if groups == 1:
-            self._fill(m, op, word, word.address)
+        if kept is None:
+            self._fill(m, op, self.i.payload, self.i.payload.address)
             m.d.comb += self.op.eq(op)
         else:
-            self._add_base(m, op, states.ongoing("live"), replay.o, sweep, last_group)
+            self._add_base(m, op, live, kept, now.sweep, now.last_group)
         return m
+
+    def _states(self, m: Module, now: "_Now", may_sweep: Value, repeats: Value) -> tuple[Value, data.View | None]:
+        """Events as they come; replays for further groups; ticks that the current is held for. `repeats`: how many such ticks.
+
+        Returns whether events come in, and the word that is replayed (None with one group, where nothing is).
+        """
+        kept = None
+        with m.FSM() as states:
+            live = states.ongoing("live")
+            with m.State("live"):
+                self._take(m, now, may_sweep, repeats)
+                self._after_sweep(m, now, repeats, "replay" if self._groups > 1 else "live")
+            if self._groups > 1:
+                replay = self._keep(m, live, now)
+                kept = replay.o
+                with m.State("replay"):
+                    m.d.comb += [
+                        now.integrate.eq(~replay.done),
+                        now.sweep.eq(replay.done & may_sweep),
+                        now.ended.eq(now.was_ended),
+                        now.closing.eq(now.was_ended & (repeats == 0)),
+                    ]
+                    self._after_sweep(m, now, repeats, "replay")
+            if max(self._repeats) > 1:
+                with m.State("held"):
+                    m.d.comb += [
+                        now.held.eq(1),
+                        now.sweep.eq(may_sweep),
+                        now.ended.eq(now.was_ended),
+                        now.closing.eq(now.was_ended & (now.left == 0)),
+                    ]
+                    self._after_sweep(m, now, now.left, "held")
+        return live, kept
+
+    def _take(self, m: Module, now: "_Now", may_sweep: Value, repeats: Value) -> None:
+        """Group 0 takes the word at the input: an event at once, the end of a step where its sweep may go."""
+        word = self.i.payload
+        is_spike = ~(word.tick | word.end)
+        m.d.comb += [
+            self.i.ready.eq(is_spike | may_sweep),
+            now.integrate.eq(self.i.valid & is_spike),
+            now.sweep.eq(self.i.valid & ~is_spike & may_sweep),
+            now.ended.eq(word.end),
+            now.closing.eq(word.end & (repeats == 0)),
+        ]
+
+    def _after_sweep(self, m: Module, now: "_Now", further: Value, next_group: str) -> None:
+        """The next group (in state `next_group`), a held tick, or the next step; `further` ticks hold the same current."""
+        with m.If(now.sweep):
+            m.d.sync += [now.group.eq(Mux(now.last_group, 0, now.group + 1)), now.was_ended.eq(now.ended)]
+        with m.If(now.sweep & ~now.last_group):
+            m.next = next_group
+        with m.Elif(now.sweep & (further == 0)):
+            m.d.comb += now.finish.eq(1)
+            m.next = "live"
+        if max(self._repeats) > 1:
+            with m.Elif(now.sweep):
+                m.d.sync += now.left.eq(further - 1)
+                m.next = "held"
 
     def _credit(self, m: Module, sweep: Value, very_last: Value) -> Value:
         """Whether the sweep at hand has a place to go; takes the place when it is issued."""
@@ -168,15 +181,15 @@ class Sequencer(wiring.Component):
         tables = [p * self._groups for p in self._phases]
         return _entry(step, [r - 1 for r in self._repeats]), _entry(tick, tables), _entry(next_tick, tables)
 
-    def _keep(self, m: Module, live: Value, integrate: Value, sweep: Value, finish: Value) -> Replay:
+    def _keep(self, m: Module, live: Value, now: "_Now") -> Replay:
         """The step's events, written while they arrive, read again for every further group."""
         m.submodules.replay = replay = Replay(self._event, self._capacity)
         m.d.comb += [
-            replay.push.eq(live & integrate),
+            replay.push.eq(live & now.integrate),
             replay.i.eq(self.i.payload),
-            replay.rewind.eq(live | sweep),
-            replay.take.eq(integrate),
-            replay.clear.eq(finish),
+            replay.rewind.eq(live | now.sweep),
+            replay.take.eq(now.integrate),
+            replay.clear.eq(now.finish),
         ]
         return replay
 
@@ -199,6 +212,35 @@ class Sequencer(wiring.Component):
         with m.If(live_1):  # group 0: no base
             self._fill(m, op_2, word_1, word_1.address)
         m.d.sync += self.op.eq(op_2)
+
+
+@dataclass(frozen=True)
+class _Now:
+    """Signals of the cycle at hand, which every state sets, and of the step.
+
+    integrate, sweep, held, closing, group : as of `Op`
+    ended, was_ended    : the step ends the frame; the same, remembered while further groups and held ticks follow
+    last_group, finish  : a sweep would be the tick's last one; the sweep at hand is the step's last one
+    left                : further ticks that the current is held for
+    """
+
+    integrate: Signal
+    sweep: Signal
+    held: Signal
+    ended: Signal
+    closing: Signal
+    finish: Signal
+    group: Signal
+    left: Signal
+    was_ended: Signal
+    last_group: Value
+
+    @classmethod
+    def of(cls, groups: int, repeats: Sequence[int]) -> "_Now":
+        """New signals for a layer of `groups` groups and steps held for `repeats` ticks."""
+        flags = {name: Signal(name=name) for name in ("integrate", "sweep", "held", "ended", "closing", "finish", "was_ended")}
+        group = Signal(range(max(groups, 2)), name="group")
+        return cls(**flags, group=group, left=Signal(range(max(repeats)), name="left"), last_group=group == groups - 1)
 
 
 def _entry(index: Value, values: Sequence[int]) -> Value:
