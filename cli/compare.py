@@ -29,7 +29,7 @@ class Comparison:
     inputs: "np.ndarray"  # (B, *shape) or (B, T_in, *shape)
     labels: "np.ndarray"  # (B,)
     whole: bool  # the whole test split of the data set that the network was scored on
-    lanes: Sequence[int] | None
+    lanes: Sequence[Any] | None
     traces: dict[str, "Trace"] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -39,7 +39,7 @@ def load_inputs(path: str) -> "np.ndarray":
     return inputs
 
 
-def export_verilog(network: "Network", folder: Path, lanes: Sequence[int] | None) -> dict[str, Any]:
+def export_verilog(network: "Network", folder: Path, lanes: Sequence[Any] | None) -> dict[str, Any]:
     """Write the accelerator into `folder`, which appears whole or not at all; the answer is its interface."""
     from hw.export import export
 

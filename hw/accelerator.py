@@ -1,20 +1,23 @@
 """The accelerator: a network's layers, one behind the other, joined by queues of events."""
 
+import operator
 from collections.abc import Sequence
+from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.aligner import Aligner
 from hw.events import Event, Queue
 from hw.guard import Guard, Status
-from hw.layer import DenseLayer, DenseReadout
+from hw.layer import DenseReadout, SpikingLayer
 from hw.memory import Rom
 from hw.names import stems
-from sw import rom as contents_of
 from sw.architecture import QUEUE_DEPTH
 from sw.network import Network
+from sw.rom_conv import Lanes, lay_out, parallel_banks
+from sw.wire import wire
 
 
 def check_buildable(network: Network) -> None:
@@ -25,19 +28,28 @@ def check_buildable(network: Network) -> None:
         raise ValueError(
             f"{network.name}: the gateware has no early exit, but exit is {network.exit['kind']!r}; save the network with exit null"
         )
-    for i, layer in enumerate(network.layers):
-        place = f"{network.name}: layer {i} ({layer.name})"
-        if layer.kind == "conv2d":
-            raise ValueError(f"{place}: the gateware builds dense layers and readouts, not conv2d")
-        if layer.pool != 1:
-            raise ValueError(f"{place}: the gateware builds no pooling: pool must be 1, not {layer.pool}")
     if network.schedule == "two_phase" and network.input.T != 1:
         raise ValueError(f"{network.name}: a two_phase input has one source tick, not {network.input.T}")
 
 
-def default_lanes(network: Network) -> list[int]:
-    """Lanes of each layer where the user names none: as many as neurons, at most 64."""
-    return [min(64, network.n_out(i)) for i in range(len(network.layers))]
+def default_lanes(network: Network) -> list[Lanes]:
+    """Lanes of each layer where the user names none: as many as neurons, at most 64; in a convolution all banks, at most 144."""
+    lanes: list[Lanes] = []
+    for i, layer in enumerate(network.layers):
+        if layer.kind == "conv2d":
+            banks = parallel_banks(network, i)
+            lanes.append((min(max(1, 144 // banks), len(layer.weight)), banks))
+        else:
+            lanes.append(min(64, network.n_out(i)))
+    return lanes
+
+
+def _whole(network: Network, i: int, lanes: Any) -> Lanes:
+    """Lanes of layer i as Python's own integers; TypeError where they are none."""
+    try:
+        return (operator.index(lanes[0]), operator.index(lanes[1])) if isinstance(lanes, tuple) else operator.index(lanes)
+    except TypeError:
+        raise TypeError(f"layer {i} ({network.layers[i].name}): lanes must be integers, not {lanes!r}") from None
 
 
 class Accelerator(wiring.Component):
@@ -45,8 +57,8 @@ class Accelerator(wiring.Component):
 
     Parameters
     ----------
-    network : Network           two_phase or time_stepped, dense layers and a readout
-    lanes : Sequence[int]       neurons served per cycle, for each layer, 1..N_out
+    network : Network           two_phase or time_stepped
+    lanes : Sequence[Lanes]     for each layer, neurons served per cycle, 1..N_out; in a convolution channels, or (channels, banks)
     rom : type[Rom]             how memories are built
 
     Members
@@ -58,18 +70,19 @@ class Accelerator(wiring.Component):
     tick, running               the readout's sums after one of its ticks
     """
 
-    def __init__(self, network: Network, lanes: Sequence[int], rom: type[Rom] = Rom):
+    def __init__(self, network: Network, lanes: Sequence[Lanes], rom: type[Rom] = Rom):
         check_buildable(network)
         if len(lanes) != len(network.layers):
             raise ValueError(f"lanes must name one number for each of the {len(network.layers)} layers, not {len(lanes)}")
+        lanes = [_whole(network, i, n) for i, n in enumerate(lanes)]
         self.network, self.lanes, self.stems = network, tuple(lanes), stems(network)
-        self.contents = [contents_of.dense(network, i, n) for i, n in enumerate(lanes)]
-        event = self.input = Event(network.input.size, network.input.max_count)
+        self.contents = [lay_out(network, i, n) for i, n in enumerate(lanes)]
+        event = self.input = Event(wire(network, 0), network.input.max_count)
         self.events: list[Event] = []  # of each layer's input
-        self._layers: list[DenseLayer | DenseReadout] = []
+        self._layers: list[SpikingLayer | DenseReadout] = []
         for name, layer, contents in zip(self.stems, network.layers, self.contents, strict=True):
             self.events.append(event)
-            kind = DenseReadout if layer.kind == "readout" else DenseLayer
+            kind = DenseReadout if layer.kind == "readout" else SpikingLayer
             self._layers.append(kind(rom, name, event, layer, contents))
             event = self._layers[-1].o.payload.shape()
         hidden, readout = self._layers[:-1], self._layers[-1]
@@ -91,7 +104,12 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.guard = guard = Guard(self.input, self.network.input.T)
-        wiring.connect(m, wiring.flipped(self.i), guard.i)
+        cleared = Cat(layer.cleared for layer in self._layers if isinstance(layer, SpikingLayer)).all()
+        m.d.comb += [
+            guard.i.payload.eq(self.i.payload),
+            guard.i.valid.eq(self.i.valid & cleared),
+            self.i.ready.eq(guard.i.ready & cleared),
+        ]
         m.d.comb += [self.error.eq(guard.error), self.status.eq(guard.status)]
         source = guard.o
         for k, (layer, event, contents) in enumerate(zip(self._layers, self.events, self.contents, strict=True)):

@@ -1,54 +1,86 @@
 """Wide words that wait where they were written, and the selection of their blocks."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from sw.architecture import BLOCK
 
 
 class Banks(wiring.Component):
-    """The values of the words that wait, each word in a bank of its own, where it stays: moving it would take a wide enable.
+    """The values of the words that wait, each word where it was put: moving it would take a wide enable.
 
-    put, i: a word; take: the oldest word leaves; chosen: a block of it, one hot; o: that block's values
+    Two words stand in flip-flops, more in a memory.
+
+    blocks: lanes of each block; put, i: a word; take: the oldest word leaves; chosen: a block of it, one hot; o: that block's
+    values, from the second cycle after their put
     """
 
-    def __init__(self, lanes: int, value_bits: int, banks: int):
-        self._banks = banks
+    def __init__(self, blocks: Sequence[range], value_bits: int, words: int):
+        self._blocks, self._words = blocks, words
         super().__init__(
             {
                 "put": In(1),
-                "i": In(data.ArrayLayout(value_bits, lanes)),
+                "i": In(data.ArrayLayout(value_bits, blocks[-1].stop)),
                 "take": In(1),
-                "chosen": In(-(-lanes // BLOCK)),
+                "chosen": In(len(blocks)),
                 "o": Out(data.ArrayLayout(value_bits, BLOCK)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        values = self.i.as_value()
-        spare = Const(0, len(self.chosen) * len(self.o.as_value()) - len(values))
-        newest, oldest = Signal(self._banks, init=1), Signal(self._banks, init=1)  # one hot
+        size = len(self.o.as_value())
+        chosen, words = self._standing(m) if self._words == 2 else self._stored(m)
+        width = size // BLOCK
+        fields = [spread(word[lanes.start * width : lanes.stop * width], size) for word in words for lanes in self._blocks]
+        m.d.comb += self.o.as_value().eq(select(chosen, Cat(fields), size))
+        return m
+
+    def _standing(self, m: Module) -> tuple[Value, list[Value]]:
+        """Two words in flip-flops: the choice among the blocks of both, and the words."""
+        newest, oldest = Signal(2, init=1), Signal(2, init=1)  # one hot
         with m.If(self.put):
             m.d.sync += newest.eq(newest.rotate_left(1))
         with m.If(self.take):
             m.d.sync += oldest.eq(oldest.rotate_left(1))
-        chosen, fields = [], []
-        for k in range(self._banks):
-            bank = Signal.like(values, name=f"bank_{k}")
+        words: list[Value] = []
+        for k in range(2):
+            word = Signal(len(self.i.as_value()), name=f"word_{k}")
             with m.If(self.put & newest[k]):
-                m.d.sync += bank.eq(values)
-            chosen.append(self.chosen & oldest[k].replicate(len(self.chosen)))
-            fields.append(Cat(bank, spare))
-        m.d.comb += self.o.as_value().eq(select(Cat(chosen), Cat(fields), len(self.o.as_value())))
-        return m
+                m.d.sync += word.eq(self.i.as_value())
+            words.append(word)
+        return Cat(self.chosen & oldest[k].replicate(len(self.chosen)) for k in range(2)), words
+
+    def _stored(self, m: Module) -> tuple[Value, list[Value]]:
+        """Words in a memory, the oldest at its output."""
+        m.submodules.memory = memory = Memory(shape=len(self.i.as_value()), depth=self._words, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        newest, oldest, upcoming = (Signal(range(self._words), name=name) for name in ("newest", "oldest", "upcoming"))
+        with m.If(self.put):
+            m.d.sync += newest.eq(Mux(newest == self._words - 1, 0, newest + 1))
+        m.d.comb += [
+            upcoming.eq(Mux(self.take, Mux(oldest == self._words - 1, 0, oldest + 1), oldest)),
+            write.addr.eq(newest),
+            write.data.eq(self.i.as_value()),
+            write.en.eq(self.put),
+            read.addr.eq(upcoming),
+        ]
+        m.d.sync += oldest.eq(upcoming)
+        return self.chosen, [read.data]
+
+
+def spread(value: Value, width: int) -> Value:
+    """`value` with zeros above it, `width` bits in all."""
+    return Cat(value, Const(0, width - len(value))) if len(value) < width else value
 
 
 def select(one_hot: Value, fields: Value, width: int) -> Value:
     """The field of `width` bits that the hot bit names."""
-    padded = fields if len(fields) == width * len(one_hot) else Cat(fields, Const(0, width * len(one_hot) - len(fields)))
     selected: Value = Const(0, width)
     for k in range(len(one_hot)):
-        selected = selected | (padded.word_select(k, width) & one_hot[k].replicate(width))
+        selected = selected | (fields.word_select(k, width) & one_hot[k].replicate(width))
     return selected

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.events import delay
 from hw.memory import Rom, table
 from hw.sequencer import Op
-from sw.architecture import COUNT_BITS_PER_STAGE, fetch_stages, multiply_stages
+from hw.times import times_count
+from sw.architecture import fetch_stages, multiply_stages
 
 
 class Charge(wiring.Component):
@@ -73,7 +74,8 @@ class Charge(wiring.Component):
 
         terms: list[Value] = list(rows)
         if self._op.count_bits:
-            terms, op = self._times_count(m, rows, op)
+            terms = times_count(m, rows, op.count, self._op.count_bits)
+            op = delay(m, op, multiply_stages(self._op.max_count), "op_times")
 
         # `early` is one cycle ahead of `op`: time to read the start of the sum behind its sweep.
         early = delay(m, self.op, self.latency - 1, "early")
@@ -89,32 +91,6 @@ class Charge(wiring.Component):
                 m.d.sync += total.eq(start.word_select(k, self._width))
         m.d.comb += [self.coming.eq(early), self.swept.eq(op), self.done.eq(op.sweep)]
         return m
-
-    def _times_count(self, m: Module, rows: Sequence[Signal], op: Value) -> tuple[list[Value], Value]:
-        """weight * count, shift and add, four bits of the count in each stage (DSP blocks are left to the user)."""
-        bits, width = self._op.count_bits, self._weight_bits + self._op.count_bits
-        totals: list[Value] = [Const(0, 1)] * self._lanes
-        weights: list[Value] = list(rows)
-        for low in range(0, bits, COUNT_BITS_PER_STAGE):
-            part = op.count[low : low + COUNT_BITS_PER_STAGE]
-            later_totals, later_weights = [], []
-            for k in range(self._lanes):
-                product = Signal(signed(width), name=f"product_{k}_{low}")
-                m.d.sync += product.eq(totals[k] + (_shift_add(weights[k], part).shift_left(low)))
-                later_totals.append(product)
-                if low + COUNT_BITS_PER_STAGE < bits:
-                    later_weights.append(delay(m, weights[k], 1, f"weight_{k}_{low}"))
-            totals, weights = later_totals, later_weights
-            op = delay(m, op, 1, f"op_times_{low}")
-        return totals, op
-
-
-def _shift_add(weight: Value, count: Value) -> Value:
-    """weight * count for a count of at most four bits."""
-    parts: list[Value] = [Mux(count[i], weight.shift_left(i), 0) for i in range(len(count))]
-    while len(parts) > 1:
-        parts = [parts[i] + parts[i + 1] if i + 1 < len(parts) else parts[i] for i in range(0, len(parts), 2)]
-    return parts[0].as_signed() if not parts[0].shape().signed else parts[0]
 
 
 def _as_signed(bits: int, width: int) -> int:

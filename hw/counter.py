@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.events import Event, bits_for
 from hw.memory import Rom, table
 from hw.serializer import Pick
+from sw.wire import Map
 
 
 class Counter(wiring.Component):
@@ -19,14 +20,15 @@ class Counter(wiring.Component):
     Parameters
     ----------
     rom, name : how memories are built, and the layer's name for their files
-    thresholds : Sequence[int]    of each neuron
+    thresholds : Sequence[int]    of each channel of `target`
+    target : Map                  the neurons that addresses name
     value_bits, T : int           width of v - Th where v >= Th; the most that a neuron emits
     """
 
-    def __init__(self, rom: type[Rom], name: str, thresholds: Sequence[int], value_bits: int, T: int):
-        self._rom, self._name, self._thresholds, self._value_bits, self._T = rom, name, thresholds, value_bits, T
-        self._pick = Pick(len(thresholds), value_bits)
-        super().__init__({"i": In(stream.Signature(self._pick)), "o": Out(stream.Signature(Event(len(thresholds), T)))})
+    def __init__(self, rom: type[Rom], name: str, thresholds: Sequence[int], target: Map, value_bits: int, T: int):
+        self._rom, self._name, self._thresholds, self._target, self._T = rom, name, thresholds, target, T
+        self._value_bits, self._pick = value_bits, Pick(target, value_bits)
+        super().__init__({"i": In(stream.Signature(self._pick)), "o": Out(stream.Signature(Event(target, T)))})
 
     @property
     def latency(self) -> int:
@@ -40,7 +42,8 @@ class Counter(wiring.Component):
         stage = data.StructLayout({"pick": self._pick, "valid": 1, "threshold": threshold_bits, "quotient": bits})
         first, second = Signal(stage, name="first"), Signal(stage, name="second")
         m.d.comb += self.i.ready.eq(move)
-        at = Mux(move, self.i.payload.address, first.pick.address)  # the memory has no enable: while waiting, read the same again
+        # The memory has no enable: while waiting, read the same again.
+        at = Mux(move, self.i.payload.address, first.pick.address)[self._target.channel_low :]
         threshold = table(m, self._rom, f"{self._name}_threshold.hex", threshold_bits, self._thresholds, at)
         with m.If(move):
             m.d.sync += [

@@ -1,8 +1,10 @@
 """What travels between layers: events, the queues that hold them, and small helpers that every room of the gateware uses."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from sw.wire import Map
 
 
 def bits_for(largest: int) -> int:
@@ -18,18 +20,22 @@ class Event(data.StructLayout):
 
     Parameters
     ----------
-    neurons : int     neurons on the sending side; `address` counts them, flat (C, H, W) order
+    source : Map      neurons on the sending side, which `address` names as `sw.wire.Map` says (a number of them: plain numbers)
     max_count : int   most spikes one word stands for; the field `count` is absent where that is 1
     """
 
-    def __init__(self, neurons: int, max_count: int):
-        self.neurons, self.max_count = neurons, max_count
+    def __init__(self, source: Map | int, max_count: int):
+        self.source = source if isinstance(source, Map) else Map((source, 1, 1))
+        self.neurons, self.max_count = self.source.neurons, max_count
         count = {"count": bits_for(max_count)} if max_count > 1 else {}
-        super().__init__({"address": bits_for(neurons - 1), **count, "tick": 1, "end": 1})
+        super().__init__({"address": bits_for(self.source.places - 1), **count, "tick": 1, "end": 1})
 
     def names(self, address: Value) -> Value:
         """Whether `address` names a neuron."""
-        return address < self.neurons
+        channels, rows, columns = self.source.shape
+        low, high = self.source.column_bits, self.source.channel_low
+        parts = ((address[:low], columns), (address[low:high], rows), (address[high:], channels))
+        return Cat(Const(1), *(part < size for part, size in parts if size < 1 << len(part))).all()
 
 
 class Queue(wiring.Component):

@@ -16,17 +16,19 @@ from hw.names import identifier
 from hw.top import Top
 from sw.network import Network
 from sw.rom import DenseRom, hex_lines
+from sw.rom_conv import ConvRom, Lanes
 from sw.widths import bounds
+from sw.wire import wire
 
 FORMAT = 1  # of interface.json and manifest.json
 
 
-def export(network: Network, out_dir: Path | str, lanes: Sequence[int] | None = None) -> Path:
+def export(network: Network, out_dir: Path | str, lanes: Sequence[Lanes] | None = None) -> Path:
     """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that lies there; return its path.
 
     lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`). The files are the same byte for byte
-    whenever the network and the lanes are. Raises ValueError for what the gateware cannot build, or a folder that holds
-    anything but an export. The folder appears complete or not at all.
+    whenever the network and the lanes are. Raises TypeError for lanes that are no integers, ValueError for what the gateware
+    cannot build, or a folder that holds anything but an export. The folder appears complete or not at all.
     """
     out = Path(out_dir)
     _check_folder(out)
@@ -76,44 +78,52 @@ def texts(top: Top) -> dict[str, str]:
     return files
 
 
-def _memories(name: str, contents: DenseRom) -> dict[str, tuple[Sequence[int], int, str]]:
+def _memories(name: str, contents: DenseRom | ConvRom) -> dict[str, tuple[Sequence[int], int, str]]:
     """Rows, bits of a row, and layout of each memory that a layer may have."""
-    lanes, groups, tables = contents.lanes, contents.groups, contents.tables
+    tables, per_word = contents.tables, contents.lanes
+    if isinstance(contents, ConvRom):
+        channels, constants, row = contents.channel_lanes, contents.channel_groups, "channel group"
+        lane = f"lane = (bank row * {contents.columns.banks} + bank column) * {channels} + channel lane"
+        neuron = f"channel = channel group * {channels} + channel lane"
+        weights = (
+            f"row = ((input channel * {contents.rows.phases} + row phase) * {contents.columns.phases} + column phase)"
+            f" * {constants} + channel group; {lane}; {neuron}"
+        )
+    else:
+        channels, constants, row = contents.lanes, contents.groups, "group"
+        neuron = f"neuron = group * {channels} + k"
+        weights = f"row = group * {contents.pooled.places} + input; {neuron}"
 
     def fields(bits: int) -> str:
-        return f"lane k in bits [k * {bits} +: {bits}], two's complement; neuron = group * {lanes} + k"
+        return f"lane k in bits [k * {bits} +: {bits}], two's complement; {neuron}"
 
-    phase = f"row = phase * {groups} + group, phase of tick t: {list(contents.phases)}[t]" if tables else "row = group"
+    phase = f"row = phase * {constants} + {row}, phase of tick t: {list(contents.phases)}[t]" if tables else f"row = {row}"
+    bits = contents.weight_bits
     memories: dict[str, tuple[Sequence[int], int, str]] = {
         f"{name}_weight.hex": (
-            contents.weights,
-            lanes * contents.weight_bits,
-            f"row = group * {contents.n_in} + input; {fields(contents.weight_bits)}",
+            contents.weights, per_word * bits, f"{weights}; lane k in bits [k * {bits} +: {bits}], two's complement",
         ),
         f"{name}_start.hex": (
-            contents.starts,
-            lanes * contents.sum_bits,
-            f"{phase}; what a sum starts with; {fields(contents.sum_bits)}",
+            contents.starts, channels * contents.sum_bits, f"{phase}; what a sum starts with; {fields(contents.sum_bits)}",
         ),
-    }
+    }  # fmt: skip
     if contents.thresholds is not None:
-        bits = max(contents.thresholds).bit_length()
-        memories[f"{name}_threshold.hex"] = (contents.thresholds, bits, "row = neuron; threshold, unsigned")
+        memories[f"{name}_threshold.hex"] = (
+            contents.thresholds, max(contents.thresholds).bit_length(), "row = neuron, or channel; threshold, unsigned",
+        )  # fmt: skip
     if tables is not None:
         memories[f"{name}_reach.hex"] = (
-            tables.reach,
-            lanes * tables.reach_bits,
-            f"{phase}; b(t) - threshold; {fields(tables.reach_bits)}",
-        )
+            tables.reach, per_word * tables.reach_bits, f"{phase}; b(t) - threshold; {fields(tables.reach_bits)}",
+        )  # fmt: skip
         memories[f"{name}_threshold.hex"] = (
             tables.thresholds,
-            lanes * tables.threshold_bits,
-            f"row = group; threshold, unsigned; {fields(tables.threshold_bits)}",
+            per_word * tables.threshold_bits,
+            f"row = {row}; threshold, unsigned; {fields(tables.threshold_bits)}",
         )
         memories[f"{name}_rest.hex"] = (
             tables.rest,
-            lanes * tables.v_bits,
-            f"row = group; potential at the start of a frame; {fields(tables.v_bits)}",
+            per_word * tables.v_bits,
+            f"row = {row}; potential at the start of a frame; {fields(tables.v_bits)}",
         )
     return memories
 
@@ -127,6 +137,7 @@ def _interface(top: Top, name: str, files: dict[str, Any]) -> dict[str, Any]:
             "index": k,
             "layer": layer.name,
             "size": network.n_out(k),
+            "shape": list(wire(network, k + 1).shape),
             "T": layer.T,
             "address_bits": bits[f"tap{k}_address"],
             "count_bits": bits.get(f"tap{k}_count", 0),
@@ -156,6 +167,7 @@ def _interface(top: Top, name: str, files: dict[str, Any]) -> dict[str, Any]:
             "address_bits": bits["i_address"],
             "count_bits": bits.get("i_count", 0),
             "size": network.input.size,
+            "shape": list(wire(network, 0).shape),
             "T": network.input.T,
             "max_count": network.input.max_count,
         },
@@ -180,6 +192,7 @@ def _layer(top: Top, i: int, files: dict[str, Any]) -> dict[str, Any]:
         "T": layer.T,
         "lanes": contents.lanes,
         "groups": contents.groups,
+        **({"channel_lanes": contents.channel_lanes, "banks": contents.banks} if isinstance(contents, ConvRom) else {}),
         "acc_bits": contents.sum_bits,
         "acc_bounds": list(contents.sum_bounds),
         "v_bits": tables.v_bits if tables else contents.sum_bits,

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.conv_sequencer import ConvOp
 from hw.events import delay
 from hw.memory import Rom, table
 from hw.ring import Ring
@@ -31,13 +32,24 @@ class Membrane(wiring.Component):
 
     Members
     -------
-    done, coming, swept, sums : as of `Charge`
+    done, coming, swept, sums : as of `Charge`; the row of the neuron constants is the operation's `channels` where it has them,
+                                else its `group`
     o_done, o_swept           : a swept word, `latency` cycles after `done`
     fire : Out(lanes)         : who spiked
     v                         : potentials after the reset
     """
 
-    def __init__(self, rom: type[Rom], name: str, op: Op, tables: NeuronTables, dynamics: Dynamics, *, held: bool, sum_bits: int):
+    def __init__(
+        self,
+        rom: type[Rom],
+        name: str,
+        op: Op | ConvOp,
+        tables: NeuronTables,
+        dynamics: Dynamics,
+        *,
+        held: bool,
+        sum_bits: int,
+    ):
         self._rom, self._name, self._op, self._tables, self._dynamics = rom, name, op, tables, dynamics
         self._held = held
         lanes = tables.lanes
@@ -67,7 +79,7 @@ class Membrane(wiring.Component):
         else:
             before, op, ys = self.coming, self.swept, [self.sums[k] for k in range(tables.lanes)]
         threshold = table(
-            m, self._rom, f"{self._name}_threshold.hex", tables.lanes * tables.threshold_bits, tables.thresholds, before.group
+            m, self._rom, f"{self._name}_threshold.hex", tables.lanes * tables.threshold_bits, tables.thresholds, _row(before)
         )
 
         v = [
@@ -116,11 +128,18 @@ class Membrane(wiring.Component):
             m.submodules.state = ring = Ring(len(stored), groups - 1)
             m.d.comb += [ring.move.eq(op.sweep), ring.i.eq(stored)]
             stored = ring.o
-        next_group = Mux(before.group == groups - 1, 0, before.group + 1) if groups > 1 else before.group
-        rest = table(m, self._rom, f"{self._name}_rest.hex", lanes * self._tables.v_bits, self._tables.rest, next_group)
+        row, rows = _row(before), len(self._tables.rest)
+        next_row = Mux(row == rows - 1, 0, row + 1) if rows > 1 else row
+        rest = table(m, self._rom, f"{self._name}_rest.hex", lanes * self._tables.v_bits, self._tables.rest, next_row)
         with m.If(op.sweep):
             m.d.sync += Cat(v).eq(stored)
         with m.If(op.sweep & last_group):
             m.d.sync += opening.eq(op.closing)
         with m.If(op.sweep & Mux(last_group, op.closing, opening)):  # outermost, so that it can be the flip-flops' own reset
             m.d.sync += Cat(v).eq(rest)
+
+
+def _row(op: data.View) -> Value:
+    """Row of the neuron constants."""
+    row: Value = op.channels if "channels" in op.shape().members else op.group
+    return row

@@ -76,7 +76,7 @@ class Sequencer(wiring.Component):
         self._event, self._groups, self._capacity = event, groups, capacity
         self._repeats, self._phases = tuple(repeats), tuple(phases)
         self._credits, self._closing_only = credits, closing_only
-        self._shape = Op(groups * event.neurons, event.max_count, groups, (max(phases) + 1) * groups)
+        self._shape = Op(groups * event.source.places, event.max_count, groups, (max(phases) + 1) * groups)
         super().__init__({"i": In(stream.Signature(event)), "op": Out(self._shape), "returned": In(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -202,7 +202,7 @@ class Sequencer(wiring.Component):
         """Two register stages: both words, of which one comes out of a memory; then one of them, and its row in this group."""
         base = Signal(self._shape["row"].shape)
         with m.If(sweep):
-            m.d.sync += base.eq(Mux(last_group, 0, base + self._event.neurons))
+            m.d.sync += base.eq(Mux(last_group, 0, base + self._event.source.places))
         op_1, base_1, live_1 = Signal(self._shape), Signal.like(base), Signal()
         word_1, kept_1 = Signal(self._event), Signal(self._event)
         m.d.sync += [op_1.eq(op), base_1.eq(base), live_1.eq(live), word_1.eq(self.i.payload), kept_1.eq(kept)]

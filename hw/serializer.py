@@ -1,13 +1,14 @@
 """Words of fired neurons in, one event per cycle out, lowest neuron first."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl._ast import Statement
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.banks import Banks, select
+from hw.banks import Banks, select, spread
 from hw.events import Queue, bits_for, delay, more_than
 from sw.architecture import BLOCK, gather_stages
+from sw.wire import Layout, Map
 
 
 class Fired(data.StructLayout):
@@ -21,14 +22,15 @@ class Word(data.StructLayout):
     """A swept group as it waits: also in which blocks of lanes somebody fired, in which at most one did, and `lone`: at most one
     block has somebody who fired."""
 
-    def __init__(self, lanes: int):
-        self.blocks = -(-lanes // BLOCK)
-        super().__init__({"fire": lanes, "some": self.blocks, "single": self.blocks, "lone": 1, "last": 1, "closing": 1})
+    def __init__(self, layout: Layout):
+        self.layout, self.blocks = layout, layout.blocks(BLOCK)
+        blocks = len(self.blocks)
+        super().__init__({"fire": layout.lanes, "some": blocks, "single": blocks, "lone": 1, "last": 1, "closing": 1})
 
 
 def describe(word: data.View, fired: data.View) -> list[Statement]:
     """Fill in all of a `Word` from its `Fired`."""
-    blocks = [fired.fire[k : k + BLOCK] for k in range(0, len(fired.fire), BLOCK)]
+    blocks = [fired.fire[lanes.start : lanes.stop] for lanes in word.shape().blocks]
     some = Cat(block.any() for block in blocks)
     return [
         word.fire.eq(fired.fire),
@@ -43,9 +45,9 @@ def describe(word: data.View, fired: data.View) -> list[Statement]:
 class Pick(data.StructLayout):
     """One fired neuron, or the end of a tick or frame; like an event, but with the neuron's value."""
 
-    def __init__(self, size: int, value_bits: int):
+    def __init__(self, target: Map, value_bits: int):
         value = {"value": value_bits} if value_bits else {}
-        super().__init__({"address": bits_for(size - 1), **value, "tick": 1, "end": 1})
+        super().__init__({"address": bits_for(target.places - 1), **value, "tick": 1, "end": 1})
 
 
 class Choice(data.StructLayout):
@@ -55,14 +57,14 @@ class Choice(data.StructLayout):
     final: the word's last block; last, closing: as of `Word`, for the final block; speaks: whether there is anything to send
     """
 
-    def __init__(self, addresses: int, blocks: int):
+    def __init__(self, word: Word):
         super().__init__(
             {
                 "fire": BLOCK,
                 "any": 1,
                 "single": 1,
-                "base": bits_for(addresses - 1),
-                "chosen": blocks,
+                "base": bits_for(word.layout.target.places - 1),
+                "chosen": len(word.blocks),
                 "final": 1,
                 "last": 1,
                 "closing": 1,
@@ -74,21 +76,23 @@ class Choice(data.StructLayout):
 class Chooser(wiring.Component):
     """First stage: cuts each word into its blocks in which somebody fired; no latency, a word leaves with its final block."""
 
-    def __init__(self, word: Word, lanes: int, addresses: int):
-        self._word, self._lanes = word, lanes
-        super().__init__({"i": In(stream.Signature(word)), "o": Out(stream.Signature(Choice(addresses, word.blocks)))})
+    def __init__(self, word: Word):
+        self._word = word
+        super().__init__({"i": In(stream.Signature(word)), "o": Out(stream.Signature(Choice(word)))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        blocks, word, choice = self._word.blocks, self.i.payload, self.o.payload
+        word, choice, layout = self.i.payload, self.o.payload, self._word.layout
+        blocks = len(self._word.blocks)
         taken, todo = Signal(blocks), Signal(blocks)
         started, two_left = Signal(), Signal()  # settled a cycle early: whether a word leaves steers everything before it
-        base = Signal(choice.base.shape())  # of the word's group
-        offsets = Cat(Const(k * BLOCK, len(base)) for k in range(blocks))
+        base = self._walk(m, self.i.valid & self.i.ready)  # of the word's group
+        offsets = Cat(Const(layout.offsets[lanes.start], len(base)) for lanes in self._word.blocks)
+        fire = Cat(spread(word.fire[lanes.start : lanes.stop], BLOCK) for lanes in self._word.blocks)
         m.d.comb += [
             todo.eq(word.some & ~taken),
             choice.chosen.eq(Cat(todo[k] & ~todo[:k].any() for k in range(blocks))),
-            choice.fire.eq(select(choice.chosen, word.fire, BLOCK)),
+            choice.fire.eq(select(choice.chosen, fire, BLOCK)),
             choice.any.eq(todo.any()),
             choice.single.eq((choice.chosen & word.single).any()),
             choice.base.eq(base + select(choice.chosen, offsets, len(base))),
@@ -105,16 +109,28 @@ class Chooser(wiring.Component):
                 started.eq(~choice.final),
                 two_left.eq(~more_than(todo, 2)),
             ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += base.eq(Mux(word.last, 0, base + self._lanes))
         return m
+
+    def _walk(self, m: Module, step: Value) -> Value:
+        """The address at which the word's group begins: nested counters, of which a tick's last word resets all."""
+        width = len(self.o.payload.base)
+        total: Value = Const(0, width)
+        for k, (count, by) in enumerate(self._word.layout.steps):
+            if count == 1:
+                continue
+            base, done = Signal(width, name=f"base_{k}"), Signal(range(count), name=f"done_{k}")
+            last = done == count - 1
+            with m.If(step):
+                m.d.sync += [done.eq(Mux(last, 0, done + 1)), base.eq(Mux(last, 0, base + by))]
+            total, step = (total + base)[:width], step & last
+        return total
 
 
 class Sender(wiring.Component):
     """Second stage: sends a block's neurons, lowest first, then the tick or the end that it closes; one word per cycle."""
 
-    def __init__(self, choice: Choice, pick: Pick, value_bits: int):
-        self._value_bits = value_bits
+    def __init__(self, choice: Choice, pick: Pick, stride: int, value_bits: int):
+        self._stride, self._value_bits = stride, value_bits
         values = {"values": In(data.ArrayLayout(value_bits, BLOCK))} if value_bits else {}  # of the block at `i`
         super().__init__({"i": In(stream.Signature(choice)), **values, "o": Out(stream.Signature(pick))})
 
@@ -130,7 +146,7 @@ class Sender(wiring.Component):
         pick = self.o.payload
         m.d.comb += [
             self.o.valid.eq(busy),
-            pick.address.eq(Mux(block.any, block.base + lowest, 0)),
+            pick.address.eq(Mux(block.any, block.base + (lowest << self._stride), 0)),
             pick.tick.eq(~block.any & ~block.closing),
             pick.end.eq(~block.any & block.closing),
             leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
@@ -159,7 +175,8 @@ class Serializer(wiring.Component):
 
     Parameters
     ----------
-    size, lanes, value_bits : int
+    layout : Layout                where the neurons of each word's lanes stand
+    value_bits : int
     slots : int                    words that may wait; each is paid for by a credit, which `returned` gives back
 
     Members
@@ -169,21 +186,28 @@ class Serializer(wiring.Component):
     `gather_stages(lanes)` cycles from `put` to the word's place in the queue; the values stay where they were put.
     """
 
-    def __init__(self, size: int, lanes: int, value_bits: int, slots: int):
-        self._size, self._lanes, self._slots, self._value_bits = size, lanes, slots, value_bits
-        self._word = Word(lanes)
+    def __init__(self, layout: Layout, value_bits: int, slots: int):
+        self._layout, self._slots, self._value_bits = layout, slots, value_bits
+        self._word, lanes = Word(layout), layout.lanes
         values = {"values": In(data.ArrayLayout(value_bits, lanes))} if value_bits else {}
         super().__init__(
-            {"put": In(1), "i": In(Fired(lanes)), **values, "returned": Out(1), "o": Out(stream.Signature(Pick(size, value_bits)))}
+            {
+                "put": In(1),
+                "i": In(Fired(lanes)),
+                **values,
+                "returned": Out(1),
+                "o": Out(stream.Signature(Pick(layout.target, value_bits))),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        pick, stride = self.o.payload.shape(), self._layout.target.channel_low
         m.submodules.waiting = waiting = Queue(self._word, self._slots)
-        m.submodules.chooser = chooser = Chooser(self._word, self._lanes, self._size + self._lanes)
-        m.submodules.sender = sender = Sender(chooser.o.payload.shape(), self.o.payload.shape(), self._value_bits)
+        m.submodules.chooser = chooser = Chooser(self._word)
+        m.submodules.sender = sender = Sender(chooser.o.payload.shape(), pick, stride, self._value_bits)
         wiring.connect(m, waiting.o, chooser.i)
-        gather = gather_stages(self._lanes)
+        gather = gather_stages(self._layout.lanes)
         fired = delay(m, self.i, gather, "gathered", reset_less=True)
         m.d.comb += [
             waiting.i.valid.eq(delay(m, self.put, gather, "put")),
@@ -192,7 +216,7 @@ class Serializer(wiring.Component):
         ]
         if self._value_bits:
             m.submodules.between = between = Queue(chooser.o.payload.shape(), 2)  # its `ready` comes from a flip-flop
-            m.submodules.banks = banks = Banks(self._lanes, self._value_bits, self._slots)
+            m.submodules.banks = banks = Banks(self._word.blocks, self._value_bits, self._slots)
             wiring.connect(m, chooser.o, between.i)
             wiring.connect(m, between.o, sender.i)
             m.d.comb += [

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from amaranth.hdl import Module, Shape
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.accelerator import Accelerator
+from hw.events import Event
 from hw.guard import FAULT_DOC
 from hw.memory import HexRom, Rom
 from sw.network import Network
+from sw.rom_conv import Lanes
+from sw.wire import Map
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,20 @@ EVENT_DOC = {
 }
 
 
-def _event_ports(prefix: str, direction: str, event: data.StructLayout, last: int, most: int) -> Iterator[Port]:
+def _event_ports(prefix: str, direction: str, event: Event, last: int, most: int) -> Iterator[Port]:
     for field, shape in event.members.items():
-        doc = EVENT_DOC.get(f"{prefix}_{field}", EVENT_DOC[field])
-        yield Port(f"{prefix}_{field}", direction, Shape.cast(shape).width, doc.format(last=last, most=most))
+        doc = EVENT_DOC.get(f"{prefix}_{field}", EVENT_DOC[field]).format(last=last, most=most)
+        if field == "address" and event.source.channel_low:
+            doc = doc.replace(f"0..{last}", _parts(event.source))
+        yield Port(f"{prefix}_{field}", direction, Shape.cast(shape).width, doc)
+
+
+def _parts(source: Map) -> str:
+    """Where an address of a map has its channel, row and column."""
+    low, high = source.column_bits, source.channel_low
+    column = f"column 0..{source.shape[2] - 1} in bits [0 +: {low}]"
+    row = f"row 0..{source.shape[1] - 1} in bits [{low} +: {high - low}]"
+    return f"{column}, {row}, channel 0..{source.shape[0] - 1} above"
 
 
 def ports_of(accelerator: Accelerator) -> list[Port]:
@@ -73,7 +86,7 @@ def ports_of(accelerator: Accelerator) -> list[Port]:
 class Top(wiring.Component):
     """`Accelerator` with the ports of `ports_of`; nothing but wires."""
 
-    def __init__(self, network: Network, lanes: Sequence[int], rom: type[Rom] = HexRom):
+    def __init__(self, network: Network, lanes: Sequence[Lanes], rom: type[Rom] = HexRom):
         self.accelerator = Accelerator(network, lanes, rom)
         self.ports = ports_of(self.accelerator)
         super().__init__({port.name: (In if port.dir == "input" else Out)(port.bits) for port in self.ports[2:]})

@@ -22,6 +22,7 @@ from sim.job import Mode, Outcome, SimulationError
 from sw import golden
 from sw.frames import frames
 from sw.network import Network
+from sw.rom_conv import Lanes
 from sw.trace import Trace
 
 
@@ -30,7 +31,7 @@ def run(
     inputs: np.ndarray,
     profile: str | None = None,
     *,
-    lanes: Sequence[int] | None = None,
+    lanes: Sequence[Lanes] | None = None,
     i_stall: float = 0.5,
     o_stall: float = 0.5,
     seed: int = 0,
@@ -127,7 +128,7 @@ def _write_job(folder: Path, design: Design, counts: np.ndarray, mode: Mode, exp
         mode = replace(mode, spikes=False, logits_t=False)
     job = {"design": str(design.folder.absolute()), "mode": asdict(mode)}
     (folder / "job.json").write_text(json.dumps(job))
-    np.save(folder / "words.npy", designs.words(counts)[0])
+    np.save(folder / "words.npy", designs.words(counts, design.wire)[0])
     if expected is not None:
         expected.save(folder / "golden.npz")
 

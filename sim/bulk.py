@@ -18,6 +18,7 @@ from sim.design import Design, Tap
 from sim.job import Mode, Outcome, SimulationError
 from sw.frames import frames
 from sw.network import Network
+from sw.rom_conv import Lanes
 from sw.trace import Trace, merge
 
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -38,7 +39,7 @@ def run(
     inputs: np.ndarray,
     profile: str | None = None,
     *,
-    lanes: Sequence[int] | None = None,
+    lanes: Sequence[Lanes] | None = None,
     back_to_back: bool = True,
     spikes: bool = False,
     logits_t: bool = False,
@@ -107,7 +108,7 @@ def compile(design: Design, *, waves: bool = False) -> Path:
 def ports_header(design: Design) -> str:
     """C++ that names the design's ports, for harness.cpp; ports that a design does not need are left out of it."""
     output, taps, readout = design.interface["output"], design.hidden, design.readout
-    rows = "".join(f'    {{"{tap.layer}", {tap.size}, {tap.ticks}, {tap.max_count}}},\n' for tap in [*taps, readout])
+    rows = "".join(f"    {{{_row(tap)}}},\n" for tap in [*taps, readout])
     drives = [
         f"d.{name} = w.{name[2:]}();" for name in ("i_address", "i_count", "i_tick", "i_end") if name in design.ports
     ]
@@ -126,6 +127,11 @@ inline bool readout_valid(Vtop& d) {{ return d.tap{len(taps)}_valid; }}
 inline const auto& readout_logits(Vtop& d) {{ return d.tap{len(taps)}_logits; }}
 inline uint64_t result_class(Vtop& d) {{ return {answer}; }}
 """
+
+
+def _row(tap: Tap) -> str:
+    (_, rows, columns), source = tap.source.shape, tap.source
+    return f'"{tap.layer}", {tap.size}, {tap.ticks}, {tap.max_count}, {rows}, {columns}, {source.row_bits}, {source.column_bits}'
 
 
 def _event(k: int, tap: Tap) -> str:
@@ -147,7 +153,7 @@ def _part(
     """Run the frames low..high-1 in a process of their own."""
     warm = min(low, WARM_UP) if mode.back_to_back else 0
     first = low - warm
-    stream, offsets = designs.words(counts[first:high])
+    stream, offsets = designs.words(counts[first:high], design.wire)
     given, got = files.with_suffix(".in"), files.with_suffix(".out")
     with open(given, "wb") as file:
         np.array([len(offsets) - 1, len(stream)], np.uint64).tofile(file)

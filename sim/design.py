@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from sim import verilator
+from sw.rom_conv import Lanes
+from sw.wire import Map
 
 ROOMS = Path(__file__).parents[1]
 # One input word in 64 bits: address, count, and the two flags.
@@ -36,6 +38,7 @@ class Tap:
     max_count: int  # of one event
     address: bool  # the port is there (a layer of one neuron may have none)
     count: bool  # the port is there; otherwise every event counts 1
+    source: Map  # how addresses name neurons; of the readout, its classes
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ class Design:
     @property
     def digest(self) -> str:
         return str(self.interface["digest"])
+
+    @property
+    def wire(self) -> Map:
+        """How addresses of the input name its neurons."""
+        return _map(self.interface["input"], self.interface["input"]["size"])
 
     @property
     def source(self) -> Path:
@@ -120,7 +128,8 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
         )
         size = row["classes"] if "classes" in row else row["size"]
         ticks, largest = (row["T"], 1) if interface["schedule"] == "time_stepped" else (1, row["T"])
-        hidden.append(Tap(row["layer"], size, ticks, largest, f"tap{k}_address" in ports, f"tap{k}_count" in ports))
+        has_address, has_count = (f"tap{k}_{field}" in ports for field in ("address", "count"))
+        hidden.append(Tap(row["layer"], size, ticks, largest, has_address, has_count, _map(row, size)))
     if not hidden or "classes" not in interface["taps"][-1] or any("classes" in row for row in interface["taps"][:-1]):
         raise InterfaceError("taps must end with the readout's, the only one that has classes")
     missing = sorted(set(wanted) - ports)
@@ -129,7 +138,12 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
     return tuple(hidden[:-1]), hidden[-1]
 
 
-def export(network: Any, lanes: Sequence[int] | None = None) -> Design:
+def _map(row: dict[str, Any], size: int) -> Map:
+    channels, rows, columns = row.get("shape", (size, 1, 1))
+    return Map((int(channels), int(rows), int(columns)))
+
+
+def export(network: Any, lanes: Sequence[Lanes] | None = None) -> Design:
     """The accelerator of `network`, written below the build folder where it does not lie there already."""
     from hw import export as hw_export
 
@@ -137,11 +151,11 @@ def export(network: Any, lanes: Sequence[int] | None = None) -> Design:
     return Design.load(verilator.once(folder, lambda part: _write(hw_export.export, network, part, lanes)))
 
 
-def _write(write: Any, network: Any, folder: Path, lanes: Sequence[int] | None) -> None:
+def _write(write: Any, network: Any, folder: Path, lanes: Sequence[Lanes] | None) -> None:
     write(network, folder, lanes=None if lanes is None else list(lanes))
 
 
-def _generator_key(lanes: Sequence[int] | None) -> str:
+def _generator_key(lanes: Sequence[Lanes] | None) -> str:
     """Names what turns a network into Verilog: the lanes, our code and Amaranth."""
     code = hashlib.sha256()
     for path in sorted([*(ROOMS / "hw").glob("*.py"), *(ROOMS / "sw").glob("*.py")]):
@@ -155,8 +169,8 @@ def _generator_key(lanes: Sequence[int] | None) -> str:
     )
 
 
-def words(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts (B, T, ...) as input words (uint64) and the B + 1 offsets of the frames.
+def words(counts: np.ndarray, source: Map) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (B, T, ...) as input words (uint64) for the wire `source`, and the B + 1 offsets of the frames.
 
     Addresses ascend within a tick.
     """
@@ -167,7 +181,7 @@ def words(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     closing = np.cumsum(per_row) + np.arange(B * T)  # where each row's closing word stands
     stream = np.zeros(len(row) + B * T, np.uint64)
     value = rows[row, address].astype(np.uint64)
-    stream[np.arange(len(row)) + row] = address.astype(np.uint64) | value << COUNT_SHIFT
+    stream[np.arange(len(row)) + row] = source.addresses()[address].astype(np.uint64) | value << COUNT_SHIFT
     stream[closing] = TICK_BIT
     stream[closing[T - 1 :: T]] = END_BIT
     return stream, np.concatenate([[0], closing[T - 1 :: T] + 1])

@@ -20,6 +20,7 @@
 //
 // Exit code 0, or 3 with one line on stderr when the design breaks its contract.
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdint>
@@ -47,6 +48,13 @@ struct Tap {
     const char* layer;
     uint32_t size, ticks;
     uint32_t max_count;  // most spikes of one neuron in one of the ticks
+    uint32_t rows, columns, row_bits, column_bits;  // of a map; an address is channel, row, column side by side
+
+    uint32_t neuron(uint32_t address) const {  // flat number, `size` where there is no such neuron
+        uint32_t column = address & ((1u << column_bits) - 1), row = address >> column_bits & ((1u << row_bits) - 1);
+        uint32_t channel = address >> (column_bits + row_bits);
+        return column < columns && row < rows ? std::min((channel * rows + row) * columns + column, size) : size;
+    }
 };
 
 #include "ports.h"
@@ -164,6 +172,7 @@ public:
           random{(options.number("seed") + 1) * 0x9e3779b97f4a7c15ull | 1},
           start(frames), results(frames, spikes) {
         random.below(1);
+        for (unsigned k = 0; k < HIDDEN; k++) taps[k].last.assign(TAPS[k].size, 0);
 #if VM_TRACE
         context.traceEverOn(true);
         dut.trace(&vcd, 99);
@@ -197,19 +206,24 @@ public:
             s.next = 0;
             return;
         }
-        if (address >= tap.size) broken(k, "has an address outside the layer: %u of %u", address, tap.size);
-        if (address < s.next) broken(k, "has addresses out of order: %u after %u", address, s.next - 1);
-        if (count < 1 || count > tap.max_count) broken(k, "has a count outside 1..%u: %u of neuron %u", tap.max_count, count, address);
-        s.next = address + 1;
-        results.counts[k][s.frame * tap.size + address] += count;
+        uint32_t neuron = tap.neuron(address);
+        if (neuron >= tap.size) broken(k, "has an address outside the layer: %u of %u", address, tap.size);
+        if (tap.row_bits + tap.column_bits == 0 && neuron < s.next) broken(k, "has addresses out of order: %u after %u", neuron, s.next - 1);
+        uint64_t now = s.frame * tap.ticks + s.tick + 1;
+        if (s.last[neuron] == now) broken(k, "has neuron %u twice in a tick", neuron);
+        if (count < 1 || count > tap.max_count) broken(k, "has a count outside 1..%u: %u of neuron %u", tap.max_count, count, neuron);
+        s.next = neuron + 1;
+        s.last[neuron] = now;
+        results.counts[k][s.frame * tap.size + neuron] += count;
         results.events[s.frame * HIDDEN + k]++;
-        if (spikes) results.spikes[k][(s.frame * tap.ticks + s.tick) * Results::row_bytes(k) + address / 8] |= 1 << address % 8;
+        if (spikes) results.spikes[k][(now - 1) * Results::row_bytes(k) + neuron / 8] |= 1 << neuron % 8;
     }
 
 private:
     struct TapState {
         uint64_t frame = 0;
-        uint32_t tick = 0, next = 0;  // next: lowest address that may follow
+        uint32_t tick = 0, next = 0;  // next: lowest neuron that may follow where there are no maps
+        std::vector<uint64_t> last;   // of each neuron, the tick of its last spike, counted over all frames from 1
     };
 
     Vtop& dut;

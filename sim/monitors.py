@@ -93,7 +93,8 @@ class InputDriver:
 
 
 class TapMonitor:
-    """Watches one hidden layer: events ascending and in range, ticks and frames closed in time, each row as expected.
+    """Watches one hidden layer: each neuron once a tick, in order where there are no maps; ticks and frames closed in time; each
+    row as expected.
 
     shown: (B, T, N) of what a row is compared with when it closes, and its name; `counts` (B, T, N) is what was seen
     """
@@ -106,6 +107,7 @@ class TapMonitor:
         self.counts = np.zeros((frames, tap.ticks, tap.size), np.int32)
         self.events = np.zeros(frames, np.int32)
         self.frame, self.tick, self.lowest = 0, 0, 0
+        self.numbers = {int(address): n for n, address in enumerate(tap.source.addresses())}
 
     def place(self) -> str:
         """Name where the layer is."""
@@ -128,15 +130,18 @@ class TapMonitor:
         return int(self.ports[port].value) if port in self.ports else absent
 
     def _spike(self, address: int, count: int) -> None:
-        if not self.lowest <= address < self.tap.size:
+        neuron = self.numbers.get(address, self.tap.size)
+        if not self.lowest <= neuron < self.tap.size:
             wanted = f"the address must be {self.lowest} or more and below {self.tap.size}"
             raise ContractError(f"{self.place()}: {wanted}, not {address}")
+        if self.counts[self.frame, self.tick, neuron]:
+            raise ContractError(f"{self.place()}: a neuron must spike once in a tick, but {neuron} spikes again")
         if not 1 <= count <= self.tap.max_count:
-            wanted = f"the count of neuron {address} must lie in 1..{self.tap.max_count}"
+            wanted = f"the count of neuron {neuron} must lie in 1..{self.tap.max_count}"
             raise ContractError(f"{self.place()}: {wanted}, not {count}")
-        self.lowest = address + 1
+        self.lowest = 0 if self.tap.source.channel_low else neuron + 1
         self.events[self.frame] += 1
-        self.counts[self.frame, self.tick, address] = count
+        self.counts[self.frame, self.tick, neuron] = count
 
     def _close(self, tick: bool, end: bool) -> None:
         if tick and end:

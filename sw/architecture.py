@@ -7,6 +7,7 @@ WINNER_RADIX = 4  # sums among which one level of the readout's maximum chooses:
 MASK_SLOTS = 8  # swept groups that wait for the serializer as bit masks: the round trip of a sweep, so none ever waits in vain
 VALUE_SLOTS = 2  # the same where each lane comes with its value, too wide for more
 FAR_LANES = 32  # more lanes than these are spread over the chip: who fired gets one cycle to travel to the serializer
+MAP_SLOTS = 128  # the same in a convolution with banks: a whole tick's words, so that sweeping them waits for nobody
 TRAVEL_ROWS = 64  # weight memories of more rows may lie far from their lanes: their words get one more cycle to travel
 
 
@@ -18,6 +19,13 @@ def fetch_stages(rows: int) -> int:
 def gather_stages(lanes: int) -> int:
     """Cycles from a finished group to its serializer."""
     return 1 if lanes > FAR_LANES else 0
+
+
+def slots(groups: int, banks: int, counted: bool) -> int:
+    """Swept groups that may wait for a layer's serializer, with their values (`counted`) or as bit masks; banks: 1 if dense."""
+    if banks > 1:
+        return max(min(groups, MAP_SLOTS), VALUE_SLOTS)
+    return VALUE_SLOTS if counted else MASK_SLOTS
 
 
 def multiply_stages(max_count: int) -> int:

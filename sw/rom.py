@@ -7,6 +7,7 @@ behind the last neuron have no weights and never spike.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,16 @@ import numpy.typing as npt
 from sw.align import bias_at, boundaries
 from sw.network import Network
 from sw.widths import bounds, drive, signed_width
+from sw.wire import Layout, Map, dense_layout, pooled_wire, wire
 
 Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class NeuronTables:
-    """Per-neuron constants of a time_stepped layer, a row for each group.
+    """Per-neuron constants of a time_stepped layer: a row for each group, or, where groups share them, for each group of channels.
 
-    reach: b(t) - threshold (b(t) on the readout), row phase * groups + group; it starts a step's sum, or, where the current is
+    reach: b(t) - threshold (b(t) on the readout), row phase * rows + row; it starts a step's sum, or, where the current is
     held for several ticks, is added in each of them
     thresholds; rest: potential at the start of a frame
     y, above, v: proven bits of current + reach, v - threshold before the reset, and v after it
@@ -41,18 +43,14 @@ class NeuronTables:
 
 
 @dataclass(frozen=True)
-class DenseRom:
-    """Everything that a dense layer or readout needs to know of its network.
+class Contents:
+    """What every layer's gateware needs to know of its network, whatever its kind.
 
-    weights: row group * n_in + input; starts: what a sum begins with, row phase * groups + group; repeats: ticks that each
-    step's current is held for; kept_ticks: which source ticks end a step (T_in > T); phases: bias row of each tick;
-    thresholds: two_phase only
+    weights: rows of weights; starts: what a sum begins with, row phase * rows + row, for the `rows` rows of neuron constants;
+    repeats: ticks that each step's current is held for; kept_ticks: which source ticks end a step (T_in > T); phases: bias row
+    of each tick; thresholds: two_phase only, one for each output channel; layout: where the neurons stand
     """
 
-    lanes: int
-    groups: int
-    n_in: int
-    n_out: int
     weight_bits: int
     weights: tuple[int, ...]
     sum_bounds: tuple[int, int]
@@ -63,11 +61,32 @@ class DenseRom:
     phases: tuple[int, ...]
     tables: NeuronTables | None
     thresholds: tuple[int, ...] | None
+    layout: Layout
+
+    @property
+    def banks(self) -> int:
+        """Output positions that one operation serves; 1 where there are no maps."""
+        return 1
+
+
+@dataclass(frozen=True)
+class DenseRom(Contents):
+    """A dense layer's or readout's. weights: row group * places + address behind the pooling (`places` of its `Map`)."""
+
+    lanes: int
+    groups: int
+    source: Map  # of events, before pooling
+    pooled: Map
+    n_out: int
+
+    @property
+    def n_in(self) -> int:
+        return self.pooled.neurons
 
     @property
     def capacity(self) -> int:
         """Most events of one step: every input once in each source tick that the step merges."""
-        return self.n_in * _most_merged(self.kept_ticks)
+        return self.source.neurons * _most_merged(self.kept_ticks)
 
 
 def dense(network: Network, i: int, lanes: int) -> DenseRom:
@@ -75,12 +94,40 @@ def dense(network: Network, i: int, lanes: int) -> DenseRom:
     layer, n_out = network.layers[i], network.n_out(i)
     if not 1 <= lanes <= n_out:
         raise ValueError(f"layer {i} ({layer.name}): lanes must be 1..{n_out}, not {lanes}")
-    groups = -(-n_out // lanes)
+    groups, pooled = -(-n_out // lanes), pooled_wire(network, i)
+    return DenseRom(
+        weight_bits=layer.weight_bits,
+        weights=_weights(layer.weight, pooled, lanes, groups, layer.weight_bits),
+        **accumulation(network, i, drive(network, i), lanes, words=groups),
+        thresholds=thresholds_of(network, i),
+        layout=dense_layout(n_out, lanes),
+        lanes=lanes,
+        groups=groups,
+        source=wire(network, i),
+        pooled=pooled,
+        n_out=n_out,
+    )
+
+
+def thresholds_of(network: Network, i: int) -> tuple[int, ...] | None:
+    """Thresholds of a two_phase layer's channels, from which its counts follow."""
+    threshold = network.layers[i].threshold
+    return None if network.schedule == "time_stepped" or threshold is None else tuple(int(t) for t in threshold)
+
+
+def accumulation(
+    network: Network, i: int, driven: tuple[Array, Array], lanes: int, *, words: int, copies: int = 1
+) -> dict[str, Any]:
+    """Sums of layer i and the neuron constants: the fields of `Contents` that do not hang on the layer's kind.
+
+    driven: least and greatest sum w*n of a source tick, per channel; lanes: channels at a time; words: sweeps in a tick;
+    copies: how often each channel stands in a word
+    """
+    layer = network.layers[i]
     repeats, kept = _steps(network, i)
-    low, high = drive(network, i)
-    tables = None
+    rows, (low, high), tables = -(-len(layer.bias) // lanes), driven, None
     if network.schedule == "time_stepped":
-        tables, starts, phases = _time_stepped(network, i, lanes, groups, held=max(repeats) > 1)
+        tables, starts, phases = _time_stepped(network, i, (lanes, rows, copies, words), held=max(repeats) > 1)
         idle, merged = -1 if max(repeats) == 1 and layer.threshold is not None else 0, _most_merged(kept)
     else:
         start = layer.v0 + layer.bias
@@ -89,22 +136,15 @@ def dense(network: Network, i: int, lanes: int) -> DenseRom:
         starts, phases, idle, merged = start[None], (0,), 0 if layer.threshold is None else -1, 1
     sums = _hull(starts, starts + merged * low, starts + merged * high)
     sum_bits = signed_width(min(*sums, idle), max(*sums, idle))
-    return DenseRom(
-        lanes,
-        groups,
-        network.n_in(i),
-        n_out,
-        layer.weight_bits,
-        _weights(layer.weight, lanes, groups, layer.weight_bits),
-        sums,
-        sum_bits,
-        pack(_grouped(starts, lanes, groups, idle), sum_bits),
-        repeats,
-        kept,
-        phases,
-        tables,
-        None if tables or layer.threshold is None else tuple(int(t) for t in layer.threshold),
-    )
+    return {
+        "sum_bounds": sums,
+        "sum_bits": sum_bits,
+        "starts": pack(_grouped(starts, lanes, rows, idle), sum_bits),
+        "repeats": repeats,
+        "kept_ticks": kept,
+        "phases": phases,
+        "tables": tables,
+    }
 
 
 def pack(values: Array, bits: int) -> tuple[int, ...]:
@@ -119,17 +159,17 @@ def pack(values: Array, bits: int) -> tuple[int, ...]:
     return tuple(words)
 
 
-def _grouped(values: Array, lanes: int, groups: int, idle: int) -> Array:
-    """(..., N_out) -> (... * groups, lanes), lanes behind the last neuron filled with `idle`."""
-    spare = groups * lanes - values.shape[-1]
+def _grouped(values: Array, lanes: int, rows: int, idle: int, copies: int = 1) -> Array:
+    """(..., channels) -> (... * rows, copies * lanes), lanes behind the last channel filled with `idle`."""
+    spare = rows * lanes - values.shape[-1]
     padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, spare)], constant_values=idle)
-    return padded.reshape(-1, lanes)
+    return np.tile(padded.reshape(-1, lanes), copies)
 
 
-def _weights(weight: npt.NDArray[np.integer], lanes: int, groups: int, bits: int) -> tuple[int, ...]:
-    n_out, n_in = weight.shape
-    padded = np.pad(weight.astype(np.int64), [(0, groups * lanes - n_out), (0, 0)])  # (groups * lanes, N_in)
-    return pack(padded.reshape(groups, lanes, n_in).transpose(0, 2, 1).reshape(-1, lanes), bits)
+def _weights(weight: npt.NDArray[np.integer], source: Map, lanes: int, groups: int, bits: int) -> tuple[int, ...]:
+    padded = np.zeros((groups * lanes, source.places), np.int64)
+    padded[: len(weight), source.addresses()] = weight
+    return pack(padded.reshape(groups, lanes, -1).transpose(0, 2, 1).reshape(-1, lanes), bits)
 
 
 def _steps(network: Network, i: int) -> tuple[tuple[int, ...], tuple[bool, ...]]:
@@ -143,29 +183,30 @@ def _steps(network: Network, i: int) -> tuple[tuple[int, ...], tuple[bool, ...]]
     return tuple(b - a for a, b in itertools.pairwise(edges)), (True,) * t_in
 
 
-def _time_stepped(network: Network, i: int, lanes: int, groups: int, held: bool) -> tuple[NeuronTables, Array, tuple[int, ...]]:
-    """The tables, what sums start with (phases, N_out), and the bias phase of each tick."""
-    layer = network.layers[i]
-    by_tick = bias_at(layer.bias, layer.T, layer.bias_mode)  # (T, N_out)
+def _time_stepped(
+    network: Network, i: int, shape: tuple[int, int, int, int], held: bool
+) -> tuple[NeuronTables, Array, tuple[int, ...]]:
+    """The tables for `shape` (lanes, rows, copies, words), what sums start with (phases, channels), bias phases of the ticks."""
+    layer, (lanes, rows, copies, words) = network.layers[i], shape
+    by_tick = bias_at(layer.bias, layer.T, layer.bias_mode)  # (T, channels)
     kinds: dict[bytes, int] = {}
     phases = tuple(kinds.setdefault(share.tobytes(), len(kinds)) for share in by_tick)  # tick 0 has phase 0
-    shares = np.stack([by_tick[phases.index(phase)] for phase in range(len(kinds))])  # (phases, N_out)
+    shares = np.stack([by_tick[phases.index(phase)] for phase in range(len(kinds))])  # (phases, channels)
     threshold = np.zeros(len(layer.bias), np.int64) if layer.threshold is None else layer.threshold.astype(np.int64)
     reach = shares - threshold
     idle, idle_threshold = (0, 0) if layer.threshold is None else (-1, 1)  # lanes without a neuron stay at v = 0 and never fire
     proved = bounds(network, i)
     v = (min(proved.v[0], 0), max(proved.v[1], 0))
+    reach_bits = signed_width(min(idle, int(reach.min())), max(idle, int(reach.max())))
+    threshold_bits, v_bits = int(threshold.max()).bit_length() or 1, signed_width(*v)
     tables = NeuronTables(
-        lanes,
-        groups,
-        pack(
-            _grouped(reach, lanes, groups, idle),
-            reach_bits := signed_width(min(idle, int(reach.min())), max(idle, int(reach.max()))),
-        ),
+        lanes * copies,
+        words,
+        pack(_grouped(reach, lanes, rows, idle, copies), reach_bits),
         reach_bits,
-        pack(_grouped(threshold[None], lanes, groups, idle_threshold), int(threshold.max()).bit_length() or 1),
-        int(threshold.max()).bit_length() or 1,
-        pack(_grouped(layer.v0[None], lanes, groups, 0), v_bits := signed_width(*v)),
+        pack(_grouped(threshold[None], lanes, rows, idle_threshold, copies), threshold_bits),
+        threshold_bits,
+        pack(_grouped(layer.v0[None], lanes, rows, 0, copies), v_bits),
         y_bits=signed_width(proved.acc[0] + min(idle, int(reach.min())), proved.acc[1] + max(idle, int(reach.max()))),
         above_bits=signed_width(v[0] - max(int(threshold.max()), idle_threshold), v[1]),
         v_bits=v_bits,

@@ -21,6 +21,7 @@ from hw.memory import Rom
 from hw.top import Top
 from sw.network import Network
 from sw.trace import Trace
+from sw.wire import Map, wire
 
 Word = dict[str, Any]
 PATIENCE = 2000  # cycles without a moving word after which a design counts as stuck
@@ -163,9 +164,9 @@ def run_stream(
 def words_of(network: Network, frame: np.ndarray) -> list[Word]:
     """A frame's input words."""
     words: list[Word] = []
-    steps = frame.reshape(network.input.T, -1)
+    steps, places = frame.reshape(network.input.T, -1), wire(network, 0).addresses()
     for tick, step in enumerate(steps):
-        spikes: list[Word] = [{"address": int(j), "count": int(step[j])} for j in np.flatnonzero(step)]
+        spikes: list[Word] = [{"address": int(places[j]), "count": int(step[j])} for j in np.flatnonzero(step)]
         closing = tick == network.input.T - 1
         words += [*spikes, {"tick": int(not closing), "end": int(closing)}]
     return words
@@ -309,7 +310,7 @@ def _trace(network: Network, bench: _Bench) -> Trace:
     counts, spikes = {}, {}
     for k, layer in enumerate(network.hidden):
         ticks = layer.T if stepped else 1
-        found = _frames([word for _, word in bench.taps[k]], ticks, network.n_out(k), 1 if stepped else layer.T)
+        found = _frames([word for _, word in bench.taps[k]], ticks, wire(network, k + 1), 1 if stepped else layer.T)
         assert len(found) == size, f"tap {k}: {len(found)} frames, but {size} answers"
         spikes[layer.name], counts[layer.name] = found, found.sum(axis=1)
     width = len(bench.top.o_logits) // classes
@@ -327,14 +328,17 @@ def _trace(network: Network, bench: _Bench) -> Trace:
     )
 
 
-def _frames(words: Sequence[Word], T: int, neurons: int, most: int) -> np.ndarray:
-    """A tap's words as counts (B, T, N)."""
+def _frames(words: Sequence[Word], T: int, source: Map, most: int) -> np.ndarray:
+    """A tap's words as counts (B, T, N); in a tick addresses differ, and ascend where there are no maps."""
+    neurons, numbers = source.neurons, {int(place): n for n, place in enumerate(source.addresses())}
     frames, steps, before = [], [np.zeros(neurons, np.int64)], -1
     for word in words:
         if not word["tick"] and not word["end"]:
-            assert before < word["address"] < neurons, f"address {word['address']} after {before}, of {neurons}"
+            assert word["address"] in numbers, f"address {word['address']} names no neuron of {source}"
+            n = numbers[word["address"]]
+            assert not steps[-1][n] and (before < n or source.channel_low), f"neuron {n} after {before}"
             assert 1 <= word.get("count", 1) <= most, f"count {word['count']} must lie in 1..{most}"
-            before = word["address"]
+            before = n
             steps[-1][before] = word.get("count", 1)
             continue
         assert (word["tick"], word["end"]) == ((0, 1) if len(steps) == T else (1, 0)), f"{word} closes tick {len(steps) - 1}"

@@ -22,6 +22,7 @@ from sim.job import Mode, Outcome, SimulationError
 from sw import golden
 from sw.network import Network
 from sw.trace import Trace
+from sw.wire import Map
 
 group = pytest.mark.xdist_group("tiny")  # on one worker, so that no other one waits for the build
 
@@ -188,7 +189,7 @@ def test_frames_are_numbered_across_processes(tmp_path: Path) -> None:
 
 def test_words_are_spikes_in_order_and_a_word_that_closes_each_tick() -> None:
     counts = np.array([[[0, 2, 1], [0, 0, 0]], [[3, 0, 0], [0, 0, 1]]])  # (B, T, N)
-    stream, offsets = design.words(counts)
+    stream, offsets = design.words(counts, Map((3, 1, 1)))
     fields = design.unpack(stream)
     rows = [tuple(int(fields[name][i]) for name in ("address", "count", "tick", "end")) for i in range(len(stream))]
     first = [(1, 2, 0, 0), (2, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)]

@@ -115,8 +115,8 @@ WRONG = {
     "info tinny.safetensors": "tinny.safetensors: no such network file; did you mean tiny.safetensors?",
     "run tiny.safetensors --input y.npy --executor golden": "y.npy: no such file or directory",
     "run tiny.safetensors --input x.npy --executor golden --lanes 3,10": "lanes belong to the hardware; leave --lanes out with --executor golden",
-    "verilog tiny.safetensors --out v --lanes 3;4": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, not '3;4'; see polyrhythm verilog --help",
-    "verilog tiny.safetensors --out v --lanes 3,0": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, not '3,0'; see polyrhythm verilog --help",
+    "verilog tiny.safetensors --out v --lanes 3;4": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not '3;4'; see polyrhythm verilog --help",
+    "verilog tiny.safetensors --out v --lanes 3,0": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not '3,0'; see polyrhythm verilog --help",
     "verilog tiny.safetensors": "the following arguments are required: --out; see polyrhythm verilog --help",
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from gateware import Word, run_stream
 
 from hw.counter import Counter
 from hw.memory import Rom
+from sw.wire import Map
 
 
 def reference(words: list[Word], thresholds: list[int], T: int) -> list[Word]:
@@ -46,7 +47,7 @@ THRESHOLDS = [[1], [7], [5] * 3, [1, 2, 3, 64, 100, 255, 256, 1000]]
 def test_counts_equal_the_quotient(T: int, thresholds: list[int]) -> None:
     value_bits = 14
     words = words_for(thresholds, T, value_bits)
-    outputs, _ = run_stream(Counter(Rom, "fc", thresholds, value_bits, T), words, 0.3, 0.3, seed=T)
+    outputs, _ = run_stream(Counter(Rom, "fc", thresholds, Map((len(thresholds), 1, 1)), value_bits, T), words, 0.3, 0.3, seed=T)
     assert outputs == reference(words, thresholds, T)
     counts = {word["count"] for word in outputs}
     assert counts == set(range(T + 1)), "every count happened, the saturated one too"
@@ -55,14 +56,22 @@ def test_counts_equal_the_quotient(T: int, thresholds: list[int]) -> None:
 @pytest.mark.parametrize(("T", "value_bits", "threshold"), [(255, 12, 9), (3, 1, 1), (2, 3, 1000), (5, 33, (1 << 31) - 1)])
 def test_counts_where_fields_are_narrow_or_wide(T: int, value_bits: int, threshold: int) -> None:
     words = words_for([threshold], T, value_bits)
-    outputs, _ = run_stream(Counter(Rom, "fc", [threshold], value_bits, T), words)
+    outputs, _ = run_stream(Counter(Rom, "fc", [threshold], Map((1, 1, 1)), value_bits, T), words)
     assert outputs == reference(words, [threshold], T)
 
 
 @pytest.mark.parametrize(("T", "latency"), [(2, 3), (3, 4), (4, 4), (5, 5), (8, 5), (9, 6)])
 def test_one_event_per_cycle_after_two_cycles_and_one_per_bit_of_t_minus_1(T: int, latency: int) -> None:
     words = words_for([3, 5], T, 6)
-    dut = Counter(Rom, "fc", [3, 5], 6, T)
+    dut = Counter(Rom, "fc", [3, 5], Map((2, 1, 1)), 6, T)
     _, cycles = run_stream(dut, words, i_stall=0, o_stall=0)
     assert cycles == list(range(latency, latency + len(words)))
     assert dut.latency == latency
+
+
+def test_a_map_has_a_threshold_for_each_channel() -> None:
+    """Channels above, rows and columns below: all places of a channel share its threshold."""
+    target = Map((2, 3, 2))
+    words = [{"address": int(a), "value": 9, "tick": 0, "end": 0} for a in target.addresses()]
+    outputs, _ = run_stream(Counter(Rom, "conv", [3, 5], target, 6, 7), words)
+    assert [word["count"] for word in outputs] == [4] * 6 + [2] * 6

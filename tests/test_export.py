@@ -171,12 +171,12 @@ def test_interface_says_what_the_network_is(exported: tuple[Network, Path]) -> N
     assert {name: told[name] for name in ("format", "top", "digest", "network", "schedule", "clock", "reset")} == {
         "format": 1, "top": "random", "digest": network.digest, "network": "random", "schedule": network.schedule, "clock": "clk", "reset": "rst",
     }  # fmt: skip
-    assert told["input"] == {"address_bits": 3, "count_bits": 2, "size": 5, "T": network.input.T, "max_count": 3}
+    assert told["input"] == {"address_bits": 3, "count_bits": 2, "size": 5, "shape": [5, 1, 1], "T": network.input.T, "max_count": 3}
     width = bits["o_logits"] // 7
     assert told["output"] == {"classes": 7, "class_bits": 3, "logit_bits": width}
     counted = 2 if network.schedule == "two_phase" else 0
     assert told["taps"] == [
-        {"index": 0, "layer": "l0", "size": 7, "T": 3, "address_bits": 3, "count_bits": counted},
+        {"index": 0, "layer": "l0", "size": 7, "shape": [7, 1, 1], "T": 3, "address_bits": 3, "count_bits": counted},
         {"index": 1, "layer": "l1", "T": 2, "logit_bits": width, "classes": 7},
     ]
     for i, layer in enumerate(told["layers"]):
@@ -242,6 +242,19 @@ def test_what_the_gateware_cannot_build_is_refused(case: str, tmp_path: Path) ->
         export(network, tmp_path / "out", lanes)
     assert str(error.value) == text
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("lanes", "text"), [([2, 1.0], "layer 1 (out): lanes must be integers, not 1.0"), ("23", "layer 0 (first): lanes must be integers, not '2'")])
+def test_lanes_must_be_integers(lanes: Any, text: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError) as error:
+        export(refused(first=layer_of()), tmp_path / "out", lanes)
+    assert str(error.value) == text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lanes_may_be_integers_of_numpy(tmp_path: Path) -> None:
+    network = network_of("two_phase")
+    assert contents(export(network, tmp_path / "numpy", np.array(LANES))) == contents(export(network, tmp_path / "own", LANES))
 
 
 # --- folders ---
@@ -319,6 +332,7 @@ def modules(folder: Path) -> set[str]:
     ("network", "first", "second"),
     [
         ("7 of-9", "fc", "out"),
+        ("module", "begin", "reg"),
         ("net", "i", "o"),
         ("net", "Fc", "fc"),
         pytest.param("größe", "fc", "out"),

@@ -11,6 +11,7 @@ from gateware import QUIET, Watch, Word, bits, fields, simulate
 
 from hw.serializer import Serializer
 from sw.architecture import BLOCK, FAR_LANES
+from sw.wire import dense_layout
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def run(
     i_stall: float = 0.5, o_stall: float = 0.5, seed: int = 1,
 ) -> Seen:  # fmt: skip
     """Put words while there are places for them."""
-    dut, rng, watch, seen = Serializer(size, lanes, value_bits, slots), random.Random(seed), Watch("o"), Seen()
+    dut, rng, watch, seen = Serializer(dense_layout(size, lanes), value_bits, slots), random.Random(seed), Watch("o"), Seen()
     words = [bits(dut.i.shape(), group.word(lanes)) for group in groups]
     values = [sum(value << k * value_bits for k, value in group.fired.items()) for group in groups]
     shape = dut.o.payload.shape()

@@ -1,0 +1,221 @@
+"""How layers keep pace with each other: queues, sequencers and serializers as the cycle law sees them.
+
+Each follows the gateware's file of its name word by word. A word is the cycle in which it was written into a queue, whether it
+closes a step, and what it costs the layer that reads it; a word written in cycle w can be read in cycle w + 1.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sw.align import boundaries
+from sw.architecture import QUEUE_DEPTH, fetch_stages, gather_stages, multiply_stages, slots
+from sw.network import Network
+from sw.rom import DenseRom
+from sw.rom_conv import ConvRom
+from sw.wire import Array
+
+Word = tuple[int, bool, int]  # written, closes, cost
+
+
+def costs(contents: DenseRom | ConvRom) -> Array:
+    """Operations that an event of each input neuron takes, (N_in,), in a dense layer for each group; 0: it is dropped."""
+    if isinstance(contents, ConvRom):
+        y, x = (np.array([reach.visits for reach in axis.reaches]) for axis in (contents.rows, contents.columns))
+        each = np.outer(y, x).reshape(-1) * contents.channel_groups
+        return np.tile(each, contents.source.shape[0])
+    channels, rows, columns = contents.source.shape
+    pool = rows // contents.pooled.shape[1]
+    inside = np.zeros((channels, rows, columns), np.int64)
+    inside[:, : contents.pooled.shape[1] * pool, : contents.pooled.shape[2] * pool] = 1
+    return inside.reshape(-1)
+
+
+def kept_ticks(network: Network, i: int) -> list[bool]:
+    """Which source ticks of layer i close a step; the aligner drops the others."""
+    t_in, t_out = (network.t_in(i), network.layers[i].T) if network.schedule == "time_stepped" else (1, 1)
+    edges = boundaries(t_in, t_out) if t_in > t_out else range(t_in + 1)
+    return [tick + 1 in edges for tick in range(t_in)]
+
+
+class Places:
+    """A store of limited size: `take` gives the cycle in which the next one has room, once the earlier ones have left."""
+
+    def __init__(self, size: int):
+        self._size, self._taken = size, 0
+        self.left: deque[int] = deque()  # when the oldest ones left that somebody may still wait for
+
+    def take(self, cycle: int) -> int:
+        self._taken += 1
+        return max(cycle, self.left.popleft() + 1) if self._taken > self._size else cycle
+
+
+class Queue(Places):
+    """A layer's input: ticks that end no group are dropped at once, other words wait until the layer takes them."""
+
+    def __init__(self, kept: Sequence[bool]):
+        super().__init__(QUEUE_DEPTH)
+        self._kept, self._tick = kept, 0
+
+    def enters(self, closes: bool) -> bool:
+        """Whether the next word goes into the queue; to be asked once for each word."""
+        if not closes:
+            return True
+        keep = self._kept[self._tick]
+        self._tick = (self._tick + 1) % len(self._kept)
+        return keep
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A swept group: the cycle in which its result stands, which group, and whether it is the frame's last tick."""
+
+    done: int
+    group: int
+    closing: bool
+
+
+class Sequencer:
+    """Issues one operation per cycle: events as they come and sweeps where they have a place to go.
+
+    A dense layer replays a step's events for its further groups; a convolution's events have their visits at once.
+    """
+
+    def __init__(self, network: Network, i: int, contents: DenseRom | ConvRom, queue: Queue):
+        layer, stepped = network.layers[i], network.schedule == "time_stepped"
+        self.readout = layer.kind == "readout"
+        self.groups = contents.groups
+        self._queue, self._conv = queue, isinstance(contents, ConvRom)
+        t_in, t_out = (network.t_in(i), layer.T) if stepped else (1, 1)
+        edges = boundaries(t_in, t_out)
+        self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
+        membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
+        fetch = fetch_stages(len(contents.weights)) + multiply_stages(network.in_count(i))
+        gather = 0 if self.readout else gather_stages(contents.lanes)
+        before = 3 if self._conv else 2 if self.groups > 1 else 0  # a convolution's: two of its sequencer, one of its sums
+        self._latency = before + fetch + membrane + gather
+        counted = not stepped and not self.readout and layer.T > 1
+        self.places = Places(1 if self.readout else slots(self.groups, contents.banks, counted))
+
+    def sweeps(self, words: Iterator[Word]) -> Iterator[Sweep]:
+        """All sweeps in their order; whoever takes one says in `places.left` when its place is free again."""
+        return self._visited(words) if self._conv else self._replayed(words)
+
+    def _replayed(self, words: Iterator[Word]) -> Iterator[Sweep]:
+        issue, left, step = -1, -1, 0
+        while (events := self._step(words, issue, left)) is not None:
+            spikes, issue = events
+            for sweep, (repeat, group, closing) in enumerate(self._ticks(step)):
+                if sweep:
+                    issue += 1 + (spikes if not repeat else 0)
+                if not self.readout or (closing and group == self.groups - 1):
+                    issue = self.places.take(issue)
+                if not sweep:
+                    self._queue.left.append(left := issue)
+                yield Sweep(issue + self._latency, group, closing)
+            step = (step + 1) % len(self._repeats)
+
+    def _step(self, words: Iterator[Word], issue: int, left: int) -> tuple[int, int] | None:
+        """Take a step's words as they come: its number of spikes and the first cycle in which it can be swept; None at the end.
+
+        left: when the last word left the queue; one that pooling drops leaves it while the sequencer is busy.
+        """
+        spikes = 0
+        for written, closes, cost in words:
+            left = max(left, written) + 1
+            if not closes and not cost:
+                self._queue.left.append(left)
+                continue
+            issue = left = max(issue + 1, left)
+            if closes:
+                return spikes, issue
+            spikes += 1
+            self._queue.left.append(issue)
+        return None
+
+    def _visited(self, words: Iterator[Word]) -> Iterator[Sweep]:
+        """entered: when the word at hand enters the register behind the tables; free: when the word in it leaves."""
+        entered, free, step = -1, -1, 0
+        for written, closes, cost in words:
+            entered = max(entered + 1, written + 1, free)
+            self._queue.left.append(entered)
+            if not closes:
+                free = entered + cost if cost else free
+                continue
+            issue = entered
+            for _, group, closing in self._ticks(step):
+                issue = self.places.take(issue + 1)
+                yield Sweep(issue + self._latency, group, closing)
+            free, step = issue, (step + 1) % len(self._repeats)
+
+    def _ticks(self, step: int) -> Iterator[tuple[int, int, bool]]:
+        """The sweeps of a step: repeat, group, whether in the frame's last tick."""
+        last_step = step == len(self._repeats) - 1
+        for repeat in range(self._repeats[step]):
+            closing = last_step and repeat == self._repeats[step] - 1
+            for group in range(self.groups):
+                yield repeat, group, closing
+
+
+def counter_stages(network: Network, i: int) -> int:
+    """Stages that a two_phase layer's events pass to get their counts."""
+    T = network.layers[i].T
+    return 0 if network.schedule != "two_phase" or T == 1 else 2 + (T - 1).bit_length()
+
+
+class Serializer:
+    """Sends each swept group's spikes, block by block, then the tick that it closes; one word per cycle."""
+
+    def __init__(self, sequencer: Sequencer, queue: Queue, counter_stages: int):
+        self._sequencer, self._queue, self._stages = sequencer, queue, counter_stages
+        self._stalls: deque[tuple[int, int]] = deque()  # cycles in which the counter's last stage waits: from, until
+
+    def send(self, words: Iterator[Word], groups: Iterator[list[list[int]]]) -> Iterator[Word]:
+        """groups: for each swept group the costs of its events, block by block, silent blocks left out.
+
+        Per block: when the chooser takes it up, when the sender loads it, when its last word is accepted (`leaves`)."""
+        chosen = load = before = leaves = -1  # before: the load before `load`
+        between = 1 if self._stages else 0  # a queue of two, in which a choice reaches the values
+        for sweep in self._sequencer.sweeps(words):
+            last = sweep.group == self._sequencer.groups - 1
+            blocks = next(groups) or [[]]
+            chosen = max(sweep.done, chosen)
+            for k, events in enumerate(blocks):
+                chosen = max(chosen + 1, before + 1 if between else 0)
+                speaks = bool(events) or last
+                before, load = load, max(chosen + between, load + 1, leaves if speaks else 0)
+                if not between:
+                    chosen = load
+                if not speaks:
+                    continue
+                leaves = load
+                ending = [(True, 0)] if last and k == len(blocks) - 1 else []
+                for closes, cost in [*((False, cost) for cost in events), *ending]:
+                    leaves, written = self._accept(leaves + 1, closes)
+                    if written is not None:
+                        yield written, closes, cost
+            self._sequencer.places.left.append(load)
+
+    def _accept(self, cycle: int, closes: bool) -> tuple[int, int | None]:
+        """When the next stage takes a word offered from `cycle` on, and when it enters the queue (None: it is dropped)."""
+        enters = self._queue.enters(closes)
+        if not self._stages:
+            written = self._queue.take(cycle) if enters else None
+            return cycle if written is None else written, written
+        # The counter moves as a whole: a word that waits in its last stage stops all words behind it, and the door.
+        for begin, end in self._stalls:
+            if begin <= cycle < end:
+                cycle = end
+        while self._stalls and self._stalls[0][1] <= cycle:
+            self._stalls.popleft()
+        coming = sum(end - begin for begin, end in self._stalls)
+        arrives = cycle + self._stages + coming
+        written = self._queue.take(arrives) if enters else arrives
+        if written > arrives:
+            self._stalls.append((arrives, written))
+        return cycle, written if enters else None
+
+
