@@ -36,7 +36,7 @@ def reached(side: Axis, reach: Reach) -> dict[int, int | None]:
         for bank, (word, on) in enumerate(zip(reach.words, reach.enabled, strict=True)):
             position = (word + visit) * side.banks + bank
             if on:
-                assert 0 <= phase and position not in found, "each position once"
+                assert phase >= 0 and position not in found, "each position once"
                 found[position] = side.taps[phase][bank]
     return found
 
