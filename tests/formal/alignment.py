@@ -1,0 +1,150 @@
+"""Temporal alignment for all pairs of T up to MOST: ticks that the aligner drops, currents that the sequencer holds.
+
+In two halves. The circuits follow their tables, whatever stands in them: the tables are free constants of the proof. And for each
+pair the table that the generator makes is the closed form, which is checked one by one (`wrong_tables`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from amaranth.hdl import Array, Module, Mux, Signal, Value
+
+import hw.aligner
+import hw.sequencer
+from hw.aligner import Aligner
+from hw.events import Event
+from hw.sequencer import Sequencer
+from sw import rom
+from sw.network import Input, Layer, Network
+
+from .bench import Bench, implies
+from .sby import Proof
+
+MOST = 32  # of T, on both sides
+EVENT = Event(2, 3)
+CREDITS = 2
+
+
+def drops(bench_of: Callable[[Any], Bench], T: int) -> None:
+    """Every word passes unchanged in its cycle, but ticks that end no group; these wait for nobody. Any table, T source ticks."""
+    keep, plain = Signal(T), hw.aligner.Const
+    with mock.patch.object(hw.aligner, "Const", lambda value, width: value if isinstance(value, Value) else plain(value, width)):
+        bench = bench_of(Aligner(EVENT, list(keep)))
+    bench.m.d.comb += keep.eq(bench.constant(T, "table"))
+    i, o = bench.dut.i, bench.dut.o
+    closes, tick = i.payload.tick | i.payload.end, Signal(range(T))
+    last = tick == T - 1
+    with bench.m.If(i.valid & i.ready & closes):
+        bench.m.d.sync += tick.eq(Mux(last, 0, tick + 1))
+    bench.receives(i, "i")
+    bench.assume(implies(i.valid & closes, (i.payload.end == last) & (i.payload.tick == ~last)))
+    dropped = closes & ~last & ~keep.bit_select(tick, 1)
+
+    bench.sends(o, "o")
+    bench.claim(o.valid == (i.valid & ~dropped))
+    bench.claim(implies(i.valid, i.ready == (o.ready | dropped)))
+    bench.claim(implies(o.valid, o.payload == i.payload))
+    bench.reach(o.valid & o.payload.end & (keep == 0b101))
+    bench.invariant((bench.inner("tick") == tick) & (tick < T))
+
+
+def holds(bench_of: Callable[[Any], Bench], T: int) -> None:
+    """Each of T source ticks is swept as often as its table says, first with its events' sum, then held; no cycle is lost, what comes
+    meanwhile waits, and no more results are under way than there are places for them."""
+    places = [Signal(range(MOST), name=f"further_{k}") for k in range(T)]
+    repeats = [MOST, *[2] * (T - 1)]  # numbers that stand for the free ones, and that make registers wide enough
+    with _entries(hw.sequencer, [r - 1 for r in repeats], places):
+        bench = bench_of(Sequencer(EVENT, groups=1, capacity=2, repeats=repeats, phases=range(MOST), credits=CREDITS))
+    m, dut, op = bench.m, bench.dut, bench.dut.op
+    m.d.comb += [place.eq(bench.constant(range(MOST), "table")) for place in places]
+    i, waiting = dut.i, Signal(range(CREDITS + 2))
+    step, swept, tick = Signal(range(T)), Signal(range(MOST)), Signal(range(MOST))
+    closes, first, last, free = i.payload.tick | i.payload.end, swept == 0, step == T - 1, waiting != CREDITS
+    further = Array(places)[step]
+    done = swept == further
+    with m.If(op.sweep):
+        m.d.sync += [swept.eq(Mux(done, 0, swept + 1)), tick.eq(Mux(done & last, 0, tick + 1))]
+        with m.If(done):
+            m.d.sync += step.eq(Mux(last, 0, step + 1))
+    m.d.sync += waiting.eq(waiting + op.sweep - dut.returned)
+    bench.receives(i, "i")
+    bench.assume(implies(i.valid & closes, (i.payload.end == last) & (i.payload.tick == ~last)))
+    bench.assume(implies(dut.returned, waiting != 0))
+
+    bench.claim(waiting <= CREDITS)
+    bench.claim(op.sweep == (free & (~first | (i.valid & closes))))
+    bench.claim(i.ready == (first & (~closes | free)))
+    bench.claim(op.integrate == (i.valid & i.ready & ~closes))
+    bench.claim(implies(op.integrate, (op.row == i.payload.address) & (op.count == i.payload.count)))
+    bench.claim(implies(op.sweep, (op.held == ~first) & (op.closing == (done & last)) & (op.table == tick)))
+    bench.reach(op.sweep & op.closing & op.held & (tick == 4))
+
+    bench.invariant((step < T) & (swept <= further) & (bench.inner("step") == step) & (bench.inner("tick") == tick) & (bench.inner("group") == 0))
+    bench.invariant((bench.inner("fsm_state") == ~first) & (bench.inner("free") + waiting == CREDITS))
+    bench.invariant(first | ((bench.inner("left") == further - swept) & (bench.inner("was_ended") == last)))
+
+
+def _entries(room: Any, values: list[int], places: list[Signal]) -> Any:
+    """Give the room's `_entry` free constants for the table that holds `values`."""
+    plain = room._entry
+
+    def entry(index: Value, table: Sequence[int]) -> Value:
+        return Array(places)[index] if list(table) == values else plain(index, table)
+
+    return mock.patch.object(room, "_entry", entry)
+
+
+def side_by_side(claims: Any, lengths: Sequence[int]) -> Module:
+    """Tables of all these lengths in one proof."""
+    m = Module()
+    for T in lengths:
+        claims(lambda dut: Bench(dut, m), T)
+    return m
+
+
+def closed_form(f: int, m: int) -> list[bool]:
+    """Which of m ticks end one of f groups: those at B_i = floor((2*i*m + f - 1) / (2*f)), without a quotient or a product.
+
+    B_i is i*m/f rounded, halves down. So tick b (from 1) ends a group where a multiple of 2*m lies in (2*b*f - f, 2*b*f + f]: where a
+    phase that starts at f and grows by 2*f in each tick passes 2*m.
+    """
+    phase, ends = f, []
+    for _ in range(m):
+        phase += 2 * f
+        ends.append(phase >= 2 * m)
+        phase %= 2 * m
+    return ends
+
+
+def wrong_tables() -> list[str]:
+    """Pairs whose tables are not the closed form."""
+    wrong = []
+    for t_in in range(1, MOST + 1):
+        for t_out in range(1, MOST + 1):
+            made, ends = _contents(t_in, t_out), closed_form(min(t_in, t_out), max(t_in, t_out))
+            held = [n == r - 1 for r in made.repeats for n in range(r)]
+            dropped = list(made.kept_ticks)
+            expected = (ends, [True] * t_out) if t_in >= t_out else ([True] * t_in, ends)
+            if (dropped, held) != expected:
+                wrong.append(f"{t_in} to {t_out} ticks: source ticks {dropped}, destination ticks {held}, not {expected}")
+    return wrong
+
+
+def _contents(t_in: int, t_out: int) -> Any:
+    """What the generator makes for a layer of one neuron."""
+    one = np.ones(1, np.int64)
+    layer = Layer("out", "readout", one[None], one, None, 2, T=t_out, v_init="zero", bias_mode="per_tick")
+    return rom.dense(Network("pair", "time_stepped", Input((1,), t_in, 1), (layer,)), 0, 1)
+
+
+PROOFS = [
+    Proof("aligner", lambda: side_by_side(drops, range(1, MOST + 1))),
+    Proof("held-1-22", lambda: side_by_side(holds, range(1, 23))),
+    Proof("held-23-32", lambda: side_by_side(holds, range(23, MOST + 1))),
+    Proof("aligner-reaches", lambda: side_by_side(drops, [5]), "cover", 12),
+    Proof("held-reaches", lambda: side_by_side(holds, [3]), "cover", 12),
+]

@@ -1,0 +1,62 @@
+"""hw.guard in every run: whatever comes in, legal frames go out; what is legal passes unchanged in its cycle, all else is reported."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+
+from hw.events import Event
+from hw.guard import Guard
+
+from .bench import Bench, implies
+from .sby import Proof
+
+
+def guard(neurons: int, most: int, T: int) -> Module:
+    event = Event(neurons, most)
+    bench = Bench(Guard(event, T))
+    m, i, o = bench.m, bench.dut.i, bench.dut.o
+    word, out = i.payload, o.payload
+    bench.receives(i, "i")
+    moves = o.valid & o.ready
+    step, empty, highest = Signal(range(T)), Signal(init=1), Signal.like(out.address)  # of what went out
+    tick_closed, reported = Signal(), Signal()
+    closes, final = word.tick | word.end, step == T - 1
+    late = word.end & tick_closed
+    with m.If(moves):
+        m.d.sync += [empty.eq(out.tick | out.end), highest.eq(out.address)]
+        with m.If(out.tick | out.end):
+            m.d.sync += step.eq(Mux(final, 0, step + 1))
+    with m.If(moves | (i.valid & late)):  # dropped spikes do not count
+        m.d.sync += tick_closed.eq(o.valid & out.end & ~word.end)
+
+    bench.sends(o, "o")
+    spike = (word.address < neurons) & (empty | (word.address > highest))
+    if most > 1:
+        spike &= (word.count >= 1) & (word.count <= most)
+    with m.If(o.valid):  # a legal frame
+        bench.claim(~(out.tick & out.end) & implies(out.end, final) & implies(out.tick, ~final))
+        bench.claim(i.valid & implies(~out.tick & ~out.end, spike & (out == word)))
+        bench.claim(implies(out.tick | out.end, closes))
+    with m.If(i.valid):  # all that can pass does, without a delay; an early end waits for the ticks that lack
+        bench.claim(o.valid == Mux(closes, ~late, spike))
+        bench.claim(i.ready == Mux(o.valid, o.ready & implies(word.end, final), 1))
+        bench.claim(implies(o.valid & closes & ~final, out.tick) & implies(o.valid & closes & final, out.end))
+    fault = i.valid & (~o.valid | (o.ready & (word.end != out.end)))
+    m.d.sync += reported.eq(reported | fault)
+    bench.claim(bench.dut.error == reported)
+    bench.reach(moves & out.end & ~word.end & reported)
+
+    bench.invariant((bench.inner("overrun") == tick_closed) & (bench.inner("first") == empty) & (step < T))
+    bench.invariant(implies(~empty, bench.inner("before") == highest))
+    if T > 1:
+        bench.invariant(bench.inner("left") == T - 1 - step)
+    return m
+
+
+PROOFS = [
+    *(
+        Proof(f"guard-{neurons}-{most}-{T}", lambda shape=(neurons, most, T): guard(*shape))
+        for neurons, most, T in [(1, 1, 1), (5, 3, 1), (8, 1, 3), (5, 6, 4)]
+    ),
+    Proof("guard-reaches", lambda: guard(5, 3, 2), "cover", 12),
+]
