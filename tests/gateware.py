@@ -66,9 +66,15 @@ def bits(shape: data.Layout, word: Word) -> int:
 
 
 def fields(shape: data.Layout, raw: int) -> Word:
-    """The word that a number on the wires means; arrays as lists."""
-    word: Any = shape.from_bits(raw)
-    return {name: value if isinstance(value := word[name], int) else list(value) for name in dict(shape)}
+    """The word that a number on the wires means; arrays as lists, structures as words."""
+    return {name: _plain(shape.from_bits(raw)[name]) for name in dict(shape)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, int):
+        return value
+    layout = value.shape()
+    return {n: _plain(value[n]) for n in dict(layout)} if isinstance(layout, data.StructLayout) else [_plain(v) for v in value]
 
 
 class Watch:
@@ -310,7 +316,9 @@ def _trace(network: Network, bench: _Bench) -> Trace:
     counts, spikes = {}, {}
     for k, layer in enumerate(network.hidden):
         ticks = layer.T if stepped else 1
-        found = _frames([word for _, word in bench.taps[k]], ticks, wire(network, k + 1), 1 if stepped else layer.T)
+        words = [word for _, word in bench.taps[k]]
+        reacts = network.schedule == "event_driven"
+        found = (_reactions if reacts else _frames)(words, ticks, wire(network, k + 1), 1 if stepped else layer.T)
         assert len(found) == size, f"tap {k}: {len(found)} frames, but {size} answers"
         spikes[layer.name], counts[layer.name] = found, found.sum(axis=1)
     width = len(bench.top.o_logits) // classes
@@ -322,7 +330,7 @@ def _trace(network: Network, bench: _Bench) -> Trace:
         np.array([answer for answer, _ in bench.answers]),
         logits,
         counts,
-        np.stack([(s > 0).sum(axis=(1, 2)) for s in spikes.values()], axis=1) if spikes else None,
+        _events(network, spikes) if spikes else None,
         spikes=spikes if stepped else None,
         logits_t=sums if stepped else None,
     )
@@ -347,6 +355,32 @@ def _frames(words: Sequence[Word], T: int, source: Map, most: int) -> np.ndarray
         steps, before = ([] if word["end"] else steps) + [np.zeros(neurons, np.int64)], -1
     assert len(steps) == 1 and not steps[0].any(), "words behind the last frame"
     return np.array(frames).reshape(-1, T, neurons)
+
+
+def _events(network: Network, spikes: dict[str, np.ndarray]) -> np.ndarray | None:
+    """Events that each layer sent; how many a signed layer sends hangs on the order in which its input came."""
+    if network.schedule != "event_driven":
+        return np.stack([(s > 0).sum(axis=(1, 2)) for s in spikes.values()], axis=1)
+    if any(layer.neuron == "signed" for layer in network.hidden):
+        return None
+    return np.stack([s.sum(axis=(1, 2)) for s in spikes.values()], axis=1)
+
+
+def _reactions(words: Sequence[Word], T: int, source: Map, most: int) -> np.ndarray:
+    """An event-driven tap's words as net counts (B, 1, N), which at no moment leave 0..most."""
+    numbers = {int(place): n for n, place in enumerate(source.addresses())}
+    frames, now = [], np.zeros(source.neurons, np.int64)
+    for word in words:
+        if word["end"]:
+            frames.append(now[None].copy())
+            now[:] = 0
+            continue
+        assert not word["tick"] and word["address"] in numbers, word
+        n = numbers[word["address"]]
+        now[n] += -1 if word.get("negative") else word.get("count", 1)
+        assert 0 <= now[n] <= most, f"neuron {n} has {now[n]}"
+    assert not now.any(), "words behind the last frame"
+    return np.array(frames).reshape(-1, T, source.neurons)
 
 
 def _unpack(packed: int, count: int, width: int) -> list[int]:
