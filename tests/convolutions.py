@@ -1,0 +1,77 @@
+"""Convolutions for tests: small networks of one, and what an event at some place is to become on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sw.network import Input, Layer, Network
+from sw.rom_conv import ConvRom, conv, parallel_banks
+
+Word = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A convolution's extents; map: (channels, height, width) before pooling."""
+
+    map: tuple[int, int, int]
+    channels: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    pool: int = 1
+    max_count: int = 1
+
+    def network(self, schedule: str = "two_phase", T: tuple[int, int] = (1, 1), t_in: int = 1, **fields: Any) -> Network:
+        """This convolution, with random weights, and a readout of three classes; `fields` of the convolution."""
+        rng = np.random.default_rng(1)
+        weight = rng.integers(-8, 8, (self.channels, self.map[0], self.kernel, self.kernel))
+        bias, threshold = rng.integers(-5, 9, self.channels), rng.integers(1, 20, self.channels)
+        own = {"stride": self.stride, "padding": self.padding, "pool": self.pool, "T": T[0], "bias_mode": "once"}
+        first = Layer("conv", "conv2d", weight, bias, threshold, 4, **(own | fields))
+        rows, columns = ((n // self.pool + 2 * self.padding - self.kernel) // self.stride + 1 for n in self.map[1:])
+        last = rng.integers(-8, 8, (3, self.channels * rows * columns))
+        out = Layer("out", "readout", last, np.zeros(3, np.int64), weight_bits=4, T=T[1], bias_mode="once")
+        return Network("conv", schedule, Input(self.map, t_in, self.max_count), (first, out))
+
+    def contents(self, channel_lanes: int = 1, parallel: bool = True, network: Network | None = None) -> ConvRom:
+        network = network or self.network()
+        return conv(network, 0, channel_lanes, parallel_banks(network, 0) if parallel else 1)
+
+
+# Kernels of 1, 2, 3, 5; strides; paddings up to the kernel; blocks that leave rows over; maps of one row; channels in groups.
+SHAPES = [
+    Shape((2, 5, 4), 3, 3, padding=1),
+    Shape((1, 7, 6), 4, 5, stride=2, padding=2, max_count=3),
+    Shape((3, 4, 4), 2, 1),
+    Shape((1, 9, 7), 2, 2, stride=2, padding=1, pool=2, max_count=15),
+    Shape((2, 10, 11), 3, 3, stride=2, padding=1, pool=3),
+    Shape((1, 5, 6), 2, 1, stride=2),
+    Shape((1, 1, 6), 3, 1, padding=1, max_count=200),
+    Shape((1, 5, 5), 2, 5, padding=4),
+]
+
+
+def located(contents: ConvRom, channel: int, y: int, x: int, max_count: int, count: int) -> Word:
+    """What an event at a place becomes: every dimension's reach, in steps of the state's and the weights' addresses."""
+    groups, columns, rows = contents.channel_groups, contents.columns, contents.rows
+
+    def side(reach: Any, most: int, word_step: int, weight_step: int) -> Word:
+        found = {
+            "words": [word * word_step for word in reach.words],
+            "enabled": sum(on << bank for bank, on in enumerate(reach.enabled)),
+            "weight": reach.phase * weight_step,
+        }
+        return found | ({"visits": reach.visits} if most > 1 else {})
+
+    most = [max(reach.visits for reach in axis.reaches) for axis in (rows, columns)]
+    return {
+        "closes": 0,
+        "end": 0,
+        "y": side(rows.reaches[y], most[0], columns.words * groups, columns.phases * groups),
+        "x": side(columns.reaches[x], most[1], groups, groups),
+        "weight": channel * rows.phases * columns.phases * groups,
+    } | ({"count": count} if max_count > 1 else {})
