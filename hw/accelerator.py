@@ -10,38 +10,37 @@ from amaranth.lib.wiring import In, Out
 
 from hw.aligner import Aligner
 from hw.events import Event, Queue
+from hw.event_layer import EventLayer
 from hw.guard import Guard, Status
 from hw.layer import DenseReadout, SpikingLayer
 from hw.memory import Rom
 from hw.names import stems
 from sw.architecture import QUEUE_DEPTH
-from sw.network import Network
-from sw.rom_conv import Lanes, lay_out, parallel_banks
+from sw.network import Layer, Network
+from sw.rom import Contents
+from sw.rom_event import EventRom
+from sw.rom_layers import Lanes, lay_out
 from sw.wire import wire
 
 
 def check_buildable(network: Network) -> None:
     """Raise ValueError, naming the layer and the reason, where the gateware cannot build `network`."""
-    if network.schedule not in ("two_phase", "time_stepped"):
-        raise ValueError(f"{network.name}: the gateware builds two_phase and time_stepped networks, not {network.schedule}")
     if network.exit is not None:
         raise ValueError(
             f"{network.name}: the gateware has no early exit, but exit is {network.exit['kind']!r}; save the network with exit null"
         )
-    if network.schedule == "two_phase" and network.input.T != 1:
-        raise ValueError(f"{network.name}: a two_phase input has one source tick, not {network.input.T}")
+    if network.schedule != "time_stepped" and network.input.T != 1:
+        raise ValueError(f"{network.name}: a {network.schedule} input has one source tick, not {network.input.T}")
 
 
-def default_lanes(network: Network) -> list[Lanes]:
-    """Lanes of each layer where the user names none: as many as neurons, at most 64; in a convolution all banks, at most 144."""
-    lanes: list[Lanes] = []
-    for i, layer in enumerate(network.layers):
-        if layer.kind == "conv2d":
-            banks = parallel_banks(network, i)
-            lanes.append((min(max(1, 144 // banks), len(layer.weight)), banks))
-        else:
-            lanes.append(min(64, network.n_out(i)))
-    return lanes
+def _build(
+    rom: type[Rom], name: str, event: Event, layer: Layer, contents: Contents
+) -> "SpikingLayer | EventLayer | DenseReadout":
+    if layer.kind == "readout":
+        return DenseReadout(rom, name, event, layer, contents)
+    if isinstance(contents, EventRom):
+        return EventLayer(rom, name, event, contents)
+    return SpikingLayer(rom, name, event, layer, contents)
 
 
 def _whole(network: Network, i: int, lanes: Any) -> Lanes:
@@ -57,7 +56,7 @@ class Accelerator(wiring.Component):
 
     Parameters
     ----------
-    network : Network           two_phase or time_stepped
+    network : Network           of any schedule, without an exit
     lanes : Sequence[Lanes]     for each layer, neurons served per cycle, 1..N_out; in a convolution channels, or (channels, banks)
     rom : type[Rom]             how memories are built
 
@@ -79,11 +78,10 @@ class Accelerator(wiring.Component):
         self.contents = [lay_out(network, i, n) for i, n in enumerate(lanes)]
         event = self.input = Event(wire(network, 0), network.input.max_count)
         self.events: list[Event] = []  # of each layer's input
-        self._layers: list[SpikingLayer | DenseReadout] = []
+        self._layers: list[SpikingLayer | EventLayer | DenseReadout] = []
         for name, layer, contents in zip(self.stems, network.layers, self.contents, strict=True):
             self.events.append(event)
-            kind = DenseReadout if layer.kind == "readout" else SpikingLayer
-            self._layers.append(kind(rom, name, event, layer, contents))
+            self._layers.append(_build(rom, name, event, layer, contents))
             event = self._layers[-1].o.payload.shape()
         hidden, readout = self._layers[:-1], self._layers[-1]
         taps = {f"tap{k}": Out(layer.o.payload.shape()) for k, layer in enumerate(hidden)}
@@ -104,7 +102,7 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.guard = guard = Guard(self.input, self.network.input.T)
-        cleared = Cat(layer.cleared for layer in self._layers if isinstance(layer, SpikingLayer)).all()
+        cleared = Cat(layer.cleared for layer in self._layers[:-1]).all()
         m.d.comb += [
             guard.i.payload.eq(self.i.payload),
             guard.i.valid.eq(self.i.valid & cleared),

@@ -74,8 +74,8 @@ class Banks(wiring.Component):
 
 
 def spread(value: Value, width: int) -> Value:
-    """`value` with zeros above it, `width` bits in all."""
-    return Cat(value, Const(0, width - len(value))) if len(value) < width else value
+    """The lowest `width` bits of `value`, with zeros above where it has fewer."""
+    return Cat(value, Const(0, width - len(value))) if len(value) < width else value[:width]
 
 
 def select(one_hot: Value, fields: Value, width: int) -> Value:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,9 +66,11 @@ class Charge(wiring.Component):
         fetched = delay(m, self.op, self._fetch - 1, "fetched")
         op = delay(m, fetched, 1, "op")
         word = delay(m, weight.data, self._fetch - 2, "travelled", reset_less=True)
-        rows = [Signal(signed(self._weight_bits), name=f"weight_{k}") for k in range(self._lanes)]
+        bits = self._weight_bits + self._op.signed
+        rows = [Signal(signed(bits), name=f"weight_{k}") for k in range(self._lanes)]
         for k, row in enumerate(rows):
-            m.d.sync += row.eq(word.word_select(k, self._weight_bits))
+            weight_k = word.word_select(k, self._weight_bits).as_signed()
+            m.d.sync += row.eq(Mux(fetched.negative, -weight_k, weight_k) if self._op.signed else weight_k)
         with m.If(~fetched.integrate):
             m.d.sync += [row.eq(0) for row in rows]  # a synchronous reset: nothing to add
 

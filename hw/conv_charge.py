@@ -69,9 +69,9 @@ class ConvCharge(wiring.Component):
         m.d.comb += weight.address.eq(self.op.row)
         word = delay(m, weight.data, self._fetch - 1, "travelled", reset_less=True)
         weights: list[Value] = [word.word_select(k, bits).as_signed() for k in range(contents.lanes)]
-        if not self._op.count_bits:
+        if "count" not in self._op.amount:
             return weights
-        return times_count(m, weights, delay(m, self.op.count, self._fetch, "count"), self._op.count_bits)
+        return times_count(m, weights, delay(m, self.op.count, self._fetch, "count"), self._op.amount["count"])
 
     def _start(self, m: Module, op: data.View) -> Value:
         """What the sums behind a sweep begin with, in the next cycle."""

@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import bits_for
+from hw.events import Event, bits_for
 from hw.locate import Located, Side
 from hw.ticks import Credits, Ticks
 from sw.rom_conv import ConvRom
@@ -13,7 +13,7 @@ from sw.rom_conv import ConvRom
 class ConvOp(data.StructLayout):
     """One operation on one word of each bank; nothing is asked where none of `integrate`, `sweep`, `clear` is set.
 
-    integrate, count       : add the weights at `row` (times `count`, absent where always 1) in the banks that are `enabled`
+    integrate, amount      : add the weights at `row`, as often as the fields of `Event.amount` say, in the banks that are `enabled`
     sweep, clear           : the word is finished, or to be cleared after a reset; the next sum begins in it
     address                : the word, for each bank
     held, closing          : as of the dense `Op`
@@ -22,18 +22,17 @@ class ConvOp(data.StructLayout):
     bottom, right          : the word is the banks' last one in its column, row: banks beyond the map's edge have no neuron in it
     """
 
-    def __init__(self, contents: ConvRom, max_count: int):
+    def __init__(self, contents: ConvRom, event: Event):
         groups, rows = contents.groups, contents.channel_groups
         tables = (max(contents.phases) + 1) * rows
-        self.max_count, self.count_bits = max_count, bits_for(max_count) if max_count > 1 else 0
-        count = {"count": self.count_bits} if self.count_bits else {}
+        self.amount, self.max_count, self.signed = event.amount, event.max_count, event.signed
         super().__init__(
             {
                 "integrate": 1,
                 "sweep": 1,
                 "clear": 1,
                 "row": bits_for(len(contents.weights) - 1),
-                **count,
+                **self.amount,
                 "address": data.ArrayLayout(bits_for(groups - 1), contents.banks),
                 "enabled": contents.banks,
                 "held": 1,
@@ -56,9 +55,10 @@ class ConvSequencer(wiring.Component):
     its result has a place to go (`credits`, given back by `returned`). After a reset all words are cleared; `cleared` says so.
     """
 
-    def __init__(self, located: Located, contents: ConvRom, max_count: int, credits: int):
+    def __init__(self, located: Located, contents: ConvRom, event: Event, credits: int):
         self._located, self._contents, self._credits = located, contents, credits
-        self._shape = ConvOp(contents, max_count)
+        self._done: dict[str, Value] = {}  # visits that the event at hand has behind it, in each dimension that takes several
+        self._shape = ConvOp(contents, event)
         super().__init__(
             {"i": In(stream.Signature(located)), "op": Out(self._shape), "returned": In(1), "cleared": Out(1)}
         )
@@ -78,7 +78,7 @@ class ConvSequencer(wiring.Component):
             clear.eq(~self.cleared),
             integrate.eq(self.cleared & self.i.valid & ~word.closes),
             sweep.eq(self.cleared & self.i.valid & word.closes & credits.free),
-            leaves.eq(Mux(word.closes, sweep & last_group & (further == 0), last_visit & (channels == rows - 1))),
+            leaves.eq(Mux(word.closes, sweep & last_group & (further == 0), last_visit)),
             self.i.ready.eq(self.cleared & leaves),
             credits.take.eq(sweep),
             credits.returned.eq(self.returned),
@@ -105,8 +105,7 @@ class ConvSequencer(wiring.Component):
             op.bottom.eq(bottom),
             op.right.eq(right),
         ]
-        if self._shape.count_bits:
-            m.d.sync += op.count.eq(word.count)
+        m.d.sync += [op[field].eq(word[field]) for field in self._shape.amount]
         self._place(m, op, integrate, group, channels)
         return m
 
@@ -125,26 +124,32 @@ class ConvSequencer(wiring.Component):
                     m.d.sync += row.eq(Mux(bottom, 0, row + 1))
         return group, bottom, right
 
-    def _visit(self, m: Module, integrate: Value, channels: Signal) -> Value:
-        """Go on to the next group of channels, then to the next position; say whether the position at hand is the last one."""
-        word, located, last_channels = self.i.payload, self._located, channels == self._contents.channel_groups - 1
-        with m.If(integrate):
-            m.d.sync += channels.eq(Mux(last_channels, 0, channels + 1))
+    def _visit(self, m: Module, step: Value, channels: Signal, *, channels_last: bool = False) -> Value:
+        """Go on to the next group of channels and the next position that the event reaches; say whether this is the last one.
+
+        channels_last: all positions of a group of channels before the next group.
+        """
+        final = channels == self._contents.channel_groups - 1
+        levels = [(final, [channels.eq(Mux(final, 0, channels + 1))])]
         self._offsets: dict[str, tuple[Value, Value]] = {}
-        last: Value = Const(1)
-        for name, side in (("x", located.x), ("y", located.y)):
+        for name, side in (("x", self._located.x), ("y", self._located.y)):
             if side.most_visits == 1:
                 self._offsets[name] = Const(0), Const(0)
                 continue
-            done, words, weights = Signal(range(side.most_visits)), *self._steps(side, name)
-            final = done == word[name].visits - 1
-            with m.If(integrate & last_channels & last):
-                m.d.sync += [
-                    done.eq(Mux(final, 0, done + 1)),
-                    words.eq(Mux(final, 0, words + side.word_step)),
-                    weights.eq(Mux(final, 0, weights + side.weight_step * side.axis.stride)),
-                ]
+            done, words, weights = Signal(range(side.most_visits), name=f"{name}_done"), *self._steps(side, name)
+            final = done == self.i.payload[name].visits - 1
+            ahead = [
+                done.eq(Mux(final, 0, done + 1)),
+                words.eq(Mux(final, 0, words + side.word_step)),
+                weights.eq(Mux(final, 0, weights + side.weight_step * side.axis.stride)),
+            ]
+            levels.append((final, ahead))
             self._offsets[name] = words, weights
+            self._done[name] = done
+        last: Value = Const(1)
+        for final, ahead in levels[1:] + levels[:1] if channels_last else levels:
+            with m.If(step & last):
+                m.d.sync += ahead
             last = last & final
         return last
 

@@ -22,13 +22,19 @@ class Event(data.StructLayout):
     ----------
     source : Map      neurons on the sending side, which `address` names as `sw.wire.Map` says (a number of them: plain numbers)
     max_count : int   most spikes one word stands for; the field `count` is absent where that is 1
+    signed : bool     whether a spike can take one back; the field `negative` is absent where it cannot
     """
 
-    def __init__(self, source: Map | int, max_count: int):
+    def __init__(self, source: Map | int, max_count: int, signed: bool = False):
         self.source = source if isinstance(source, Map) else Map((source, 1, 1))
-        self.neurons, self.max_count = self.source.neurons, max_count
-        count = {"count": bits_for(max_count)} if max_count > 1 else {}
-        super().__init__({"address": bits_for(self.source.places - 1), **count, "tick": 1, "end": 1})
+        self.neurons, self.max_count, self.signed = self.source.neurons, max_count, signed
+        super().__init__({"address": bits_for(self.source.places - 1), **self.amount, "tick": 1, "end": 1})
+
+    @property
+    def amount(self) -> dict[str, int]:
+        """The fields that say how many spikes a word stands for, with their bits."""
+        count = {"count": bits_for(self.max_count)} if self.max_count > 1 else {}
+        return count | ({"negative": 1} if self.signed else {})
 
     def names(self, address: Value) -> Value:
         """Whether `address` names a neuron."""

@@ -10,13 +10,13 @@ from typing import Any
 
 from amaranth.back import verilog
 
-from hw.accelerator import default_lanes
 from hw.memory import padded, rom_module, rom_verilog, stem_of
 from hw.names import identifier
 from hw.top import Top
 from sw.network import Network
 from sw.rom import DenseRom, hex_lines
-from sw.rom_conv import ConvRom, Lanes
+from sw.rom_conv import ConvRom
+from sw.rom_layers import Lanes, default_lanes
 from sw.widths import bounds
 from sw.wire import wire
 

@@ -87,7 +87,7 @@ class Swept(wiring.Component):
         contents = self._contents
         assert isinstance(contents, ConvRom)
         self.front = locate = Locate(event, contents)
-        self.sequencer = ConvSequencer(locate.o.payload.shape(), contents, event.max_count, self._credits)
+        self.sequencer = ConvSequencer(locate.o.payload.shape(), contents, event, self._credits)
         self.charge = ConvCharge(rom, name, self.sequencer.op.shape(), contents)
 
     @property

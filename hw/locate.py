@@ -1,6 +1,7 @@
 """Finds what an event reaches in a convolution: its row, column and channel each look up a small table."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from amaranth.hdl import Array, Const, Module, Value
 from amaranth.lib import data, stream, wiring
@@ -8,24 +9,28 @@ from amaranth.lib.wiring import In, Out
 
 from hw.events import Event, bits_for
 from sw.rom_conv import Axis, ConvRom
+from sw.rom_event import EventRom
 
 
 class Side(data.StructLayout):
     """What an event reaches in one dimension, in steps of the state's and the weights' addresses.
 
     words, enabled: for each bank the state word of its position, and whether there is one; weight: row of its weights;
-    visits: operations that it takes (absent where always one)
+    visits: operations that it takes (absent where always one); places: the positions (absent where nobody asks)
     """
 
-    def __init__(self, axis: Axis, word_step: int, weight_step: int):
+    def __init__(self, axis: Axis, word_step: int, weight_step: int, placed: bool):
         self.most_visits = max(reach.visits for reach in axis.reaches)
+        self.place_bits = bits_for(axis.words * axis.banks - 1)
         visits = {"visits": bits_for(self.most_visits)} if self.most_visits > 1 else {}
+        places = {"places": data.ArrayLayout(self.place_bits, axis.banks)} if placed else {}
         super().__init__(
             {
                 "words": data.ArrayLayout(bits_for((axis.words - 1) * word_step), axis.banks),
                 "enabled": axis.banks,
                 "weight": bits_for((axis.phases - 1) * weight_step),
                 **visits,
+                **places,
             }
         )
         self.axis, self.word_step, self.weight_step = axis, word_step, weight_step
@@ -34,13 +39,15 @@ class Side(data.StructLayout):
         """The table: one row for each coordinate."""
         rows = []
         for reach in self.axis.reaches:
-            word = {
+            word: dict[str, Any] = {
                 "words": [n * self.word_step for n in reach.words],
                 "enabled": sum(on << bank for bank, on in enumerate(reach.enabled)),
                 "weight": reach.phase * self.weight_step,
             }
             if self.most_visits > 1:
                 word["visits"] = reach.visits
+            if "places" in self.members:
+                word["places"] = [n * self.axis.banks + bank for bank, n in enumerate(reach.words)]
             rows.append(self.const(word).as_bits())
         return rows
 
@@ -49,14 +56,13 @@ class Located(data.StructLayout):
     """An event, or the word that closes a step (`closes`, and `end` for the frame's last), with what it reaches."""
 
     def __init__(self, event: Event, contents: ConvRom):
-        groups, columns = contents.channel_groups, contents.columns
-        self.y = Side(contents.rows, columns.words * groups, columns.phases * groups)
-        self.x = Side(columns, groups, groups)
+        groups, columns, placed = contents.channel_groups, contents.columns, isinstance(contents, EventRom)
+        self.y = Side(contents.rows, columns.words * groups, columns.phases * groups, placed)
+        self.x = Side(columns, groups, groups, placed)
         self.channel_step = contents.rows.phases * columns.phases * groups
         channels = contents.source.shape[0]
-        count = {"count": bits_for(event.max_count)} if event.max_count > 1 else {}
         weight = bits_for((channels - 1) * self.channel_step)
-        super().__init__({"closes": 1, "end": 1, **count, "y": self.y, "x": self.x, "weight": weight})
+        super().__init__({"closes": 1, "end": 1, **event.amount, "y": self.y, "x": self.x, "weight": weight})
 
 
 class Locate(wiring.Component):
@@ -90,9 +96,8 @@ class Locate(wiring.Component):
                 found.y.eq(y),
                 found.x.eq(x),
                 found.weight.eq(_look_up(channels, channel, located["weight"].width)),
+                *(found[field].eq(word[field]) for field in self._event.amount),
             ]
-            if self._event.max_count > 1:
-                m.d.sync += found.count.eq(word.count)
         return m
 
 

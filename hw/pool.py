@@ -19,7 +19,7 @@ class Pool(wiring.Component):
     def __init__(self, event: Event, pool: int):
         channels, rows, columns = event.source.shape
         self._event, self._pool = event, pool
-        pooled = Event(Map((channels, rows // pool, columns // pool)), event.max_count)
+        pooled = Event(Map((channels, rows // pool, columns // pool)), event.max_count, event.signed)
         super().__init__({"i": In(stream.Signature(event)), "o": Out(stream.Signature(pooled))})
 
     def elaborate(self, platform: object) -> Module:

@@ -19,22 +19,22 @@ from hw.replay import Replay
 class Op(data.StructLayout):
     """One operation on one group of neurons; nothing is asked where neither `integrate` nor `sweep` is set.
 
-    row, count : weight row of the event and how many spikes it stands for (`count` absent where always 1)
+    row, count, negative : weight row of the event, and how many spikes it stands for, as of `Event`
     held       : sweep with the current of the sweep before
     group, table, closing : which group, its row in the neuron tables (bias phase and group), and its last sweep of the frame
     following  : of a sweep, the `table` of the sum that begins behind it
     """
 
-    def __init__(self, rows: int, max_count: int, groups: int, tables: int):
+    def __init__(self, rows: int, max_count: int, groups: int, tables: int, signed: bool = False):
         count_bits = bits_for(max_count) if max_count > 1 else 0
-        self.count_bits, self.max_count = count_bits, max_count
-        count = {"count": count_bits} if count_bits else {}
+        self.count_bits, self.max_count, self.signed = count_bits, max_count, signed
+        amount = Event(1, max_count, signed).amount
         super().__init__(
             {
                 "integrate": 1,
                 "sweep": 1,
                 "row": bits_for(rows - 1),
-                **count,
+                **amount,
                 "held": 1,
                 "closing": 1,
                 "group": bits_for(groups - 1),
@@ -76,7 +76,7 @@ class Sequencer(wiring.Component):
         self._event, self._groups, self._capacity = event, groups, capacity
         self._repeats, self._phases = tuple(repeats), tuple(phases)
         self._credits, self._closing_only = credits, closing_only
-        self._shape = Op(groups * event.source.places, event.max_count, groups, (max(phases) + 1) * groups)
+        self._shape = Op(groups * event.source.places, event.max_count, groups, (max(phases) + 1) * groups, event.signed)
         super().__init__({"i": In(stream.Signature(event)), "op": Out(self._shape), "returned": In(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -195,8 +195,7 @@ class Sequencer(wiring.Component):
 
     def _fill(self, m: Module, op: data.View, word: data.View, row: Value) -> None:
         m.d.comb += op.row.eq(row)
-        if self._event.max_count > 1:
-            m.d.comb += op.count.eq(word.count)
+        m.d.comb += [op[field].eq(word[field]) for field in self._event.amount]
 
     def _add_base(self, m: Module, op: data.View, live: Value, kept: data.View, sweep: Value, last_group: Value) -> None:
         """Two register stages: both words, of which one comes out of a memory; then one of them, and its row in this group."""

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.banks import Banks, select, spread
 from hw.events import Queue, bits_for, delay, more_than
+from hw.place import Place
 from sw.architecture import BLOCK, gather_stages
 from sw.wire import Layout, Map
 
@@ -20,12 +21,12 @@ class Fired(data.StructLayout):
 
 class Word(data.StructLayout):
     """A swept group as it waits: also in which blocks of lanes somebody fired, in which at most one did, and `lone`: at most one
-    block has somebody who fired."""
+    block has somebody who fired; place: where it stands, unless words come in the order of their neurons."""
 
-    def __init__(self, layout: Layout):
-        self.layout, self.blocks = layout, layout.blocks(BLOCK)
-        blocks = len(self.blocks)
-        super().__init__({"fire": layout.lanes, "some": blocks, "single": blocks, "lone": 1, "last": 1, "closing": 1})
+    def __init__(self, layout: Layout, place: Place | None = None):
+        self.layout, self.blocks, self.place = layout, layout.blocks(BLOCK), place
+        blocks, placed = len(self.blocks), {"place": place} if place else {}
+        super().__init__({"fire": layout.lanes, "some": blocks, "single": blocks, "lone": 1, "last": 1, "closing": 1, **placed})
 
 
 def describe(word: data.View, fired: data.View) -> list[Statement]:
@@ -86,8 +87,12 @@ class Chooser(wiring.Component):
         blocks = len(self._word.blocks)
         taken, todo = Signal(blocks), Signal(blocks)
         started, two_left = Signal(), Signal()  # settled a cycle early: whether a word leaves steers everything before it
-        base = self._walk(m, self.i.valid & self.i.ready)  # of the word's group
-        offsets = Cat(Const(layout.offsets[lanes.start], len(base)) for lanes in self._word.blocks)
+        if self._word.place is None:
+            base = self._walk(m, self.i.valid & self.i.ready)  # of the word's group
+            offsets = [Const(layout.offsets[lanes.start], len(choice.base)) for lanes in self._word.blocks]
+        else:
+            base, offsets = Const(0), self._word.place.addresses(word.place)
+        offset = select(choice.chosen, Cat(spread(offset, len(choice.base)) for offset in offsets), len(choice.base))
         fire = Cat(spread(word.fire[lanes.start : lanes.stop], BLOCK) for lanes in self._word.blocks)
         m.d.comb += [
             todo.eq(word.some & ~taken),
@@ -95,7 +100,7 @@ class Chooser(wiring.Component):
             choice.fire.eq(select(choice.chosen, fire, BLOCK)),
             choice.any.eq(todo.any()),
             choice.single.eq((choice.chosen & word.single).any()),
-            choice.base.eq(base + select(choice.chosen, offsets, len(base))),
+            choice.base.eq(base + offset),
             choice.final.eq(Mux(started, two_left, word.lone)),
             choice.last.eq(choice.final & word.last),
             choice.closing.eq(word.closing),
@@ -177,6 +182,7 @@ class Serializer(wiring.Component):
     ----------
     layout : Layout                where the neurons of each word's lanes stand
     value_bits : int
+    place : Place                  given where words come in any order, each with its place
     slots : int                    words that may wait; each is paid for by a credit, which `returned` gives back
 
     Members
@@ -186,15 +192,16 @@ class Serializer(wiring.Component):
     `gather_stages(lanes)` cycles from `put` to the word's place in the queue; the values stay where they were put.
     """
 
-    def __init__(self, layout: Layout, value_bits: int, slots: int):
-        self._layout, self._slots, self._value_bits = layout, slots, value_bits
-        self._word, lanes = Word(layout), layout.lanes
+    def __init__(self, layout: Layout, value_bits: int, slots: int, place: Place | None = None):
+        self._layout, self._slots, self._value_bits, self._place = layout, slots, value_bits, place
+        self._word, lanes = Word(layout, place), layout.lanes
         values = {"values": In(data.ArrayLayout(value_bits, lanes))} if value_bits else {}
         super().__init__(
             {
                 "put": In(1),
                 "i": In(Fired(lanes)),
                 **values,
+                **({"place": In(place)} if place else {}),
                 "returned": Out(1),
                 "o": Out(stream.Signature(Pick(layout.target, value_bits))),
             }
@@ -212,6 +219,7 @@ class Serializer(wiring.Component):
         m.d.comb += [
             waiting.i.valid.eq(delay(m, self.put, gather, "put")),
             *describe(waiting.i.payload, fired),
+            *([waiting.i.payload.place.eq(delay(m, self.place, gather, "place", reset_less=True))] if self._place else []),
             self.returned.eq(sender.i.valid & sender.i.ready & sender.i.payload.final),
         ]
         if self._value_bits:

@@ -10,16 +10,16 @@ from hw.events import bits_for
 
 
 class Credits(wiring.Component):
-    """`size` places: `free` while there is one, `take` it, `returned` gives one back."""
+    """`size` places: `free` while there is one, `take` it; `returned` gives one back, and so does `unused`."""
 
     def __init__(self, size: int):
         self._size = size
-        super().__init__({"take": In(1), "returned": In(1), "free": Out(1)})
+        super().__init__({"take": In(1), "returned": In(1), "unused": In(1), "free": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         count = Signal(range(self._size + 1), init=self._size)
-        m.d.sync += count.eq(count - self.take + self.returned)
+        m.d.sync += count.eq(count - self.take + self.returned + self.unused)
         m.d.comb += self.free.eq(count != 0)
         return m
 

@@ -12,7 +12,7 @@ from hw.events import Event
 from hw.guard import FAULT_DOC
 from hw.memory import HexRom, Rom
 from sw.network import Network
-from sw.rom_conv import Lanes
+from sw.rom_layers import Lanes
 from sw.wire import Map
 
 
@@ -29,6 +29,7 @@ class Port:
 EVENT_DOC = {
     "address": "neuron that spiked, 0..{last}",
     "count": "how many spikes the word stands for, 1..{most}",
+    "negative": "the word takes one spike back",
     "tick": "no spike: closes a time step that is not the frame's last",
     "end": "no spike: closes the frame's last time step, and the frame",
     "i_address": "neuron that spiked, 0..{last}; ascends within a time step, so none comes twice",

@@ -8,6 +8,7 @@ MASK_SLOTS = 8  # swept groups that wait for the serializer as bit masks: the ro
 VALUE_SLOTS = 2  # the same where each lane comes with its value, too wide for more
 FAR_LANES = 32  # more lanes than these are spread over the chip: who fired gets one cycle to travel to the serializer
 MAP_SLOTS = 128  # the same in a convolution with banks: a whole tick's words, so that sweeping them waits for nobody
+EVENT_SLOTS = 32  # visits of event-driven neurons that are under way or wait for the serializer with what they emit
 TRAVEL_ROWS = 64  # weight memories of more rows may lie far from their lanes: their words get one more cycle to travel
 
 

@@ -17,7 +17,8 @@ from sw.architecture import BLOCK, winner_stages
 from sw.network import Network
 from sw.pace import Queue, Sequencer, Serializer, Word, costs, counter_stages, kept_ticks
 from sw.rom import DenseRom
-from sw.rom_conv import ConvRom, Lanes, lay_out
+from sw.rom_conv import ConvRom
+from sw.rom_layers import Lanes, lay_out
 from sw.trace import Trace
 from sw.wire import Array, Layout
 

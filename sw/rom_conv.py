@@ -7,16 +7,15 @@ all K x K of them (parallel); with one bank it takes one operation for each (ser
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sw.network import Network
 from sw.rom import Contents, DenseRom, accumulation, dense, pack, thresholds_of
 from sw.widths import drive
 from sw.wire import Array, Map, map_layout, pooled_wire, wire
-
-Lanes = int | tuple[int, int]  # of a layer: neurons at a time; of a convolution: channels at a time, and banks
-
 
 @dataclass(frozen=True)
 class Reach:
@@ -101,17 +100,6 @@ class ConvRom(Contents):
         return self.target.neurons
 
 
-def lay_out(network: Network, i: int, lanes: Lanes) -> DenseRom | ConvRom:
-    """Layer i for a choice of parallelism: neurons at a time, or, in a convolution, channels at a time and banks (default: all)."""
-    if network.layers[i].kind == "conv2d":
-        channels, banks = lanes if isinstance(lanes, tuple) else (lanes, parallel_banks(network, i))
-        return conv(network, i, channels, banks)
-    if isinstance(lanes, tuple):
-        layer = network.layers[i]
-        raise ValueError(f"layer {i} ({layer.name}): a {layer.kind} layer has no banks: lanes must be one number, not {lanes}")
-    return dense(network, i, lanes)
-
-
 def parallel_banks(network: Network, i: int) -> int:
     """Banks of convolution i with which an event's whole neighbourhood is one operation: ceil(K / stride) squared."""
     layer = network.layers[i]
@@ -120,6 +108,19 @@ def parallel_banks(network: Network, i: int) -> int:
 
 def conv(network: Network, i: int, channel_lanes: int, banks: int) -> ConvRom:
     """Lay out convolution i for `channel_lanes` channels at `banks` positions at a time: 1, or `parallel_banks`."""
+    shape = geometry(network, i, channel_lanes, banks)
+    low, high = (bound.reshape(len(network.layers[i].bias), -1) for bound in drive(network, i))
+    words = len(shape["layout"].neurons)
+    return ConvRom(
+        weight_bits=network.layers[i].weight_bits,
+        **accumulation(network, i, (low.min(axis=1), high.max(axis=1)), channel_lanes, words=words, copies=banks),
+        thresholds=thresholds_of(network, i),
+        **shape,
+    )
+
+
+def geometry(network: Network, i: int, channel_lanes: int, banks: int) -> dict[str, Any]:
+    """Where events go and weights stand in convolution i: the fields of `ConvRom` that do not hang on the neurons."""
     layer, place = network.layers[i], f"layer {i} ({network.layers[i].name})"
     c_out, height, width = network.out_shape(i)
     if not 1 <= channel_lanes <= c_out:
@@ -127,26 +128,30 @@ def conv(network: Network, i: int, channel_lanes: int, banks: int) -> ConvRom:
     if banks not in (1, parallel_banks(network, i)):
         raise ValueError(f"{place}: banks must be 1 (serial) or {parallel_banks(network, i)} (parallel), not {banks}")
     side = 1 if banks == 1 else round(banks**0.5)
-    source, target = wire(network, i), Map((c_out, height, width))
-    pooled = pooled_wire(network, i)
-    rows = axis(source.shape[1], pooled.shape[1], layer.pool, height, layer.weight.shape[-1], layer.stride, layer.padding, side)
-    columns = axis(source.shape[2], pooled.shape[2], layer.pool, width, layer.weight.shape[-1], layer.stride, layer.padding, side)
-    groups = -(-c_out // channel_lanes)
-    low, high = (bound.reshape(c_out, -1) for bound in drive(network, i))
-    driven, words = (low.min(axis=1), high.max(axis=1)), rows.words * columns.words * groups
-    return ConvRom(
-        weight_bits=layer.weight_bits,
-        weights=_weights(layer.weight.astype(np.int64), rows, columns, channel_lanes, groups, layer.weight_bits),
-        **accumulation(network, i, driven, channel_lanes, words=words, copies=banks),
-        thresholds=thresholds_of(network, i),
-        layout=map_layout(target, channel_lanes, (side, side)),
-        source=source,
-        target=target,
-        rows=rows,
-        columns=columns,
-        channel_lanes=channel_lanes,
-        channel_groups=groups,
+    source, pooled = wire(network, i), pooled_wire(network, i).shape
+    kernel = layer.weight.shape[-1]
+    rows, columns = (
+        axis(source.shape[k], pooled[k], layer.pool, out, kernel, layer.stride, layer.padding, side)
+        for k, out in ((1, height), (2, width))
     )
+    return banked(layer.weight, source, Map((c_out, height, width)), rows, columns, channel_lanes, layer.weight_bits)
+
+
+def banked(
+    weight: npt.NDArray[np.integer[Any]], source: Map, target: Map, rows: Axis, columns: Axis, lanes: int, bits: int
+) -> dict[str, Any]:
+    """The same from its parts; weight: (C_out, C_in, K rows, K columns)."""
+    groups = -(-len(weight) // lanes)
+    return {
+        "weights": _weights(weight.astype(np.int64), rows, columns, lanes, groups, bits),
+        "layout": map_layout(target, lanes, (rows.banks, columns.banks)),
+        "source": source,
+        "target": target,
+        "rows": rows,
+        "columns": columns,
+        "channel_lanes": lanes,
+        "channel_groups": groups,
+    }
 
 
 def axis(size: int, pooled: int, pool: int, out: int, kernel: int, stride: int, padding: int, banks: int) -> Axis:
