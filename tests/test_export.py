@@ -261,7 +261,7 @@ def test_lanes_may_be_integers_of_numpy(tmp_path: Path) -> None:
 
 
 def small() -> Network:
-    return Network("small", "two_phase", Input((2,)), (Layer("out", "readout", np.ones((2, 2), np.int8), np.zeros(2, np.int32)),))
+    return Network("plain", "two_phase", Input((2,)), (Layer("out", "readout", np.ones((2, 2), np.int8), np.zeros(2, np.int32)),))
 
 
 @pytest.mark.parametrize("make", ["file", "folder"])
@@ -282,7 +282,7 @@ def test_what_is_no_export_is_refused_and_left_untouched(make: str, tmp_path: Pa
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert export(small(), str(tmp_path / "out")) == tmp_path / "out"
-    assert sorted(contents(tmp_path / "out")) == ["interface.json", "manifest.json", "out_weight.hex", "small.v"]
+    assert sorted(contents(tmp_path / "out")) == ["interface.json", "manifest.json", "out_weight.hex", "plain.v"]
 
 
 @pytest.mark.parametrize("earlier", [False, True])
