@@ -29,9 +29,9 @@ class Shape:
         """This convolution, with random weights, and a readout of three classes; `fields` of the convolution."""
         rng = np.random.default_rng(1)
         weight = rng.integers(-8, 8, (self.channels, self.map[0], self.kernel, self.kernel))
-        bias, threshold = rng.integers(-5, 9, self.channels), rng.integers(1, 20, self.channels)
         own = {"stride": self.stride, "padding": self.padding, "pool": self.pool, "T": T[0], "bias_mode": "once"}
-        first = Layer("conv", "conv2d", weight, bias, threshold, 4, **(own | fields))
+        own |= {"bias": rng.integers(-5, 9, self.channels), "threshold": rng.integers(1, 20, self.channels)}
+        first = Layer("conv", "conv2d", weight, weight_bits=4, **(own | fields))
         rows, columns = ((n // self.pool + 2 * self.padding - self.kernel) // self.stride + 1 for n in self.map[1:])
         last = rng.integers(-8, 8, (3, self.channels * rows * columns))
         out = Layer("out", "readout", last, np.zeros(3, np.int64), weight_bits=4, T=T[1], bias_mode="once")
@@ -42,7 +42,7 @@ class Shape:
         return conv(network, 0, channel_lanes, parallel_banks(network, 0) if parallel else 1)
 
 
-# Kernels of 1, 2, 3, 5; strides; paddings up to the kernel; blocks that leave rows over; maps of one row; channels in groups.
+# Kernels of 1, 2, 3, 5; strides; paddings to K - 1; blocks that leave rows over; maps of one row; channels in groups.
 SHAPES = [
     Shape((2, 5, 4), 3, 3, padding=1),
     Shape((1, 7, 6), 4, 5, stride=2, padding=2, max_count=3),
@@ -51,7 +51,7 @@ SHAPES = [
     Shape((2, 10, 11), 3, 3, stride=2, padding=1, pool=3),
     Shape((1, 5, 6), 2, 1, stride=2),
     Shape((1, 1, 6), 3, 1, padding=1, max_count=200),
-    Shape((1, 5, 5), 2, 5, padding=4),
+    Shape((1, 1, 2), 2, 5, padding=4),
 ]
 
 

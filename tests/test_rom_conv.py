@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from networks import random_network
 
+from hw.accelerator import Accelerator
 from sw.network import Network
-from sw.rom_conv import Axis, ConvRom, Reach, axis, conv, lay_out, parallel_banks
+from sw.rom_conv import Axis, ConvRom, Reach, axis, conv, parallel_banks
 
 KERNELS = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 3), (5, 1), (5, 2), (5, 4)]  # K, stride
 
@@ -151,9 +152,9 @@ def test_lanes_that_cannot_be_built_are_refused() -> None:
     with pytest.raises(ValueError, match=rf"^layer 0 \(l0\): banks must be 1 \(serial\) or {banks} \(parallel\), not 7$"):
         conv(network, 0, 1, 7)
     with pytest.raises(ValueError, match=r"^layer 1 \(l1\): a readout layer has no banks: lanes must be one number, not \(1, 1\)$"):
-        lay_out(network, 1, (1, 1))
+        Accelerator(network, [(1, 1), (1, 1)])
 
 
 def test_a_single_number_means_all_banks() -> None:
     network = drawn(3)
-    assert lay_out(network, 0, 1).banks == parallel_banks(network, 0)
+    assert Accelerator(network, [1, 1]).contents[0].banks == parallel_banks(network, 0) > 1
