@@ -11,6 +11,7 @@ from gateware import Word, bits, drive
 
 from hw.conv_charge import ConvCharge
 from hw.conv_sequencer import ConvOp
+from hw.events import Event
 from hw.memory import Rom
 from sw.rom import pack
 from sw.rom_conv import ConvRom
@@ -106,7 +107,7 @@ def test_sums_equal_the_reference_at_every_distance(case: Case) -> None:
     wanted = list(reference(ops, contents, seen))
     width = signed_width(min(seen), max(seen))  # a bit less would be wrong
     contents = replace(contents, starts=pack(np.array(contents.starts), width), sum_bits=width)
-    shape = ConvOp(contents, case.shape.max_count)
+    shape = ConvOp(contents, Event(contents.source, case.shape.max_count))
     dut = ConvCharge(Rom, "c", shape, contents)
     raw = [bits(shape, {name: value for name, value in op.items() if name in shape.members}) for op in ops]
     got = drive(dut, [{"op": op} for op in [*raw, *[0] * (dut.latency + 1)]], ["done", "coming", "swept", "sums"])
@@ -131,7 +132,7 @@ def test_sums_equal_the_reference_at_every_distance(case: Case) -> None:
 def test_an_operation_that_is_not_enabled_hides_nothing(distance: int, enabled: int) -> None:
     """integrate; `distance` - 1 operations that name the word, but are not enabled; integrate; sweep."""
     contents = Shape((1, 4, 4), 1, 2).contents(1, parallel=False)
-    shape = ConvOp(contents, 1)
+    shape = ConvOp(contents, Event(contents.source, 1))
     row = next(k for k in range(len(contents.weights)) if weights_of(contents, k) != [0])
     quiet = {"integrate": enabled, "sweep": 0, "clear": 0, "row": row, "address": [1], "enabled": 1 - enabled}
     add = {"integrate": 1, "row": row, "address": [1], "enabled": 1}

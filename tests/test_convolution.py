@@ -96,8 +96,9 @@ class Seen:
 
 def run(shape: Shape, contents: ConvRom, steps: Sequence[Sequence[Word]], credits: int, i_stall: float, keep: float) -> Seen:
     """Send steps; a place is given back with probability 1 - keep in each cycle."""
-    layout = Located(Event(contents.source, shape.max_count), contents)
-    dut, rng, seen = ConvSequencer(layout, contents, shape.max_count, credits), random.Random(7), Seen()
+    event = Event(contents.source, shape.max_count)
+    layout = Located(event, contents)
+    dut, rng, seen = ConvSequencer(layout, contents, event, credits), random.Random(7), Seen()
     words = [bits(layout, word) for word in closed(contents, steps)]
     source, total = Source(words, layout.size, i_stall, rng), len(reference(contents, steps))
 
