@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Module
 from formal import PROOFS, alignment, sby
-from formal.bench import Bench
+from formal.bench import Bench, side_by_side
 from formal.queues import queue
 
 from hw.events import Event, Queue
@@ -28,7 +28,9 @@ def tools() -> None:
 
 
 @needs_tools
-@pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.name)
+@pytest.mark.parametrize(
+    "proof", [pytest.param(proof, id=proof.name, marks=[pytest.mark.long] * proof.long) for proof in PROOFS]
+)
 def test_proof(proof: sby.Proof, tools: None, tmp_path: Path) -> None:
     verdict = sby.run(proof, tmp_path)
     assert verdict.holds, verdict.reason
@@ -54,7 +56,7 @@ def test_a_wrong_claim_is_refuted_where_a_run_breaks_it(mode: str, depth: int, h
 
 @needs_tools
 def test_a_place_that_no_run_reaches_is_reported(tools: None, tmp_path: Path) -> None:
-    verdict = sby.run(sby.Proof("short", lambda: queue(8), "cover", 4), tmp_path)
+    verdict = sby.run(sby.Proof("short", side_by_side(queue, (8,)), "cover", 4), tmp_path)
     assert not verdict.holds and "Unreached cover statement" in verdict.reason
 
 
@@ -91,13 +93,13 @@ def command(*parts: str) -> tuple[int, str]:
 
 @needs_tools
 def test_the_command_runs_proofs_by_name(tools: None) -> None:
-    status, text = command("queue-2")
+    status, text = command("queue-reaches")
     assert status == 0
-    assert text.split()[:4] == ["queue-2", "prove", "2", "holds"]
+    assert text.split()[:4] == ["queue-reaches", "cover", "12", "holds"]
 
 
 @needs_tools
 def test_the_command_names_the_proofs_when_none_fits() -> None:
     status, text = command("nobody")
     assert status == 1
-    assert text.startswith("a proof's name must hold one of nobody; there are queue-2, queue-3, ")
+    assert text.startswith("a proof's name must hold one of nobody; there are queue, queue-reaches, ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -62,7 +63,7 @@ class Bench:
         return signal
 
     def assume(self, condition: Any) -> None:
-        self.m.d.comb += Assume(condition)
+        self.m.d.comb += Assume(condition, src_loc_at=1)
 
     def claim(self, condition: Any, where: int = 0) -> None:
         """To be proved, of ports."""
@@ -74,7 +75,7 @@ class Bench:
 
     def reach(self, condition: Any) -> None:
         """In mode "cover", some run must come here: the assumptions leave room for what the claims are about."""
-        self.m.d.comb += Cover(condition)
+        self.m.d.comb += Cover(condition, src_loc_at=1)
 
     def sends(self, stream: Any, name: str) -> None:
         """Claim the contract at a sender: a word that waits is neither withdrawn nor changed."""
@@ -97,14 +98,15 @@ class Bench:
         return self._below(path.split(".")).origins[0]
 
     def inner(self, path: str) -> Any:
-        """The signal that a submodule's gateware calls so, `submodule.name`: a variable's or a signal's own name."""
+        """What a submodule's gateware calls so, `submodule.name`: a variable or attribute of its own, or the name of a signal."""
         *parents, name = path.split(".")
         fragment = self._below(parents)
         statements = [statement for domain in fragment.statements.values() for statement in domain]
         names = {signal.name: signal for statement in statements for signal in statement._lhs_signals()}
         names |= self._names.of(fragment)
         if name not in names:
-            raise KeyError(f"{path}: the gateware must name a signal so; it has {', '.join(sorted(names))}")
+            signals = sorted(name for name, value in names.items() if isinstance(value, Signal | data.View))
+            raise KeyError(f"{path}: the gateware must name a signal so; it has {', '.join(signals)}")
         return names[name]
 
     def row(self, path: str, address: Any, name: str) -> Signal:
@@ -127,10 +129,10 @@ class Bench:
 
 
 class _Names:
-    """The signals that components hold in attributes, and their methods in variables while they elaborate."""
+    """What components hold in attributes, and their methods in variables while they elaborate."""
 
     def __init__(self) -> None:
-        self._signals: dict[int, dict[str, Any]] = {}
+        self._held: dict[int, dict[str, Any]] = {}
 
     def elaborate(self, dut: Component) -> Fragment:
         before = sys.getprofile()
@@ -141,14 +143,24 @@ class _Names:
             sys.setprofile(before)
 
     def of(self, fragment: Fragment) -> dict[str, Any]:
-        return self._signals[id(fragment.origins[0])]
+        return self._held[id(fragment.origins[0])]
 
     def _see(self, frame: FrameType, event: str, _: object) -> None:
         """Called at the end of each function."""
         if event == "return" and isinstance(owner := frame.f_locals.get("self"), Elaboratable):
-            known = vars(owner) | frame.f_locals
-            signals = {name: value for name, value in known.items() if isinstance(value, Signal | data.View)}
-            self._signals.setdefault(id(owner), {}).update(signals)
+            self._held.setdefault(id(owner), {}).update(vars(owner) | frame.f_locals)
+
+
+def side_by_side(claims: Callable[..., None], *parameters: tuple[Any, ...]) -> Callable[[], Module]:
+    """A module in which `claims(m, *parameters)` are made for each of these parameters: one proof for all, at a fraction of the cost."""
+
+    def build() -> Module:
+        m = Module()
+        for values in parameters:
+            claims(m, *values)
+        return m
+
+    return build
 
 
 def implies(condition: Any, conclusion: Any) -> Value:

@@ -14,14 +14,14 @@ from hw.events import bits_for
 from hw.memory import Rom
 from sw.wire import Map
 
-from .bench import Bench, implies
+from .bench import Bench, implies, side_by_side
 from .sby import Proof
 
 
-def counter(thresholds: Sequence[int], value_bits: int, T: int) -> Module:
+def counter(m: Module, thresholds: Sequence[int], value_bits: int, T: int) -> None:
     dut = Counter(Rom, "fc", thresholds, Map((len(thresholds), 1, 1)), value_bits, T)
-    bench = Bench(dut)
-    m, i, o = bench.m, dut.i, dut.o
+    bench = Bench(dut, m)
+    i, o = dut.i, dut.o
     bench.receives(i, "i")
     bench.assume(implies(i.valid, (i.payload.address < len(thresholds)) & ~(i.payload.tick & i.payload.end)))
     age, moved = Signal(range(dut.latency + 1)), Signal(range(dut.latency + 1))
@@ -44,7 +44,6 @@ def counter(thresholds: Sequence[int], value_bits: int, T: int) -> Module:
             bench.claim(word.tick | word.end | _is_quotient(event.count, word.value, threshold, T))
             bench.reach((event.count == T) & (word.value == (T - 1) * threshold))
     _stages(bench, thresholds, T, age, moved, valid, word, threshold)
-    return m
 
 
 def _is_quotient(n: Value, value: Value, threshold: Value, T: int) -> Value:
@@ -77,9 +76,6 @@ def _stages(bench: Bench, thresholds: Sequence[int], T: int, age: Value, moved: 
 
 
 PROOFS = [
-    *(
-        Proof(f"counter-{'-'.join(map(str, thresholds))}-T{T}", lambda parts=(thresholds, bits, T): counter(*parts))
-        for thresholds, bits, T in [((5,), 6, 2), ((1, 3), 4, 3), ((7, 2, 12), 6, 4), ((3, 5), 6, 7)]
-    ),
-    Proof("counter-reaches", lambda: counter((7, 2, 12), 6, 4), "cover", 12),
+    Proof("counter", side_by_side(counter, ((5,), 6, 2), ((1, 3), 4, 3), ((7, 2, 12), 6, 4), ((3, 5), 6, 7))),
+    Proof("counter-reaches", side_by_side(counter, ((7, 2, 12), 6, 4)), "cover", 12),
 ]

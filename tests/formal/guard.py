@@ -7,14 +7,14 @@ from amaranth.hdl import Module, Mux, Signal
 from hw.events import Event
 from hw.guard import Guard
 
-from .bench import Bench, implies
+from .bench import Bench, implies, side_by_side
 from .sby import Proof
 
 
-def guard(neurons: int, most: int, T: int) -> Module:
+def guard(m: Module, neurons: int, most: int, T: int) -> None:
     event = Event(neurons, most)
-    bench = Bench(Guard(event, T))
-    m, i, o = bench.m, bench.dut.i, bench.dut.o
+    bench = Bench(Guard(event, T), m)
+    i, o = bench.dut.i, bench.dut.o
     word, out = i.payload, o.payload
     bench.receives(i, "i")
     moves = o.valid & o.ready
@@ -50,13 +50,9 @@ def guard(neurons: int, most: int, T: int) -> Module:
     bench.invariant(implies(~empty, bench.inner("before") == highest))
     if T > 1:
         bench.invariant(bench.inner("left") == T - 1 - step)
-    return m
 
 
 PROOFS = [
-    *(
-        Proof(f"guard-{neurons}-{most}-{T}", lambda shape=(neurons, most, T): guard(*shape))
-        for neurons, most, T in [(1, 1, 1), (5, 3, 1), (8, 1, 3), (5, 6, 4)]
-    ),
-    Proof("guard-reaches", lambda: guard(5, 3, 2), "cover", 12),
+    Proof("guard", side_by_side(guard, (1, 1, 1), (5, 3, 1), (8, 1, 3), (5, 6, 4))),
+    Proof("guard-reaches", side_by_side(guard, (5, 3, 2)), "cover", 12),
 ]

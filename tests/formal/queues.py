@@ -9,16 +9,16 @@ from amaranth.lib import data
 
 from hw.events import Event, Queue
 
-from .bench import Bench, implies
+from .bench import Bench, implies, side_by_side
 from .sby import Proof
 
 EVENT = Event(4, 3)  # a queue does not look at its words: 6 bits stand for any
 
 
-def queue(depth: int) -> Module:
+def queue(m: Module, depth: int) -> None:
     """A word is picked at any time when it goes in; it must come out when all words before it have."""
-    bench = Bench(Queue(EVENT, depth))
-    m, dut = bench.m, bench.dut
+    bench = Bench(Queue(EVENT, depth), m)
+    dut = bench.dut
     enters, leaves = dut.i.valid & dut.i.ready, dut.o.valid & dut.o.ready
     level = Signal(range(depth + 1))
     m.d.sync += level.eq(level + enters - leaves)
@@ -39,7 +39,6 @@ def queue(depth: int) -> Module:
     bench.invariant(level == sum(valid for valid, _ in kept))
     for k, (_, other) in enumerate(kept):
         bench.invariant(implies(inside & (ahead == k), other == word))
-    return m
 
 
 def contents(bench: Bench, queue: Any, path: str, depth: int) -> list[tuple[Value, data.View]]:
@@ -65,6 +64,6 @@ def _wrapped(place: Value, rows: int) -> Value:
 
 
 PROOFS = [
-    *(Proof(f"queue-{depth}", lambda depth=depth: queue(depth)) for depth in (2, 3, 8, 17)),
-    Proof("queue-3-reaches", lambda: queue(3), "cover", 12),
+    Proof("queue", side_by_side(queue, (2,), (3,), (8,), (17,))),
+    Proof("queue-reaches", side_by_side(queue, (2,), (3,)), "cover", 12),
 ]

@@ -39,12 +39,14 @@ class Proof:
 
     mode   "prove": in every run, by induction over `depth` cycles; "bmc": in the first `depth` cycles of every run;
            "cover": some run of `depth` cycles comes to each place that the module marks
+    long   takes more than some ten seconds
     """
 
     name: str
     build: Callable[[], Module]
     mode: str = "prove"
     depth: int = 2
+    long: bool = False
 
 
 @dataclass(frozen=True)
