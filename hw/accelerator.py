@@ -43,6 +43,15 @@ def _build(
     return SpikingLayer(rom, name, event, layer, contents)
 
 
+def _check_readout(network: Network, lanes: Sequence[Lanes]) -> None:
+    i = len(lanes) - 1
+    if network.schedule == "event_driven" and lanes[i] != network.n_out(i):
+        raise ValueError(
+            f"layer {i} ({network.layers[i].name}): the readout of an event_driven network shows its sums at any moment, so lanes "
+            f"must be {network.n_out(i)}, not {lanes[i]}"
+        )
+
+
 def _whole(network: Network, i: int, lanes: Any) -> Lanes:
     """Lanes of layer i as Python's own integers; TypeError where they are none."""
     try:
@@ -74,6 +83,7 @@ class Accelerator(wiring.Component):
         if len(lanes) != len(network.layers):
             raise ValueError(f"lanes must name one number for each of the {len(network.layers)} layers, not {len(lanes)}")
         lanes = [_whole(network, i, n) for i, n in enumerate(lanes)]
+        _check_readout(network, lanes)
         self.network, self.lanes, self.stems = network, tuple(lanes), stems(network)
         self.contents = [lay_out(network, i, n) for i, n in enumerate(lanes)]
         event = self.input = Event(wire(network, 0), network.input.max_count)

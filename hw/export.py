@@ -87,12 +87,12 @@ def _memories(name: str, contents: DenseRom | ConvRom) -> dict[str, tuple[Sequen
         neuron = f"channel = channel group * {channels} + channel lane"
         weights = (
             f"row = ((input channel * {contents.rows.phases} + row phase) * {contents.columns.phases} + column phase)"
-            f" * {constants} + channel group; {lane}; {neuron}"
+            f" * {constants} + channel group; {lane}"
         )
     else:
         channels, constants, row = contents.lanes, contents.groups, "group"
         neuron = f"neuron = group * {channels} + k"
-        weights = f"row = group * {contents.pooled.places} + input; {neuron}"
+        weights = f"row = group * {contents.pooled.places} + input"
 
     def fields(bits: int) -> str:
         return f"lane k in bits [k * {bits} +: {bits}], two's complement; {neuron}"
@@ -101,7 +101,7 @@ def _memories(name: str, contents: DenseRom | ConvRom) -> dict[str, tuple[Sequen
     bits = contents.weight_bits
     memories: dict[str, tuple[Sequence[int], int, str]] = {
         f"{name}_weight.hex": (
-            contents.weights, per_word * bits, f"{weights}; lane k in bits [k * {bits} +: {bits}], two's complement",
+            contents.weights, per_word * bits, f"{weights}; {fields(bits)}",
         ),
         f"{name}_start.hex": (
             contents.starts, channels * contents.sum_bits, f"{phase}; what a sum starts with; {fields(contents.sum_bits)}",

@@ -22,7 +22,7 @@ from sim.job import Mode, Outcome, SimulationError
 from sw import golden
 from sw.frames import frames
 from sw.network import Network
-from sw.rom_conv import Lanes
+from sw.rom_layers import Lanes
 from sw.trace import Trace
 
 

@@ -18,7 +18,7 @@ from sim.design import Design, Tap
 from sim.job import Mode, Outcome, SimulationError
 from sw.frames import frames
 from sw.network import Network
-from sw.rom_conv import Lanes
+from sw.rom_layers import Lanes
 from sw.trace import Trace, merge
 
 HARNESS = Path(__file__).with_name("harness.cpp")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sim import verilator
-from sw.rom_conv import Lanes
+from sw.rom_layers import Lanes
 from sw.wire import Map
 
 ROOMS = Path(__file__).parents[1]
@@ -181,7 +181,9 @@ def words(counts: np.ndarray, source: Map) -> tuple[np.ndarray, np.ndarray]:
     closing = np.cumsum(per_row) + np.arange(B * T)  # where each row's closing word stands
     stream = np.zeros(len(row) + B * T, np.uint64)
     value = rows[row, address].astype(np.uint64)
-    stream[np.arange(len(row)) + row] = source.addresses()[address].astype(np.uint64) | value << COUNT_SHIFT
+    # Neurons that the wire does not have keep their number: the design is to say that it has none.
+    places = np.concatenate([source.addresses(), np.arange(source.neurons, rows.shape[1])])
+    stream[np.arange(len(row)) + row] = places[address].astype(np.uint64) | value << COUNT_SHIFT
     stream[closing] = TICK_BIT
     stream[closing[T - 1 :: T]] = END_BIT
     return stream, np.concatenate([[0], closing[T - 1 :: T] + 1])

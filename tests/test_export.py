@@ -216,18 +216,29 @@ def refused(schedule: str = "two_phase", first: Layer | None = None, n_in: int =
 
 
 REFUSED = {
-    "event_driven": (refused("event_driven"), None, "net: the gateware builds two_phase and time_stepped networks, not event_driven"),
+    "banks": (refused(first=layer_of("conv2d")), [(1, 9), 3], "layer 0 (first): banks must be 1 (serial) or 4 (parallel), not 9"),
+    "channels": (refused(first=layer_of("conv2d")), [(3, 4), 3], "layer 0 (first): channel lanes must be 1..2, not 3"),
+    "banks of a dense layer": (
+        refused(),
+        [(2, 9), 3],
+        "layer 0 (first): a dense layer has no banks: lanes must be one number, not (2, 9)",
+    ),
+    "unsigned in parallel": (
+        refused("event_driven", first=layer_of("conv2d", neuron="unsigned")),
+        [(2, 4), 3],
+        "layer 0 (first): unsigned neurons emit in the order channel, row, column, so a convolution of them must have one lane and "
+        "one bank, (1, 1), not (2, 4); signed neurons may have more",
+    ),
+    "readout in groups": (
+        refused("event_driven"),
+        [2, 2],
+        "layer 1 (out): the readout of an event_driven network shows its sums at any moment, so lanes must be 3, not 2",
+    ),
     "exit": (
         refused("time_stepped", exit={"kind": "margin", "thresholds": [3]}),
         None,
         "net: the gateware has no early exit, but exit is 'margin'; save the network with exit null",
     ),
-    "conv2d": (
-        refused(first=layer_of("conv2d")),
-        None,
-        "net: layer 0 (first): the gateware builds dense layers and readouts, not conv2d",
-    ),
-    "pool": (refused(first=layer_of(pool=2)), None, "net: layer 0 (first): the gateware builds no pooling: pool must be 1, not 2"),
     "few lanes": (refused(), [2], "lanes must name one number for each of the 2 layers, not 1"),
     "many lanes": (refused(), [2, 3, 1], "lanes must name one number for each of the 2 layers, not 3"),
     "no lane": (refused(), [0, 3], "layer 0 (first): lanes must be 1..2, not 0"),

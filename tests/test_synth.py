@@ -106,7 +106,7 @@ def test_what_is_known_is_not_run_again(build: Path, tmp_path: Path, monkeypatch
     def pretend(command: list[str], name: str, work: Path, log: str) -> None:
         calls.append(name.split(" ")[0])
         texts = {"reading": {"ports.json": {"modules": {"toy": {"ports": {}}}}},
-                 "synthesis": {"cells.json": {"design": {"num_cells_by_type": {}}}, "netlist.part": {}},
+                 "synthesis": {"cells.json": {"design": {"num_cells_by_type": {}}}, "netlist.part": {"modules": {"ring": {"cells": {}, "ports": {}}}}},
                  "place": {"report.part": {"utilization": {}, "fmax": {"clk": {"achieved": 100}}, "critical_paths": []}}}
         for file, content in texts[calls[-1]].items():
             (work / file).write_text(json.dumps(content))
@@ -137,7 +137,7 @@ def test_only_a_failure_of_abc9_is_mapped_again_by_its_elder(
 
     def pretend(command: list[str], name: str, work: Path, log: str) -> None:
         (work / "ports.json").write_text('{"modules": {"toy": {"ports": {}}}}')
-        (work / "netlist.part").write_text("{}")
+        (work / "netlist.part").write_text('{"modules": {"ring": {"cells": {}, "ports": {}}}}')
         scripts.append(command[-1])
         if len(scripts) == 2:
             raise ToolFailed(text)
