@@ -76,6 +76,7 @@ class Accelerator(wiring.Component):
     error, status               malformed input was mended, and how much of each kind, see `Guard`
     tap<k>_valid, tap<k>        an event that hidden layer k sends in this cycle
     tick, running               the readout's sums after one of its ticks
+    live                        its sums as they stand (of the group at hand, where it has several)
     """
 
     def __init__(self, network: Network, lanes: Sequence[Lanes], rom: type[Rom] = Rom):
@@ -106,6 +107,7 @@ class Accelerator(wiring.Component):
                 **valids,
                 "tick": Out(1),
                 "running": Out(readout.o.payload.shape()["logits"].shape),
+                "live": Out(readout.live.shape()),
             }
         )
 
@@ -136,5 +138,5 @@ class Accelerator(wiring.Component):
                     getattr(self, f"tap{k}_valid").eq(source.valid & source.ready),
                 ]
         wiring.connect(m, source, wiring.flipped(self.o))
-        m.d.comb += [self.tick.eq(layer.tick), self.running.eq(layer.running)]
+        m.d.comb += [self.tick.eq(layer.tick), self.running.eq(layer.running), self.live.eq(layer.live)]
         return m

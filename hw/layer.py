@@ -198,7 +198,10 @@ class SpikingLayer(wiring.Component):
 
 
 class DenseReadout(wiring.Component):
-    """The last layer: events in, one `Result` per frame out; `tick` and `running` show the sums after each tick."""
+    """The last layer: events in, one `Result` per frame out; `tick` and `running` show the sums after each tick.
+
+    live: the sums of the group at hand, at any moment
+    """
 
     def __init__(self, rom: type[Rom], name: str, event: Event, layer: Layer, contents: Contents):
         assert isinstance(contents, DenseRom)
@@ -212,6 +215,7 @@ class DenseReadout(wiring.Component):
                 "o": Out(stream.Signature(self.result)),
                 "tick": Out(1),
                 "running": Out(self.result["logits"].shape),
+                "live": Out(self._swept.sums.shape()),
             }
         )
 
@@ -228,5 +232,6 @@ class DenseReadout(wiring.Component):
             swept.returned.eq(answer.returned),
             self.tick.eq(answer.tick),
             self.running.eq(answer.running),
+            self.live.eq(swept.sums),
         ]
         return m

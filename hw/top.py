@@ -74,6 +74,11 @@ def ports_of(accelerator: Accelerator) -> list[Port]:
     for fault, width in accelerator.status.shape().members.items():
         told = f"since rst, at most {(1 << width) - 1}: {FAULT_DOC[fault].format(most=network.input.max_count)}"
         ports.append(Port(f"status_{fault}", "output", width, told))
+    if network.schedule == "event_driven":
+        live = len(accelerator.live.as_value())
+        fields = packed.replace(f"{bits}", f"{live // logits.length}")
+        told = f"at any moment the readout's sums of what has reached it of the frame at hand; {fields}"
+        ports.append(Port("live_logits", "output", live, told))
     for k, layer in enumerate(network.layers[:-1]):
         event = getattr(accelerator, f"tap{k}").shape()
         ports.append(Port(f"tap{k}_valid", "output", 1, f"observer: layer {layer.name} sends a word at this clock edge"))
@@ -108,6 +113,8 @@ class Top(wiring.Component):
             self.error.eq(core.error),
             *(getattr(self, f"status_{fault}").eq(core.status[fault]) for fault in core.status.shape().members),
         ]
+        if core.network.schedule == "event_driven":
+            m.d.comb += self.live_logits.eq(core.live)
         last = len(core.network.layers) - 1
         for k in range(last):
             tap = getattr(core, f"tap{k}")

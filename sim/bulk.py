@@ -131,13 +131,15 @@ inline uint64_t result_class(Vtop& d) {{ return {answer}; }}
 
 def _row(tap: Tap) -> str:
     (_, rows, columns), source = tap.source.shape, tap.source
-    return f'"{tap.layer}", {tap.size}, {tap.ticks}, {tap.max_count}, {rows}, {columns}, {source.row_bits}, {source.column_bits}'
+    again = "true" if tap.again else "false"
+    return f'"{tap.layer}", {again}, {tap.size}, {tap.ticks}, {tap.max_count}, {rows}, {columns}, {source.row_bits}, {source.column_bits}'
 
 
 def _event(k: int, tap: Tap) -> str:
     address = f"d.tap{k}_address" if tap.address else "0"
     count = f"d.tap{k}_count" if tap.count else "1"
-    return f"{k}, {address}, {count}, d.tap{k}_tick, d.tap{k}_end"
+    negative = f"d.tap{k}_negative" if tap.negative else "0"
+    return f"{k}, {address}, {count}, {negative}, d.tap{k}_tick, d.tap{k}_end"
 
 
 def _part(

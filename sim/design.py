@@ -38,6 +38,8 @@ class Tap:
     max_count: int  # of one event
     address: bool  # the port is there (a layer of one neuron may have none)
     count: bool  # the port is there; otherwise every event counts 1
+    negative: bool  # the port is there: events can take a spike back
+    again: bool  # a neuron may send several events in a tick: event_driven
     source: Map  # how addresses name neurons; of the readout, its classes
 
 
@@ -128,8 +130,9 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
         )
         size = row["classes"] if "classes" in row else row["size"]
         ticks, largest = (row["T"], 1) if interface["schedule"] == "time_stepped" else (1, row["T"])
-        has_address, has_count = (f"tap{k}_{field}" in ports for field in ("address", "count"))
-        hidden.append(Tap(row["layer"], size, ticks, largest, has_address, has_count, _map(row, size)))
+        has = [f"tap{k}_{field}" in ports for field in ("address", "count", "negative")]
+        again = interface["schedule"] == "event_driven"
+        hidden.append(Tap(row["layer"], size, ticks, largest, has[0], has[1], has[2], again, _map(row, size)))
     if not hidden or "classes" not in interface["taps"][-1] or any("classes" in row for row in interface["taps"][:-1]):
         raise InterfaceError("taps must end with the readout's, the only one that has classes")
     missing = sorted(set(wanted) - ports)

@@ -46,6 +46,7 @@ struct Word {
 
 struct Tap {
     const char* layer;
+    bool again;  // a neuron may send several events in a tick, and take spikes back
     uint32_t size, ticks;
     uint32_t max_count;  // most spikes of one neuron in one of the ticks
     uint32_t rows, columns, row_bits, column_bits;  // of a map; an address is channel, row, column side by side
@@ -193,7 +194,7 @@ public:
     }
 
     // One event at tap k; called by sample_taps() of ports.h.
-    void event(unsigned k, uint32_t address, uint32_t count, bool tick, bool end) {
+    void event(unsigned k, uint32_t address, uint32_t count, bool negative, bool tick, bool end) {
         const Tap& tap = TAPS[k];
         TapState& s = taps[k];
         if (s.frame >= frames) fail("tap %u (%s): sends more frames than the %" PRIu64 " it was sent", k, tap.layer, frames);
@@ -208,6 +209,7 @@ public:
         }
         uint32_t neuron = tap.neuron(address);
         if (neuron >= tap.size) broken(k, "has an address outside the layer: %u of %u", address, tap.size);
+        if (tap.again) return reaction(k, neuron, count, negative);
         if (tap.row_bits + tap.column_bits == 0 && neuron < s.next) broken(k, "has addresses out of order: %u after %u", neuron, s.next - 1);
         uint64_t now = s.frame * tap.ticks + s.tick + 1;
         if (s.last[neuron] == now) broken(k, "has neuron %u twice in a tick", neuron);
@@ -220,6 +222,14 @@ public:
     }
 
 private:
+    // An event-driven neuron's net count never leaves 0..max_count.
+    void reaction(unsigned k, uint32_t neuron, uint32_t count, bool negative) {
+        int32_t& net = results.counts[k][taps[k].frame * TAPS[k].size + neuron];
+        net += negative ? -int32_t(count) : int32_t(count);
+        if (count < 1 || net < 0 || net > int32_t(TAPS[k].max_count)) broken(k, "takes neuron %u to %d, outside 0..%u", neuron, net, TAPS[k].max_count);
+        results.events[taps[k].frame * HIDDEN + k] += count;
+    }
+
     struct TapState {
         uint64_t frame = 0;
         uint32_t tick = 0, next = 0;  // next: lowest neuron that may follow where there are no maps

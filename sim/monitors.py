@@ -102,7 +102,7 @@ class TapMonitor:
     def __init__(self, dut: Any, k: int, tap: Tap, shown: tuple[np.ndarray | None, str], frames: int, clock: Progress):
         self.tap, self.progress = tap, clock
         self.expected, self.what = shown
-        ports = ("valid", "address", "count", "tick", "end")
+        ports = ("valid", "address", "count", "negative", "tick", "end")
         self.ports = {port: getattr(dut, f"tap{k}_{port}") for port in ports if hasattr(dut, f"tap{k}_{port}")}
         self.counts = np.zeros((frames, tap.ticks, tap.size), np.int32)
         self.events = np.zeros(frames, np.int32)
@@ -131,6 +131,9 @@ class TapMonitor:
 
     def _spike(self, address: int, count: int) -> None:
         neuron = self.numbers.get(address, self.tap.size)
+        if self.tap.again and neuron < self.tap.size:
+            self._reaction(neuron, count)
+            return
         if not self.lowest <= neuron < self.tap.size:
             wanted = f"the address must be {self.lowest} or more and below {self.tap.size}"
             raise ContractError(f"{self.place()}: {wanted}, not {address}")
@@ -142,6 +145,14 @@ class TapMonitor:
         self.lowest = 0 if self.tap.source.channel_low else neuron + 1
         self.events[self.frame] += 1
         self.counts[self.frame, self.tick, neuron] = count
+
+    def _reaction(self, neuron: int, count: int) -> None:
+        """An event-driven neuron's net count never leaves 0..max_count."""
+        net = int(self.counts[self.frame, self.tick, neuron]) + (-count if self._read("negative", 0) else count)
+        if count < 1 or not 0 <= net <= self.tap.max_count:
+            raise ContractError(f"{self.place()}: neuron {neuron} must stay in 0..{self.tap.max_count}, not go to {net}")
+        self.events[self.frame] += count
+        self.counts[self.frame, self.tick, neuron] = net
 
     def _close(self, tick: bool, end: bool) -> None:
         if tick and end:

@@ -27,7 +27,7 @@ def default_banks(network: Network, i: int) -> int:
 
 
 def default_lanes(network: Network) -> list[Lanes]:
-    """Lanes of each layer where the user names none: as many as neurons, at most 64; in a convolution all banks, at most 144."""
+    """Lanes of each layer where the user names none: as many as neurons, at most 64; in a convolution all banks, at most 72."""
     lanes: list[Lanes] = []
     for i, layer in enumerate(network.layers):
         banks = default_banks(network, i)
@@ -38,5 +38,5 @@ def default_lanes(network: Network) -> list[Lanes]:
         elif network.schedule == "event_driven" and layer.neuron == "unsigned":
             lanes.append((1, 1))
         else:
-            lanes.append((min(max(1, 144 // banks), len(layer.weight)), banks))
+            lanes.append((min(max(1, 72 // banks), len(layer.weight)), banks))
     return lanes
