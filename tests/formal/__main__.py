@@ -25,7 +25,8 @@ def _run(proof: sby.Proof) -> int:
     start = time.monotonic()
     place = Path(tempfile.mkdtemp(prefix=f"{proof.name}-"))
     verdict = sby.run(proof, place)
-    print(f"{proof.name:24} {proof.mode:6} {proof.depth:3} {'holds' if verdict.holds else 'FAILS'} [{time.monotonic() - start:.1f} s]")
+    answer = "holds" if verdict.holds else "FAILS"
+    print(f"{proof.name:42} {proof.mode:6} {proof.depth:3} {answer} [{time.monotonic() - start:.1f} s]", flush=True)
     if not verdict.holds:
         print(f"{verdict.reason}\nwaveform and log: {place / 'task'}")
     return int(not verdict.holds)

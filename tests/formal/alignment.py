@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from amaranth.hdl import Array, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 
 import hw.aligner
 import hw.sequencer
@@ -32,7 +32,8 @@ CREDITS = 2
 def drops(m: Module, T: int) -> None:
     """Every word passes unchanged in its cycle, but ticks that end no group; these wait for nobody. Any table, T source ticks."""
     keep, plain = Signal(T), hw.aligner.Const
-    with mock.patch.object(hw.aligner, "Const", lambda value, width: value if isinstance(value, Value) else plain(value, width)):
+    free = mock.patch.object(hw.aligner, "Const", lambda value, width: value if isinstance(value, Value) else plain(value, width))
+    with free:
         bench = Bench(Aligner(EVENT, list(keep)), m)
     m.d.comb += keep.eq(bench.constant(T, "table"))
     i, o = bench.dut.i, bench.dut.o
@@ -52,15 +53,17 @@ def drops(m: Module, T: int) -> None:
     bench.invariant((bench.inner("tick") == tick) & (tick < T))
 
 
-def holds(m: Module, T: int) -> None:
-    """Each of T source ticks is swept as often as its table says, first with its events' sum, then held; no cycle is lost, what comes
-    meanwhile waits, and no more results are under way than there are places for them."""
-    places = [Signal(range(MOST), name=f"further_{k}") for k in range(T)]
-    repeats = [MOST, *[2] * (T - 1)]  # numbers that stand for the free ones, and that make registers wide enough
+def holds(m: Module, T: int, held: bool = True) -> None:
+    """Each of T source ticks is swept as often as its table says, first with its events' sum, then held; no cycle is lost, what
+    comes meanwhile waits, and no more results are under way than there are places for. Not `held`: a table of ones alone."""
+    places: list[Any] = [Signal(range(MOST), name=f"further_{k}") if held else Const(0, range(MOST)) for k in range(T)]
+    # Numbers that stand for the free ones, and that make registers wide enough.
+    repeats = [MOST, *[2] * (T - 1)] if held else [1] * T
     with _entries(hw.sequencer, [r - 1 for r in repeats], places):
-        bench = Bench(Sequencer(EVENT, groups=1, capacity=2, repeats=repeats, phases=range(MOST), credits=CREDITS), m)
-    dut, op = bench.dut, bench.dut.op
-    m.d.comb += [place.eq(bench.constant(range(MOST), "table")) for place in places]
+        dut = Sequencer(EVENT, groups=1, capacity=2, repeats=repeats, phases=range(MOST), credits=CREDITS)
+        bench = Bench(dut, m)
+    op = dut.op
+    m.d.comb += [place.eq(bench.constant(range(MOST), "table")) for place in places if held]
     i, waiting = dut.i, Signal(range(CREDITS + 2))
     step, swept, tick = Signal(range(T)), Signal(range(MOST)), Signal(range(MOST))
     closes, first, last, free = i.payload.tick | i.payload.end, swept == 0, step == T - 1, waiting != CREDITS
@@ -81,14 +84,16 @@ def holds(m: Module, T: int) -> None:
     bench.claim(op.integrate == (i.valid & i.ready & ~closes))
     bench.claim(implies(op.integrate, (op.row == i.payload.address) & (op.count == i.payload.count)))
     bench.claim(implies(op.sweep, (op.held == ~first) & (op.closing == (done & last)) & (op.table == tick)))
-    bench.reach(op.sweep & op.closing & op.held & (tick == 4))
+    bench.reach(op.sweep & op.closing & (tick == T - 1 + 2 * held))
 
-    bench.invariant((step < T) & (swept <= further) & (bench.inner("step") == step) & (bench.inner("tick") == tick) & (bench.inner("group") == 0))
-    bench.invariant((bench.inner("fsm_state") == ~first) & (bench.inner("free") + waiting == CREDITS))
-    bench.invariant(first | ((bench.inner("left") == further - swept) & (bench.inner("was_ended") == last)))
+    bench.invariant((step < T) & (bench.inner("step") == step) & (bench.inner("tick") == tick))
+    bench.invariant((swept <= further) & (bench.inner("group") == 0) & (bench.inner("free") + waiting == CREDITS))
+    if held:
+        bench.invariant(bench.inner("fsm_state") == ~first)
+        bench.invariant(first | ((bench.inner("left") == further - swept) & (bench.inner("was_ended") == last)))
 
 
-def _entries(room: Any, values: list[int], places: list[Signal]) -> Any:
+def _entries(room: Any, values: list[int], places: list[Any]) -> Any:
     """Give the room's `_entry` free constants for the table that holds `values`."""
     plain = room._entry
 
@@ -101,8 +106,8 @@ def _entries(room: Any, values: list[int], places: list[Signal]) -> Any:
 def closed_form(f: int, m: int) -> list[bool]:
     """Which of m ticks end one of f groups: those at B_i = floor((2*i*m + f - 1) / (2*f)), without a quotient or a product.
 
-    B_i is i*m/f rounded, halves down. So tick b (from 1) ends a group where a multiple of 2*m lies in (2*b*f - f, 2*b*f + f]: where a
-    phase that starts at f and grows by 2*f in each tick passes 2*m.
+    B_i is i*m/f rounded, halves down. So tick b (from 1) ends a group where a multiple of 2*m lies in (2*b*f - f, 2*b*f + f]:
+    where a phase that starts at f and grows by 2*f in each tick passes 2*m.
     """
     phase, ends = f, []
     for _ in range(m):
@@ -142,6 +147,7 @@ PROOFS = [
     Proof("held-1-8", side_by_side(holds, *_lengths(1, 8))),
     Proof("held-9-24", side_by_side(holds, *_lengths(9, 24)), long=True),
     Proof("held-25-32", side_by_side(holds, *_lengths(25, MOST)), long=True),
+    Proof("unheld", side_by_side(holds, *((T, False) for T in range(1, MOST + 1)))),
     Proof("aligner-reaches", side_by_side(drops, (5,)), "cover", 12),
     Proof("held-reaches", side_by_side(holds, (3,)), "cover", 12),
 ]

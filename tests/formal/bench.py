@@ -152,7 +152,7 @@ class _Names:
 
 
 def side_by_side(claims: Callable[..., None], *parameters: tuple[Any, ...]) -> Callable[[], Module]:
-    """A module in which `claims(m, *parameters)` are made for each of these parameters: one proof for all, at a fraction of the cost."""
+    """Build a module in which `claims(m, *parameters)` are made for each of these parameters: one proof for all is cheaper."""
 
     def build() -> Module:
         m = Module()

@@ -51,8 +51,10 @@ def _is_quotient(n: Value, value: Value, threshold: Value, T: int) -> Value:
     return (n >= 1) & (n <= T) & ((n - 1) * threshold <= value) & ((n == T) | (value < n * threshold))
 
 
-def _stages(bench: Bench, thresholds: Sequence[int], T: int, age: Value, moved: Value, valid: Value, word: Value, threshold: Value) -> None:
-    """What is left of v and what is found of the quotient: together they are v; and what is left is small, or the quotient large."""
+def _stages(
+    bench: Bench, thresholds: Sequence[int], T: int, age: Value, moved: Value, valid: Value, word: Value, threshold: Value
+) -> None:
+    """What is left of v and what is found of the quotient are v together; what is left is small, or the quotient large."""
     bits = (T - 1).bit_length()
     stages = [bench.inner("first"), bench.inner("second"), *(bench.inner(f"bit_{k}") for k in reversed(range(bits)))]
     fields = bench.inner("first").shape()

@@ -1,4 +1,4 @@
-"""hw.guard in every run: whatever comes in, legal frames go out; what is legal passes unchanged in its cycle, all else is reported."""
+"""hw.guard in every run: whatever comes in, legal frames go out; what is legal passes unchanged, all else is reported."""
 
 from __future__ import annotations
 

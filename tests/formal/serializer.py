@@ -70,7 +70,8 @@ class _Serializer:
         most = slots * (layout.lanes + 1) + 3 * (BLOCK + 1)  # all places full, more than any run reaches
         self.group, self.words, self.pending = Signal(range(self.groups)), Signal(range(slots + 1)), Signal(range(most + 1))
         self.inside, self.done, self.ahead = Signal(), Signal(), Signal(range(most + 1))
-        self.is_spike, self.is_end, self.address, self.value = Signal(), Signal(), Signal.like(self.pick.address), Signal(value_bits)
+        self.is_spike, self.is_end = Signal(), Signal()
+        self.address, self.value = Signal.like(self.pick.address), Signal(value_bits)
         self.idle = Signal(range(self.wait + 1))
         self._feed()
         self._pick()
@@ -136,7 +137,8 @@ class _Serializer:
     def _is_picked(self, place: Place, k: int) -> Value:
         if k == len(place.spikes):
             return ~self.is_spike & (self.is_end == place.closing)
-        return self.is_spike & (self.address == place.addresses[k]) & (self.value == place.values.word_select(k, self.value_bits) if self.value_bits else 1)
+        same = self.is_spike & (self.address == place.addresses[k])
+        return same & (self.value == place.values.word_select(k, self.value_bits)) if self.value_bits else same
 
     def _belongs(self, word: Any, group: Value) -> Value:
         """Only neurons of this group fired, and a tick's last word says so."""
