@@ -1,12 +1,13 @@
 """`python -m tests.formal [PART OF A NAME]...` runs the proofs whose names hold one of these parts; without any, all of them."""
 
+import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from . import PROOFS, sby
 
+BUILD = Path(__file__).resolve().parents[2] / "build" / "formal"
 
 def main(parts: list[str]) -> int:
     """Print a line for each proof; 0 when all hold, 1 when one does not, 3 when the tools are missing."""
@@ -23,7 +24,9 @@ def main(parts: list[str]) -> int:
 
 def _run(proof: sby.Proof) -> int:
     start = time.monotonic()
-    place = Path(tempfile.mkdtemp(prefix=f"{proof.name}-"))
+    place = BUILD / proof.name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
     verdict = sby.run(proof, place)
     answer = "holds" if verdict.holds else "FAILS"
     print(f"{proof.name:42} {proof.mode:6} {proof.depth:3} {answer} [{time.monotonic() - start:.1f} s]", flush=True)
