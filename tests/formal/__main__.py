@@ -9,6 +9,7 @@ from . import PROOFS, sby
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "formal"
 
+
 def main(parts: list[str]) -> int:
     """Print a line for each proof; 0 when all hold, 1 when one does not, 3 when the tools are missing."""
     if missing := sby.missing():
