@@ -9,8 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.aligner import Aligner
-from hw.events import Event, Queue
 from hw.event_layer import EventLayer
+from hw.events import Event, Queue
 from hw.guard import Guard, Status
 from hw.layer import DenseReadout, SpikingLayer
 from hw.memory import Rom

@@ -142,7 +142,7 @@ class React(wiring.Component):
             lower, stay, upper = above
             up, down = (upper >= 0) & (S != T), (stay < 0) & (S != 0)
             return up | down, down, Mux(up, upper, Mux(down, lower, stay)).as_signed(), (S + up - down).as_unsigned()
-        can = [(above[k] >= 0) & (S <= T - k) for k in range(1, T + 1)]
+        can = [(above[k] >= 0) & (T - k >= S) for k in range(1, T + 1)]
         amount, after = Const(0, self._s_bits), above[0]
         for k, possible in enumerate(can, 1):
             amount, after = Mux(possible, k, amount), Mux(possible, above[k], after)

@@ -132,7 +132,8 @@ inline uint64_t result_class(Vtop& d) {{ return {answer}; }}
 def _row(tap: Tap) -> str:
     (_, rows, columns), source = tap.source.shape, tap.source
     again = "true" if tap.again else "false"
-    return f'"{tap.layer}", {again}, {tap.size}, {tap.ticks}, {tap.max_count}, {rows}, {columns}, {source.row_bits}, {source.column_bits}'
+    numbers = (tap.size, tap.ticks, tap.max_count, rows, columns, source.row_bits, source.column_bits)
+    return f'"{tap.layer}", {again}, {", ".join(map(str, numbers))}'
 
 
 def _event(k: int, tap: Tap) -> str:

@@ -34,7 +34,8 @@ class Timing:
 
 
 def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes]) -> Array:
-    """Cycles that each layer is busy with each frame, (B, layers)."""
+    """Cycles that each layer is busy with each frame, (B, layers); raises ValueError as `timing` does."""
+    _check(network)
     first = inputs.reshape(len(inputs), -1, network.input.size)
     received: list[npt.NDArray[Any]] = [first, *_spikes(network, trace)]  # (B, T, N)
     columns = []
@@ -49,8 +50,10 @@ def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes]) 
 def timing(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes], back_to_back: bool) -> Timing:
     """Follow frames through the accelerator, one at a time or back to back, with a source and a sink that never wait.
 
-    inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames, with spikes where time_stepped.
+    inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames, with spikes where time_stepped. Raises ValueError
+    for event_driven networks, whose visits hang on the order of events.
     """
+    _check(network)
     steps = inputs.reshape(len(inputs), network.input.T, network.input.size)
     layers = [lay_out(network, i, n) for i, n in enumerate(lanes)]
     each = [costs(contents) for contents in layers]
@@ -65,6 +68,11 @@ def timing(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes]
     alone = [follow(slice(b, b + 1)) for b in range(len(inputs))]
     cycles = np.concatenate([frame.cycles for frame in alone]) if alone else np.zeros(0, np.int64)
     return Timing(cycles, np.zeros_like(cycles))
+
+
+def _check(network: Network) -> None:
+    if network.schedule == "event_driven":
+        raise ValueError(f"{network.name}: the cycle law states two_phase and time_stepped networks, not event_driven ones")
 
 
 def _spikes(network: Network, trace: Trace) -> list[npt.NDArray[Any]]:

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sw.network import Network
-from sw.rom import Contents, DenseRom, accumulation, dense, pack, thresholds_of
+from sw.rom import Contents, accumulation, pack, thresholds_of
 from sw.widths import drive
 from sw.wire import Array, Map, map_layout, pooled_wire, wire
+
 
 @dataclass(frozen=True)
 class Reach:

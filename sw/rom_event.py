@@ -16,8 +16,9 @@ from sw.wire import Array, Map, pooled_wire, wire
 class EventRom(ConvRom):
     """An event-driven layer's: `ConvRom` with `sum_bits` for a potential at rest, and what its neurons need to fire.
 
-    v_thresholds: a row for each group of channels, a field for each lane (1 where it has no neuron, which never gets there); T: most that a neuron has emitted; signed: whether it takes emissions back; opens: whether
-    some neuron can fire before its first event; above_bits: of a potential with its event, less any number of thresholds tried
+    v_thresholds: a row for each group of channels, a field for each lane (1 where it has no neuron, which never gets there);
+    T: most that a neuron has emitted; signed: whether it takes emissions back; opens: whether some neuron can fire before its
+    first event; above_bits: of a potential with its event, less any number of thresholds tried
     """
 
     v_thresholds: tuple[int, ...]

@@ -8,6 +8,7 @@ import pytest
 from sim import bulk
 from sw import cycles, data, golden
 from sw.network import Network
+from sw.rom_layers import Lanes, default_lanes
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 LAW_FRAMES = 1000  # of which every cycle is followed in Python
@@ -17,7 +18,9 @@ def load(name: str) -> Network:
     return Network.load(MODELS / f"{name}.safetensors")
 
 
-def check(network: Network, inputs: np.ndarray, labels: np.ndarray, lanes: list[int]) -> tuple[float, float]:
+def check(
+    network: Network, inputs: np.ndarray, labels: np.ndarray, lanes: list[Lanes], law_frames: int = LAW_FRAMES
+) -> tuple[float, float]:
     """Golden against RTL, alone and back to back; the cycle law against the RTL; mean cycles and interval of all frames."""
     expected = golden.run(network, inputs, spikes=network.schedule == "time_stepped")
     alone = bulk.run(network, inputs, lanes=lanes, back_to_back=False)
@@ -26,10 +29,11 @@ def check(network: Network, inputs: np.ndarray, labels: np.ndarray, lanes: list[
         assert len(trace.answer) == len(inputs)
         assert expected.first_difference(trace) is None
     assert np.mean(alone.answer == labels) == network.provenance["accuracy"]
-    some = inputs[:LAW_FRAMES]
+    some = inputs[:law_frames]
     law = golden.run(network, some, spikes=network.schedule == "time_stepped")
-    np.testing.assert_array_equal(alone.cycles[:LAW_FRAMES], cycles.timing(network, law, some, lanes, back_to_back=False).cycles)
-    np.testing.assert_array_equal(streamed.interval[:LAW_FRAMES], cycles.timing(network, law, some, lanes, back_to_back=True).interval)
+    by_frame, in_a_row = (cycles.timing(network, law, some, lanes, back_to_back=flowing) for flowing in (False, True))
+    np.testing.assert_array_equal(alone.cycles[:law_frames], by_frame.cycles)
+    np.testing.assert_array_equal(streamed.interval[:law_frames], in_a_row.interval)
     return float(alone.cycles.mean()), float(streamed.interval.mean())
 
 
@@ -56,6 +60,29 @@ def test_mnist_agrees_in_every_count_on_all_images(name: str, lanes: list[int], 
     check(network, inputs, labels, lanes)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["mnist-conv", "mnist-conv-lif"])
+def test_convolutions_agree_in_every_count_on_all_images(name: str, data_root: Path) -> None:
+    network = load(name)
+    inputs, labels = data.inputs_for(network, "mnist", "test", data_root)
+    assert len(inputs) == 10_000 and network.provenance["accuracy"] >= 0.985
+    check(network, inputs, labels, default_lanes(network), law_frames=100)
+
+
+@pytest.mark.long
+def test_the_same_weights_without_a_clock_come_to_the_same_counts(data_root: Path) -> None:
+    """Two_phase and signed event_driven: one network; the first thousand images, of which every event is golden's concern."""
+    clocked, network = load("mnist-conv"), load("mnist-conv-events")
+    for layer, other in zip(clocked.layers, network.layers, strict=True):
+        assert (layer.weight == other.weight).all() and (layer.bias == other.bias).all() and layer.T == other.T
+    inputs, _ = data.inputs_for(network, "mnist", "test", data_root)
+    expected = golden.run(clocked, inputs[:1000])
+    assert expected.first_difference(bulk.run(network, inputs[:1000])) is None
+    assert golden.run(network, inputs[:100]).first_difference(bulk.run(network, inputs[:100], back_to_back=False)) is None
+
+
 def test_references_mix_their_time_steps() -> None:
     assert [layer.T for layer in load("mnist-mlp").layers] == [7, 1]
     assert [layer.T for layer in load("mnist-lif").layers] == [5, 3, 4]  # shrinks and stretches
+    assert [layer.T for layer in load("mnist-conv").layers] == [3, 2, 1]
+    assert [layer.T for layer in load("mnist-conv-lif").layers] == [4, 3, 4]
