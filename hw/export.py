@@ -16,6 +16,7 @@ from hw.top import Top
 from sw.network import Network
 from sw.rom import DenseRom, hex_lines
 from sw.rom_conv import ConvRom
+from sw.rom_event import EventRom
 from sw.rom_layers import Lanes, default_lanes
 from sw.widths import bounds
 from sw.wire import wire
@@ -107,6 +108,12 @@ def _memories(name: str, contents: DenseRom | ConvRom) -> dict[str, tuple[Sequen
             contents.starts, channels * contents.sum_bits, f"{phase}; what a sum starts with; {fields(contents.sum_bits)}",
         ),
     }  # fmt: skip
+    if isinstance(contents, EventRom):
+        memories[f"{name}_threshold.hex"] = (
+            contents.v_thresholds,
+            channels * contents.threshold_bits,
+            f"row = {row}; threshold, unsigned; {fields(contents.threshold_bits)}",
+        )
     if contents.thresholds is not None:
         memories[f"{name}_threshold.hex"] = (
             contents.thresholds, max(contents.thresholds).bit_length(), "row = neuron, or channel; threshold, unsigned",

@@ -20,7 +20,7 @@ class Side(data.StructLayout):
     """
 
     def __init__(self, axis: Axis, word_step: int, weight_step: int, placed: bool):
-        self.most_visits = max(reach.visits for reach in axis.reaches)
+        self.most_visits = max(1, *(reach.visits for reach in axis.reaches))
         self.place_bits = bits_for(axis.words * axis.banks - 1)
         visits = {"visits": bits_for(self.most_visits)} if self.most_visits > 1 else {}
         places = {"places": data.ArrayLayout(self.place_bits, axis.banks)} if placed else {}
