@@ -6,7 +6,7 @@ adds the pipelines it passes and the waits of layers for each other; `timing` fo
 held equal to the circuit. Times are numbers of clock cycles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,15 @@ import numpy.typing as npt
 from sw.architecture import BLOCK, winner_stages
 from sw.network import Network
 from sw.pace import Queue, Sequencer, Serializer, Word, costs, counter_stages, kept_ticks
+from sw.pace_events import EventSequencer
 from sw.rom import DenseRom
 from sw.rom_conv import ConvRom
+from sw.rom_event import EventRom
 from sw.rom_layers import Lanes, lay_out
 from sw.trace import Trace
 from sw.wire import Array, Layout
 
+Layers = Sequence[DenseRom | ConvRom]
 Blocks = list[list[int]]  # of a swept group, the blocks in which somebody fired: what each of their events costs the next layer
 
 
@@ -34,8 +37,9 @@ class Timing:
 
 
 def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes]) -> Array:
-    """Cycles that each layer is busy with each frame, (B, layers); raises ValueError as `timing` does."""
-    _check(network)
+    """Cycles that each layer is busy with each frame, (B, layers); not of event_driven networks (ValueError), see `timing`."""
+    if network.schedule == "event_driven":
+        raise ValueError(f"{network.name}: what an event_driven layer works hangs on the order of its events; see `timing`")
     first = inputs.reshape(len(inputs), -1, network.input.size)
     received: list[npt.NDArray[Any]] = [first, *_spikes(network, trace)]  # (B, T, N)
     columns = []
@@ -50,29 +54,62 @@ def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes]) 
 def timing(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes], back_to_back: bool) -> Timing:
     """Follow frames through the accelerator, one at a time or back to back, with a source and a sink that never wait.
 
-    inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames, with spikes where time_stepped. Raises ValueError
-    for event_driven networks, whose visits hang on the order of events.
+    inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames, with spikes where time_stepped; of
+    event_driven networks nothing is asked of it, every neuron is followed through its visits.
     """
-    _check(network)
     steps = inputs.reshape(len(inputs), network.input.T, network.input.size)
     layers = [lay_out(network, i, n) for i, n in enumerate(lanes)]
-    each = [costs(contents) for contents in layers]
-    spikes = _spikes(network, trace)
-
-    def follow(frames: slice) -> Timing:
-        fired = (_blocks(s[frames], c.layout, cost) for s, c, cost in zip(spikes, layers, each[1:], strict=False))
-        return _follow(network, layers, _source_costs(steps[frames], each[0]), fired)
-
+    follow = _by_events if network.schedule == "event_driven" else _by_trace
+    run = follow(network, layers, steps, trace)
     if back_to_back:
-        return follow(slice(None))
-    alone = [follow(slice(b, b + 1)) for b in range(len(inputs))]
+        return run(slice(None))
+    alone = [run(slice(b, b + 1)) for b in range(len(inputs))]
     cycles = np.concatenate([frame.cycles for frame in alone]) if alone else np.zeros(0, np.int64)
     return Timing(cycles, np.zeros_like(cycles))
 
 
-def _check(network: Network) -> None:
-    if network.schedule == "event_driven":
-        raise ValueError(f"{network.name}: the cycle law states two_phase and time_stepped networks, not event_driven ones")
+def _by_trace(network: Network, layers: Layers, steps: Array, trace: Trace) -> Callable[[slice], Timing]:
+    """Each swept group's events are known from who spiked."""
+    each, spikes = [costs(contents) for contents in layers], _spikes(network, trace)
+    cost_of = each[0]
+
+    def run(frames: slice) -> Timing:
+        fired = (_blocks(s[frames], c.layout, cost) for s, c, cost in zip(spikes, layers, each[1:], strict=False))
+        source = [[cost_of[np.flatnonzero(tick)].tolist() for tick in frame] for frame in steps[frames]]
+        queue, starts = Queue(kept_ticks(network, 0)), list[int]()
+        words = _source(source, queue, starts)
+        for i, (contents, blocks) in enumerate(zip(layers[:-1], fired, strict=True)):
+            following, sequencer = Queue(kept_ticks(network, i + 1)), Sequencer(network, i, contents, queue)
+            serializer = Serializer(sequencer.places.left.append, following, counter_stages(network, i), sequencer.counted)
+            words, queue = serializer.send(sequencer.items(words, blocks)), following
+        return _answered(network, layers, words, queue, starts)
+
+    return run
+
+
+def _by_events(network: Network, layers: Layers, steps: Array, _: Trace) -> Callable[[slice], Timing]:
+    """What each visit emits is found on the way."""
+
+    def run(frames: slice) -> Timing:
+        source = [[[(int(n), int(tick[n])) for n in np.flatnonzero(tick)] for tick in frame] for frame in steps[frames]]
+        queue, starts = Queue([True]), list[int]()
+        words = _source(source, queue, starts)
+        for i, contents in enumerate(layers[:-1]):
+            assert isinstance(contents, EventRom)
+            following, sequencer = Queue([True]), EventSequencer(network, i, contents, queue)
+            serializer = Serializer(sequencer.returned, following, 0, contents.signed or contents.T > 1)
+            words, queue = serializer.send(sequencer.items(words)), following
+        cost = costs(layers[-1])
+        priced = ((written, closes, None if closes else cost[what[0]]) for written, closes, what in words)
+        return _answered(network, layers, priced, queue, starts)
+
+    return run
+
+
+def _answered(network: Network, layers: Layers, words: Iterator[Word], queue: Queue, starts: list[int]) -> Timing:
+    answers = _answers(Sequencer(network, len(layers) - 1, layers[-1], queue), words, layers[-1].lanes)
+    valid = np.array(answers, np.int64)
+    return Timing(valid - np.array(starts, np.int64), np.diff(valid, prepend=valid[:1]))
 
 
 def _spikes(network: Network, trace: Trace) -> list[npt.NDArray[Any]]:
@@ -83,11 +120,6 @@ def _spikes(network: Network, trace: Trace) -> list[npt.NDArray[Any]]:
             raise ValueError("the cycles of a time_stepped network follow from its spikes: run the golden model with spikes=True")
         return [trace.spikes[layer.name] for layer in hidden]
     return [(trace.counts[layer.name] > 0)[:, None].astype(np.int64) for layer in hidden]
-
-
-def _source_costs(steps: Array, cost: Array) -> list[list[list[int]]]:
-    """What each input event costs, by frame and tick."""
-    return [[cost[np.flatnonzero(tick)].tolist() for tick in frame] for frame in steps]
 
 
 def _blocks(spikes: npt.NDArray[Any], layout: Layout, cost: Array) -> Iterator[Blocks]:
@@ -105,29 +137,13 @@ def _blocks(spikes: npt.NDArray[Any], layout: Layout, cost: Array) -> Iterator[B
         yield from (list(group.values()) for group in found)
 
 
-def _follow(
-    network: Network, layers: Sequence[DenseRom | ConvRom], events: list[list[list[int]]], fired: Iterator[Iterator[Blocks]]
-) -> Timing:
-    queue = Queue(kept_ticks(network, 0))
-    starts: list[int] = []
-    words = _source(events, queue, starts)
-    for i, (contents, blocks) in enumerate(zip(layers[:-1], fired, strict=True)):
-        following = Queue(kept_ticks(network, i + 1))
-        sequencer = Sequencer(network, i, contents, queue)
-        words = Serializer(sequencer, following, counter_stages(network, i)).send(words, blocks)
-        queue = following
-    answers = _answers(Sequencer(network, len(layers) - 1, layers[-1], queue), words, layers[-1].lanes)
-    valid = np.array(answers, np.int64)
-    return Timing(valid - np.array(starts, np.int64), np.diff(valid, prepend=valid[:1]))
-
-
-def _source(events: list[list[list[int]]], queue: Queue, starts: list[int]) -> Iterator[Word]:
+def _source(events: list[list[list[Any]]], queue: Queue, starts: list[int]) -> Iterator[Word]:
     """The input's words, offered without a gap; notes when each frame's first one is accepted."""
     cycle = -1
     for frame in events:
         first = True
         for tick in frame:
-            for closes, cost in [*((False, cost) for cost in tick), (True, 0)]:
+            for closes, what in [*((False, event) for event in tick), (True, None)]:
                 cycle += 1
                 entering = queue.enters(closes)
                 if entering:
@@ -136,7 +152,7 @@ def _source(events: list[list[list[int]]], queue: Queue, starts: list[int]) -> I
                     starts.append(cycle)
                     first = False
                 if entering:
-                    yield cycle, closes, cost
+                    yield cycle, closes, what
 
 
 def _answers(sequencer: Sequencer, words: Iterator[Word], lanes: int) -> list[int]:

@@ -6,8 +6,9 @@ closes a step, and what it costs the layer that reads it; a word written in cycl
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from sw.rom import DenseRom
 from sw.rom_conv import ConvRom
 from sw.wire import Array
 
-Word = tuple[int, bool, int]  # written, closes, cost
+Word = tuple[int, bool, Any]  # written, closes, and of an event its cost, or (neuron, amount) where layers are event_driven
+Item = tuple[int, list[list[Any]], bool]  # when a word stands before the serializer, its events in blocks, whether it closes a tick
 
 
 def costs(contents: DenseRom | ConvRom) -> Array:
@@ -32,6 +34,12 @@ def costs(contents: DenseRom | ConvRom) -> Array:
     inside = np.zeros((channels, rows, columns), np.int64)
     inside[:, : contents.pooled.shape[1] * pool, : contents.pooled.shape[2] * pool] = 1
     return inside.reshape(-1)
+
+
+def word_count(network: Network, i: int) -> int:
+    """Most spikes that one word into layer i stands for; a signed event_driven layer's stand for one, up or down."""
+    from_signed = network.schedule == "event_driven" and i > 0 and network.layers[i - 1].neuron == "signed"
+    return 1 if from_signed else network.in_count(i)
 
 
 def kept_ticks(network: Network, i: int) -> list[bool]:
@@ -93,16 +101,21 @@ class Sequencer:
         edges = boundaries(t_in, t_out)
         self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
         membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
-        fetch = fetch_stages(len(contents.weights)) + multiply_stages(network.in_count(i))
+        fetch = fetch_stages(len(contents.weights)) + multiply_stages(word_count(network, i))
         gather = 0 if self.readout else gather_stages(contents.lanes)
         before = 3 if self._conv else 2 if self.groups > 1 else 0  # a convolution's: two of its sequencer, one of its sums
         self._latency = before + fetch + membrane + gather
-        counted = not stepped and not self.readout and layer.T > 1
-        self.places = Places(1 if self.readout else slots(self.groups, contents.banks, counted))
+        self.counted = not stepped and not self.readout and layer.T > 1
+        self.places = Places(1 if self.readout else slots(self.groups, contents.banks, self.counted))
 
     def sweeps(self, words: Iterator[Word]) -> Iterator[Sweep]:
         """All sweeps in their order; whoever takes one says in `places.left` when its place is free again."""
         return self._visited(words) if self._conv else self._replayed(words)
+
+    def items(self, words: Iterator[Word], groups: Iterator[list[list[Any]]]) -> Iterator[Item]:
+        """The sweeps with their events, `groups`: block by block, silent blocks left out."""
+        for sweep in self.sweeps(words):
+            yield sweep.done, next(groups) or [[]], sweep.group == self.groups - 1
 
     def _replayed(self, words: Iterator[Word]) -> Iterator[Sweep]:
         issue, left, step = -1, -1, 0
@@ -167,22 +180,21 @@ def counter_stages(network: Network, i: int) -> int:
 
 
 class Serializer:
-    """Sends each swept group's spikes, block by block, then the tick that it closes; one word per cycle."""
+    """Sends words of emissions, block by block, then the tick or end that they close; one event per cycle.
 
-    def __init__(self, sequencer: Sequencer, queue: Queue, counter_stages: int):
-        self._sequencer, self._queue, self._stages = sequencer, queue, counter_stages
+    valued: whether lanes come with values, for which a choice waits a cycle; counter_stages: of the division behind it
+    """
+
+    def __init__(self, returned: Callable[[int], None], queue: Queue, counter_stages: int, valued: bool):
+        self._returned, self._queue, self._stages, self._valued = returned, queue, counter_stages, valued
         self._stalls: deque[tuple[int, int]] = deque()  # cycles in which the counter's last stage waits: from, until
 
-    def send(self, words: Iterator[Word], groups: Iterator[list[list[int]]]) -> Iterator[Word]:
-        """groups: for each swept group the costs of its events, block by block, silent blocks left out.
-
-        Per block: when the chooser takes it up, when the sender loads it, when its last word is accepted (`leaves`)."""
+    def send(self, items: Iterator[Item]) -> Iterator[Word]:
+        """Per block: when the chooser takes it up, when the sender loads it, when its last word is accepted (`leaves`)."""
         chosen = load = before = leaves = -1  # before: the load before `load`
-        between = 1 if self._stages else 0  # a queue of two, in which a choice reaches the values
-        for sweep in self._sequencer.sweeps(words):
-            last = sweep.group == self._sequencer.groups - 1
-            blocks = next(groups) or [[]]
-            chosen = max(sweep.done, chosen)
+        between = 1 if self._valued else 0  # a queue of two, in which a choice reaches the values
+        for done, blocks, last in items:
+            chosen = max(done, chosen)
             for k, events in enumerate(blocks):
                 chosen = max(chosen + 1, before + 1 if between else 0)
                 speaks = bool(events) or last
@@ -192,12 +204,12 @@ class Serializer:
                 if not speaks:
                     continue
                 leaves = load
-                ending = [(True, 0)] if last and k == len(blocks) - 1 else []
-                for closes, cost in [*((False, cost) for cost in events), *ending]:
+                ending = [(True, None)] if last and k == len(blocks) - 1 else []
+                for closes, what in [*((False, event) for event in events), *ending]:
                     leaves, written = self._accept(leaves + 1, closes)
                     if written is not None:
-                        yield written, closes, cost
-            self._sequencer.places.left.append(load)
+                        yield written, closes, what
+            self._returned(load)
 
     def _accept(self, cycle: int, closes: bool) -> tuple[int, int | None]:
         """When the next stage takes a word offered from `cycle` on, and when it enters the queue (None: it is dropped)."""

@@ -10,7 +10,7 @@ from networks import random_inputs, random_network
 
 from hw.memory import Rom
 from hw.top import Top
-from sw import golden
+from sw import cycles, golden
 from sw.network import Input, Layer, Network
 from sw.rom_conv import parallel_banks
 from sw.rom_layers import Lanes
@@ -48,6 +48,9 @@ def test_counts_and_logits_equal_golden_s(seed: int, neuron: str, stall: float) 
     assert expected.first_difference(run.trace) is None
     if neuron == "unsigned":
         assert (run.trace.events == expected.events).all()
+    if not stall:
+        law = cycles.timing(network, expected, inputs, lanes, back_to_back=True)
+        assert (law.cycles.tolist(), law.interval.tolist()) == (run.cycles, run.interval)
 
 
 def test_neurons_that_can_fire_before_any_event_do_so_in_every_frame() -> None:
