@@ -26,7 +26,7 @@ from sw.network import Network
 from sw.rom_conv import parallel_banks
 from sw.trace import Trace
 
-SCHEDULES = ("two_phase", "time_stepped")
+SCHEDULES = ("two_phase", "time_stepped", "event_driven")
 LAWFUL = ("two_phase", "time_stepped")  # schedules whose cycles the law tells
 KINDS = (
     (), ("dense",), ("dense", "dense"), ("dense", "dense", "dense"),
@@ -66,7 +66,9 @@ def draw(seed: int) -> Case:
         rng, schedule, kinds, shape=shape, sizes=SIZES, T=T, t_in=pick(rng, (1, 2, 3, 4, 5, 7)), extreme=rng.random() < 0.25
     )
     if schedule == "event_driven":
-        neurons = [pick(rng, ("signed", "unsigned")) for _ in network.layers]
+        # Signed neurons rest where the order of their events does not matter, so only behind them may it be any.
+        ordered = int(rng.integers(len(network.layers) + 1))
+        neurons = ["unsigned"] * ordered + ["signed"] * (len(network.layers) - ordered)
         network = replace(network, layers=tuple(replace(layer, neuron=n) for layer, n in zip(network.layers, neurons, strict=True)))
     return Case(seed, network, random_inputs(rng, network, FRAMES), lanes_of(rng, network), bool(seed % 2))
 

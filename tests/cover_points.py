@@ -1,0 +1,182 @@
+"""Named things that must happen in the suite: what happens in the golden model, and, cycle by cycle, in the circuit.
+
+A point of the circuit is an expression over ports of one kind of component; wherever an elaborated design has such a
+component, the cycles in which the expression holds are counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Counts
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import gateware
+import numpy as np
+from amaranth.hdl import Const, Fragment, Signal, Value
+from amaranth.sim import Simulator
+
+from hw.accelerator import Accelerator
+from hw.aligner import Aligner
+from hw.conv_charge import ConvCharge
+from hw.conv_sequencer import ConvSequencer
+from hw.counter import Counter
+from hw.event_layer import EventLayer
+from hw.event_sequencer import EventSequencer
+from hw.events import Queue
+from hw.guard import Guard
+from hw.locate import Locate
+from hw.membrane import Membrane
+from hw.pool import Pool
+from hw.react import React
+from hw.readout import Readout
+from hw.replay import Replay
+from hw.sequencer import Sequencer
+from hw.serializer import Chooser, Sender
+from hw.ticks import Credits
+from sw.network import Network
+from sw.trace import Trace
+
+Points = Iterator[tuple[str, Value]]
+
+STALLS = {
+    Guard: "the door",
+    Locate: "the register of located events",
+    Chooser: "the serializer's chooser",
+    Sender: "the serializer's sender",
+    Counter: "the counter",
+    Readout: "the answer",
+}
+QUEUES = {"queue": "the queue between layers", "waiting": "the serializer's queue of words", "between": "the serializer's queue of choices"}
+
+
+# --- the circuit ---
+
+
+def points(dut: Any, name: str, owner: Any, signals: dict[str, Signal]) -> Points:
+    """What is to be seen at a component, which its `owner` holds as `name`; signals: its own, by name."""
+    if type(dut) in STALLS:
+        yield f"stall: {STALLS[type(dut)]}", _waits(dut.i if isinstance(dut, Guard) else dut.o)
+    elif isinstance(dut, Queue):
+        yield f"full: {QUEUES[name.rstrip('0123456789')]}", ~dut.i.ready
+    elif isinstance(dut, Credits):
+        yield from _places(dut, owner)
+    elif isinstance(dut, Sequencer):
+        word, alone = dut.i.payload, dut.op.shape()["group"].width == 1 and "kept_1" not in signals
+        waits = dut.i.valid & (word.tick | word.end) & ~dut.i.ready if alone else Const(0)
+        yield "stall: a dense layer's sweep waits for a place", waits
+    elif isinstance(dut, ConvSequencer) and not isinstance(dut, EventSequencer):
+        yield "stall: an event waits while the one before is visited", dut.i.valid & ~dut.i.ready & dut.op.integrate
+        yield "a held tick of a convolution", dut.op.sweep & dut.op.held
+    elif isinstance(dut, ConvCharge):
+        yield from _forwarded("convolution", signals, dut.coming.integrate | dut.coming.sweep, dut.coming.enabled)
+        yield "a position beyond the edge", dut.swept.sweep & (dut.swept.bottom | dut.swept.right)
+    else:
+        yield from _others(dut, signals)
+
+
+def _others(dut: Any, signals: dict[str, Signal]) -> Points:
+    if isinstance(dut, React):
+        yield from _forwarded("event-driven layer", signals, Const(1), Const(-1, 1024))
+        yield "event driven: a neuron fires as its frame settles", dut.unrest
+        yield "event driven: a visit emits nothing", dut.unused
+    elif isinstance(dut, EventLayer):
+        negative = dut.o.payload.negative if "negative" in dut.o.payload.shape().members else Const(0)
+        yield "event driven: a negative event", dut.o.valid & dut.o.ready & negative
+    elif isinstance(dut, Pool):
+        yield "a place that fills no block", dut.i.valid & ~dut.o.valid
+    elif isinstance(dut, Aligner):
+        yield "a tick inside a group", dut.i.valid & ~dut.o.valid
+    elif isinstance(dut, Replay):
+        yield "an event replayed for a further group", dut.take & ~dut.push
+    elif isinstance(dut, Membrane):
+        yield "a current held for a further tick", dut.done & dut.swept.held
+    elif isinstance(dut, Accelerator):
+        yield "stall: the source, while words are cleared", dut.i.valid & ~dut.i.ready
+
+
+def _waits(words: Any) -> Value:
+    return words.valid & ~words.ready
+
+
+def _places(dut: Credits, owner: Any) -> Points:
+    closes = owner.i.payload.closes
+    if isinstance(owner, EventSequencer):
+        yield "stall: a visit waits for a place", ~dut.free & owner.i.valid & ~closes
+    else:
+        yield "stall: a convolution's sweep waits for a place", ~dut.free & owner.i.valid & closes
+
+
+def _forwarded(where: str, signals: dict[str, Signal], active: Value, enabled: Value) -> Points:
+    """A word that comes from the operation 1, 2, 3 before, not from the memory."""
+    banks = sum(name.startswith("fresh_") and name.endswith("_1") for name in signals)
+    for bank in range(banks):
+        older: Value = Const(1)
+        for distance in (1, 2, 3):
+            fresh = signals[f"fresh_{bank}_{distance}"]
+            yield f"{where}: a word changed {distance} before", fresh & older & active & enabled[bank]
+            older = older & ~fresh
+
+
+class Observed(Simulator):
+    """A simulator that counts points while it runs."""
+
+    counts: Counts[str]
+
+    def __init__(self, top: Any):
+        fragment = Fragment.get(top, platform=None)
+        super().__init__(fragment)
+        found = list(_walk(fragment, "", None))
+        self.counts.update(dict.fromkeys((name for name, _ in found), 0))
+
+        async def watch(ctx: Any) -> None:
+            async for _, _, *seen in ctx.tick().sample(*(value.any() for _, value in found)):
+                for (name, _), hit in zip(found, seen, strict=True):
+                    self.counts[name] += hit
+
+        self.add_testbench(watch, background=True)
+
+
+def _walk(fragment: Fragment, name: str, owner: Any) -> Points:
+    """All points of a design."""
+    origins = [origin for origin in getattr(fragment, "origins", None) or [] if hasattr(origin, "signature")]
+    signals = {signal.name: signal for rows in fragment.statements.values() for row in rows for signal in row._lhs_signals()}
+    dut = origins[0] if origins else owner
+    if origins:
+        yield from points(dut, name, owner, signals)
+    for part, part_name, _ in fragment.subfragments:
+        yield from _walk(part, str(part_name), dut)
+
+
+@contextmanager
+def observed() -> Iterator[Counts[str]]:
+    """Within it, `gateware` simulates with its eyes open; the counts are given."""
+    counts: Counts[str] = Counts()
+    kind = type("Counting", (Observed,), {"counts": counts})
+    with mock.patch.object(gateware, "Simulator", kind):
+        yield counts
+
+
+# --- the golden model ---
+
+
+def golden_points(network: Network, inputs: np.ndarray, trace: Trace) -> Counts[str]:
+    """How often each point of the integers happened in a trace with potentials (and spikes, where there are ticks)."""
+    counts: Counts[str] = Counts()
+    top = trace.logits.max(axis=1, keepdims=True)
+    counts["a tie of classes"] += int(((trace.logits == top).sum(axis=1) > 1).sum())
+    counts["a negative logit"] += int((trace.logits < 0).sum())
+    counts["a silent frame"] += int((inputs.reshape(len(inputs), -1) == 0).all(axis=1).sum())
+    for i, layer in enumerate(network.hidden):
+        v, n = (trace.v or {})[layer.name], trace.counts[layer.name]
+        fired, threshold = trace.spikes[layer.name] if trace.spikes else n, network.per_neuron(i, layer.threshold)
+        counts["v == threshold"] += int(((v == 0) & (fired > 0)).sum()) if layer.reset == "subtract" else 0
+        counts["v == threshold - 1"] += int(((v == threshold - 1) & (fired == 0)).sum())
+        counts["v == -1"] += int((v == -1).sum())
+        counts["a leak of a negative odd v"] += int(((v < 0) & (v % 2 == 1)).sum()) if layer.leak_shift else 0
+        counts["a reset to zero"] += int((fired > 0).sum()) if layer.reset == "zero" else 0
+        if network.schedule != "time_stepped":
+            counts["n == T with more to give"] += int(((n == layer.T) & (v >= threshold)).sum())
+            counts["n == T exactly"] += int(((n == layer.T) & (v < threshold)).sum())
+    return counts
