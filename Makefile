@@ -13,13 +13,15 @@ PIP_FLAGS := --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $
 # As in an activated environment: Verilator's own makefiles call `python`, which a bare Debian does not have.
 ACTIVE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long check venv clean
+.PHONY: help demo test test-long soak planted check venv clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       real digits through training, Verilog and simulation, and the table that compares them"
 	@echo "make test       the test suite, cocotb included"
 	@echo "make test-long  the tests that take minutes"
+	@echo "make soak       SEEDS=100 random accelerators from FIRST=0 on, golden model against Verilog; WAVEFORM=1 shows a difference"
+	@echo "make planted    bugs planted one by one, and the test that catches each, into docs/planted-bugs.md"
 	@echo "make check      ruff, mypy and import-linter"
 	@echo "make venv       the environment alone, in $(VENV)"
 	@echo "make clean      remove $(VENV) and build"
@@ -34,6 +36,15 @@ test: venv
 
 test-long: venv
 	$(ACTIVE) $(BIN)/python -m pytest -m long
+
+SEEDS ?= 100
+FIRST ?= 0
+WAVEFORM ?=
+soak: venv
+	$(ACTIVE) $(BIN)/python tests/soak.py --first $(FIRST) --seeds $(SEEDS) $(if $(WAVEFORM),--waveform)
+
+planted: venv
+	$(ACTIVE) $(BIN)/python tests/planted.py --write
 
 check: venv
 	$(BIN)/ruff check .

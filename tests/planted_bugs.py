@@ -1,0 +1,84 @@
+"""Bugs to be planted: each a small change of one text that stands once in one file, and the tests that are to catch it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    """what: the bug in words; file: where; old, new: the text and what takes its place; tests: files of tests/, tried in order."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+BUGS = [
+    # time
+    Bug("the aligner counts two ticks for one", "hw/aligner.py", "0, tick + 1))", "0, tick + 2))", "aligner"),
+    Bug("a step ends a source tick late", "sw/rom.py", "tuple(tick + 1 in edges", "tuple(tick in edges", "rom accelerator"),
+    Bug("a held tick takes the next step's current", "hw/membrane.py", "Mux(self.swept.held, ring.o, self.sums.as_value())", "self.sums.as_value()", "membrane"),
+    Bug("a sum begins with the bias phase of its own sweep", "hw/charge.py", "early.following)", "early.table)", "charge"),
+    Bug("behind the last group comes this tick's bias phase, not the next one's", "hw/sequencer.py", "op.following.eq(Mux(now.last_group, next_table,", "op.following.eq(Mux(now.last_group, table,", "sequencer"),
+    Bug("words cleared after a reset begin with a later tick's bias", "hw/conv_sequencer.py", "Mux(clear, 0, ticks.following)", "ticks.following", "convolution"),
+    Bug("a convolution's sum begins with the bias phase of its own sweep", "hw/conv_charge.py", "op.following)", "op.table)", "conv_charge"),
+    # neurons
+    Bug("a two_phase neuron fires above its threshold only", "hw/layer.py", "charge.sums[k] >= 0", "charge.sums[k] > 0", "accelerator"),
+    Bug("a time_stepped neuron fires above its threshold only", "hw/membrane.py", "fire[k].eq(above >= 0)", "fire[k].eq(above > 0)", "membrane"),
+    Bug("the leak shifts without the sign", "hw/membrane.py", "(v[k] >> dynamics.leak_shift)", "(v[k].as_unsigned() >> dynamics.leak_shift)", "membrane"),
+    Bug("potentials stay from frame to frame", "hw/membrane.py", "opening.eq(op.closing)", "opening.eq(0)", "membrane"),
+    Bug("a new frame's group finds the row of the group before", "hw/membrane.py", "Mux(row == rows - 1, 0, row + 1)", "row", "membrane"),
+    Bug("the count saturates one early", "hw/counter.py", "last.quotient >= self._T - 1", "last.quotient >= self._T - 2", "counter"),
+    Bug("a tick carries a count", "hw/counter.py", "Mux(event.tick | event.end, 0,", "Mux(event.tick, 0,", "counter"),
+    Bug("a waiting event gets the next one's threshold", "hw/counter.py", "Mux(move, self.i.payload.address, first.pick.address)", "self.i.payload.address", "counter"),
+    # sums
+    Bug("weights of a convolution lose their sign", "hw/conv_charge.py", "word.word_select(k, bits).as_signed()", "word.word_select(k, bits)", "conv_charge"),
+    Bug("operations that ask for nothing add their weights", "hw/charge.py", "with m.If(~fetched.integrate):", "with m.If(fetched.sweep):", "charge"),
+    Bug("the high bits of a count weigh as much as the low ones", "hw/times.py", "_shift_add(weight, part).shift_left(low)", "_shift_add(weight, part)", "charge"),
+    Bug("no forwarding from the operation before", "hw/conv_charge.py", "Mux(fresh[0], recent[0],", "Mux(0, recent[0],", "conv_charge"),
+    Bug("no forwarding from two operations before", "hw/conv_charge.py", "Mux(fresh[1], recent[1],", "Mux(0, recent[1],", "conv_charge"),
+    Bug("no forwarding from three operations before", "hw/conv_charge.py", "Mux(fresh[2], recent[2], stored)", "stored", "conv_charge"),
+    Bug("an older result wins over a newer one", "hw/conv_charge.py", "Mux(fresh[0], recent[0], Mux(fresh[1], recent[1], Mux(fresh[2], recent[2], stored)))", "Mux(fresh[2], recent[2], Mux(fresh[1], recent[1], Mux(fresh[0], recent[0], stored)))", "conv_charge"),
+    Bug("a bank that the event does not reach is written", "hw/conv_charge.py", "op.enabled[bank] & (op.integrate", "(op.integrate", "conv_charge"),
+    Bug("state is read a cycle late", "hw/conv_charge.py", "read.addr.eq(address[meet - 2])", "read.addr.eq(address[meet - 1])", "conv_charge"),
+    # places of a convolution
+    Bug("banks in the wrong order", "sw/rom_conv.py", "(phase // stride - bank) % banks", "(phase // stride + bank) % banks", "rom_conv"),
+    Bug("padding left out of a phase", "sw/rom_conv.py", "(at + padding) % (stride * banks)", "at % (stride * banks)", "rom_conv"),
+    Bug("the last word's banks miscounted", "sw/rom_conv.py", "self.out - (self.words - 1) * self.banks", "self.out - self.words * self.banks", "rom_conv"),
+    Bug("a place that fills no block is kept", "sw/rom_conv.py", "if at < pooled else []", "if at <= pooled else []", "rom_conv"),
+    Bug("a place outside every block passes", "hw/pool.py", "& (row <", "| (row <", "pool"),
+    Bug("words of a map walked through by rows where columns are meant", "sw/wire.py", "(columns, banks[1]),", "(rows, banks[1]),", "wire"),
+    Bug("an event beside the map is not dropped", "hw/locate.py", "(y.enabled.any() & x.enabled.any())", "(y.enabled.any() | x.enabled.any())", "locate"),
+    Bug("the frame's end is lost", "hw/locate.py", "found.end.eq(word.end)", "found.end.eq(word.tick)", "locate"),
+    Bug("the next visit goes back by one weight, not by a stride", "hw/conv_sequencer.py", "weights + side.weight_step * side.axis.stride", "weights + side.weight_step", "convolution"),
+    Bug("the right edge is masked where the bottom one is meant", "hw/conv_sequencer.py", "op.bottom.eq(bottom)", "op.bottom.eq(right)", "convolution"),
+    Bug("a bank too few masked at the right edge", "hw/conv_charge.py", "op.right if x >= columns.edge", "op.right if x > columns.edge", "convolution"),
+    # waiting
+    Bug("a convolution's last sweep takes no place", "hw/conv_sequencer.py", "credits.take.eq(sweep)", "credits.take.eq(sweep & ~last_group)", "convolution"),
+    Bug("a dense layer's place is given twice", "hw/sequencer.py", "(sweep & needs) + self.returned", "(sweep & needs & ~self.returned) + self.returned", "sequencer"),
+    Bug("a replay starts in the middle of its rows", "hw/sequencer.py", "base.eq(Mux(last_group, 0, base +", "base.eq(Mux(last_group, 1, base +", "sequencer"),
+    Bug("a replay reads a word too many", "hw/replay.py", "after == stored", "index == stored", "ring"),
+    Bug("a queue lets a word overtake", "hw/events.py", "(is_kept | ~leaves)", "~leaves", "ring"),
+    Bug("a block leaves the sender while its last word waits", "hw/serializer.py", "leaves.eq(self.o.ready & Mux(", "leaves.eq(Mux(", "serializer"),
+    Bug("a spike is dropped while it waits", "hw/serializer.py", "with m.Elif(busy & self.o.ready):", "with m.Elif(busy):", "serializer"),
+    Bug("a place is given back while its word waits", "hw/serializer.py", "sender.i.valid & sender.i.ready & sender.i.payload.final", "sender.i.valid & sender.i.payload.final", "serializer"),
+    Bug("a word leaves with a block to go", "hw/serializer.py", "two_left.eq(~more_than(todo, 2))", "two_left.eq(1)", "serializer"),
+    Bug("values come from the word before", "hw/banks.py", "upcoming.eq(Mux(self.take, ", "upcoming.eq(Mux(0, ", "banks"),
+    Bug("stored words do not wrap round", "hw/banks.py", "Mux(newest == self._words - 1, 0, newest + 1)", "newest + 1", "banks"),
+    # door and answer
+    Bug("the door passes an address twice", "hw/guard.py", "(word.address <= before)", "(word.address < before)", "guard"),
+    Bug("a tie goes to the higher class", "hw/readout.py", "entries[b][0] > entries[a][0]", "entries[b][0] >= entries[a][0]", "readout"),
+    Bug("a tie goes to the later group", "hw/readout.py", "(winner.best > best)", "(winner.best >= best)", "readout"),
+    Bug("a lane without a class can win", "hw/readout.py", "~self.partial if k >= self._used", "~self.partial if k > self._used", "readout"),
+    # event-driven
+    Bug("a signed neuron fires above its threshold only", "hw/react.py", "(upper >= 0)", "(upper > 0)", "event_ties"),
+    Bug("a signed neuron passes its saturation level", "hw/react.py", "(upper >= 0) & (S != T)", "(upper >= 0)", "event_driven"),
+    Bug("an unsigned neuron fires above its threshold only", "hw/react.py", "(above[k] >= 0)", "(above[k] > 0)", "event_ties"),
+    Bug("a signed neuron takes back what it never sent", "hw/react.py", "(stay < 0) & (S != 0)", "(stay < 0)", "event_driven"),
+    Bug("an unsigned neuron saturates one early", "hw/react.py", "(T - k >= S)", "(T - k > S)", "event_driven"),
+    Bug("a negative event adds", "hw/react.py", "Mux(before.negative, -term, term)", "term", "event_driven"),
+    Bug("no forwarding from two visits before", "hw/react.py", "Mux(fresh[1], recent[1],", "Mux(0, recent[1],", "event_driven"),
+    Bug("a frame closes before its neurons rest", "hw/event_sequencer.py", "with m.If(restless):", "with m.If(0):", "event_driven"),
+]  # fmt: skip
