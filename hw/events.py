@@ -1,9 +1,10 @@
 """What travels between layers: events, the queues that hold them, and small helpers that every room of the gateware uses."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.store import Store
 from sw.wire import Map
 
 
@@ -72,12 +73,12 @@ class Queue(wiring.Component):
         if self._depth == 2:
             full, word = Signal(), Signal(size)
             m.d.sync += full.eq(keep | (full & ~take))
-            with m.If(keep):
+            with m.If(~full):
                 m.d.sync += word.eq(self.i.payload)
             return full, word, ~full, keep
-        m.submodules.behind = behind = fifo.SyncFIFO(width=size, depth=self._depth - 1)
-        m.d.comb += [behind.w_data.eq(self.i.payload), behind.w_en.eq(keep), behind.r_en.eq(take)]
-        return behind.r_rdy, behind.r_data, behind.w_rdy, keep
+        m.submodules.behind = behind = Store(size, self._depth - 1)
+        m.d.comb += [behind.i.eq(self.i.payload), behind.put.eq(keep), behind.take.eq(take)]
+        return behind.some, behind.o, behind.room, keep
 
 
 def more_than(bits: Value, number: int) -> Value:

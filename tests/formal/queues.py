@@ -54,6 +54,8 @@ def contents(bench: Bench, queue: Any, path: str, depth: int) -> list[tuple[Valu
     rows = depth - 1
     level, produce, consume = (bench.inner(f"{path}behind.{name}") for name in ("level", "produce", "consume"))
     bench.invariant((consume < rows) & (level <= rows) & (produce == _wrapped(consume + level, rows)))
+    some, room = (bench.inner(f"{path}behind.{name}") for name in ("some", "room"))
+    bench.invariant((some == (level != 0)) & (room == (level != rows)))
     bench.invariant(implies(level != 0, queue.o.valid))
     waiting = [bench.row(f"{path}behind.storage", _wrapped(consume + k, rows), f"row_{k}") for k in range(rows)]
     return [(queue.o.valid, queue.o.payload), *((level > k, shape(row)) for k, row in enumerate(waiting))]
