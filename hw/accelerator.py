@@ -1,5 +1,6 @@
 """The accelerator: a network's layers, one behind the other, joined by queues of events."""
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,18 @@ def check_buildable(network: Network) -> None:
         )
     if network.schedule != "time_stepped" and network.input.T != 1:
         raise ValueError(f"{network.name}: a {network.schedule} input has one source tick, not {network.input.T}")
+    if network.schedule == "event_driven":
+        _check_order(network)
+
+
+def _check_order(network: Network) -> None:
+    """Unsigned neurons follow the order of their events, which is the contract's only where all before them keep it."""
+    for i, (before, layer) in enumerate(itertools.pairwise(network.hidden), 1):
+        if (before.neuron, layer.neuron) == ("signed", "unsigned"):
+            raise ValueError(
+                f"layer {i} ({layer.name}): unsigned neurons need their events in order, but the signed ones of layer {i - 1} "
+                f"({before.name}) send theirs in any; make layer {i} signed, or layer {i - 1} unsigned"
+            )
 
 
 def _build(

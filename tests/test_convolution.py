@@ -214,6 +214,12 @@ def test_positions_beyond_the_edge_never_fire(schedule: str, T: tuple[int, int])
     check(network, random_inputs(np.random.default_rng(0), network, 2), [(2, contents.banks), 3])
 
 
+def test_a_map_of_which_no_kernel_reaches_anything_has_no_say() -> None:
+    """A stride of two over one row with padding meets the padding only."""
+    network = Shape((1, 1, 3), 2, 1, stride=2, padding=1).network(T=(3, 1))
+    check(network, random_inputs(np.random.default_rng(1), network, 3), [(2, 1), 3])
+
+
 @pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize("cut", [3, 20, 60])
 def test_a_reset_inside_a_frame_clears_every_word(parallel: bool, cut: int) -> None:

@@ -1,9 +1,10 @@
-"""Event-driven neurons whose potential reaches the threshold exactly, or comes back to zero exactly: to emit, and to rest."""
+"""Event-driven neurons whose potential meets the threshold exactly, or comes back to zero; and what order they need."""
 
 import numpy as np
 import pytest
 from gateware import run_accelerator
 
+from hw.accelerator import check_buildable
 from sw import golden
 from sw.network import Input, Layer, Network
 
@@ -29,3 +30,24 @@ def test_a_neuron_emits_at_its_threshold_and_rests_at_zero(neuron: str, lanes: i
     assert met.any(axis=0).all(), "each threshold, and a multiple of it, is met exactly"
     difference = trace.first_difference(run_accelerator(network, inputs, [lanes, 4]).trace)
     assert difference is None, str(difference)
+
+
+def test_unsigned_neurons_behind_signed_ones_are_refused() -> None:
+    """Found by random accelerators: their counts hang on an order that signed neurons do not keep."""
+
+    def chain(*neurons: str) -> Network:
+        layers = [
+            Layer(f"fc{i}", "dense", np.eye(3, dtype=np.int8), np.zeros(3, np.int32), np.ones(3, np.int32), 2, 1, neuron=neuron)
+            for i, neuron in enumerate(neurons)
+        ]
+        out = Layer("out", "readout", np.eye(3, dtype=np.int8), np.zeros(3, np.int32), weight_bits=2, neuron="unsigned")
+        return Network("chain", "event_driven", Input((3,)), (*layers, out))
+
+    for neurons in (("signed", "signed"), ("unsigned", "signed"), ("unsigned", "unsigned", "signed"), ("signed",)):
+        check_buildable(chain(*neurons))
+    with pytest.raises(ValueError) as caught:
+        check_buildable(chain("unsigned", "signed", "unsigned"))
+    assert str(caught.value) == (
+        "layer 2 (fc2): unsigned neurons need their events in order, but the signed ones of layer 1 (fc1) send theirs in any; "
+        "make layer 2 signed, or layer 1 unsigned"
+    )
