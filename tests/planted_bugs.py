@@ -61,6 +61,8 @@ BUGS = [
     Bug("a replay starts in the middle of its rows", "hw/sequencer.py", "base.eq(Mux(last_group, 0, base +", "base.eq(Mux(last_group, 1, base +", "sequencer"),
     Bug("a replay reads a word too many", "hw/replay.py", "after == stored", "index == stored", "ring"),
     Bug("a queue lets a word overtake", "hw/events.py", "(is_kept | ~leaves)", "~leaves", "ring"),
+    Bug("a queue has room for a word too many", "hw/store.py", "level != depth - 1", "level != depth", "ring"),
+    Bug("a queue gives a word that is gone", "hw/store.py", "self.some.eq(level != 1)", "self.some.eq(level != 0)", "ring"),
     Bug("a block leaves the sender while its last word waits", "hw/serializer.py", "leaves.eq(self.o.ready & Mux(", "leaves.eq(Mux(", "serializer"),
     Bug("a spike is dropped while it waits", "hw/serializer.py", "with m.Elif(busy & self.o.ready):", "with m.Elif(busy):", "serializer"),
     Bug("a place is given back while its word waits", "hw/serializer.py", "sender.i.valid & sender.i.ready & sender.i.payload.final", "sender.i.valid & sender.i.payload.final", "serializer"),
@@ -68,7 +70,7 @@ BUGS = [
     Bug("values come from the word before", "hw/banks.py", "upcoming.eq(Mux(self.take, ", "upcoming.eq(Mux(0, ", "banks"),
     Bug("stored words do not wrap round", "hw/banks.py", "Mux(newest == self._words - 1, 0, newest + 1)", "newest + 1", "banks"),
     # door and answer
-    Bug("the door passes an address twice", "hw/guard.py", "(word.address <= before)", "(word.address < before)", "guard"),
+    Bug("the door passes an address twice", "hw/guard.py", "~_below(before, word.address)", "_below(word.address, before)", "guard"),
     Bug("a tie goes to the higher class", "hw/readout.py", "entries[b][0] > entries[a][0]", "entries[b][0] >= entries[a][0]", "readout"),
     Bug("a tie goes to the later group", "hw/readout.py", "(winner.best > best)", "(winner.best >= best)", "readout"),
     Bug("a lane without a class can win", "hw/readout.py", "~self.partial if k >= self._used", "~self.partial if k > self._used", "readout"),
