@@ -7,7 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from sw.architecture import BLOCK
+from hw.events import delay
+from sw.architecture import BLOCK, VALUE_SLOTS
 
 
 class Banks(wiring.Component):
@@ -16,7 +17,8 @@ class Banks(wiring.Component):
     Two words stand in flip-flops, more in a memory.
 
     blocks: lanes of each block; put, i: a word; take: the oldest word leaves; chosen: a block of it, one hot; o: that block's
-    values, from the second cycle after their put
+    values; settled: they are those of the oldest word. In flip-flops they are from the second cycle after their put and from the
+    one after a take; in a memory, which ends in a register, from the third and the second.
     """
 
     def __init__(self, blocks: Sequence[range], value_bits: int, words: int):
@@ -28,13 +30,14 @@ class Banks(wiring.Component):
                 "take": In(1),
                 "chosen": In(len(blocks)),
                 "o": Out(data.ArrayLayout(value_bits, BLOCK)),
+                "settled": Out(1, init=1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         size = len(self.o.as_value())
-        chosen, words = self._standing(m) if self._words == 2 else self._stored(m)
+        chosen, words = self._standing(m) if self._words == VALUE_SLOTS else self._stored(m)
         width = size // BLOCK
         fields = [spread(word[lanes.start * width : lanes.stop * width], size) for word in words for lanes in self._blocks]
         m.d.comb += self.o.as_value().eq(select(chosen, Cat(fields), size))
@@ -69,8 +72,8 @@ class Banks(wiring.Component):
             write.en.eq(self.put),
             read.addr.eq(upcoming),
         ]
-        m.d.sync += oldest.eq(upcoming)
-        return self.chosen, [read.data]
+        m.d.sync += [oldest.eq(upcoming), self.settled.eq(~self.take)]
+        return self.chosen, [delay(m, read.data, 1, "word", reset_less=True)]
 
 
 def spread(value: Value, width: int) -> Value:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from hw.banks import Banks, select, spread
 from hw.events import Queue, bits_for, delay, more_than
 from hw.place import Place
-from sw.architecture import BLOCK, gather_stages
+from sw.architecture import BLOCK, VALUE_SLOTS, gather_stages
 from sw.wire import Layout, Map
 
 
@@ -214,7 +214,7 @@ class Serializer(wiring.Component):
         m.submodules.chooser = chooser = Chooser(self._word)
         m.submodules.sender = sender = Sender(chooser.o.payload.shape(), pick, stride, self._value_bits)
         wiring.connect(m, waiting.o, chooser.i)
-        gather = gather_stages(self._layout.lanes)
+        gather = gather_stages(self._layout.lanes, bool(self._value_bits) and self._slots > VALUE_SLOTS)
         fired = delay(m, self.i, gather, "gathered", reset_less=True)
         m.d.comb += [
             waiting.i.valid.eq(delay(m, self.put, gather, "put")),
@@ -226,7 +226,11 @@ class Serializer(wiring.Component):
             m.submodules.between = between = Queue(chooser.o.payload.shape(), 2)  # its `ready` comes from a flip-flop
             m.submodules.banks = banks = Banks(self._word.blocks, self._value_bits, self._slots)
             wiring.connect(m, chooser.o, between.i)
-            wiring.connect(m, between.o, sender.i)
+            m.d.comb += [
+                sender.i.payload.eq(between.o.payload),
+                sender.i.valid.eq(between.o.valid & banks.settled),
+                between.o.ready.eq(sender.i.ready & banks.settled),
+            ]
             m.d.comb += [
                 banks.put.eq(self.put),
                 banks.i.eq(self.values),

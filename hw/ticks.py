@@ -10,17 +10,24 @@ from hw.events import bits_for
 
 
 class Credits(wiring.Component):
-    """`size` places: `free` while there is one, `take` it; `returned` gives one back, and so does `unused`."""
+    """`size` places: `free` while there is one, `take` it; `returned` gives one back, and so does `unused`.
+
+    `free` is settled a cycle early: it decides whether a sequencer goes on, and all that waits for it.
+    """
 
     def __init__(self, size: int):
         self._size = size
-        super().__init__({"take": In(1), "returned": In(1), "unused": In(1), "free": Out(1)})
+        super().__init__({"take": In(1), "returned": In(1), "unused": In(1), "free": Out(1, init=1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         count = Signal(range(self._size + 1), init=self._size)
         m.d.sync += count.eq(count - self.take + self.returned + self.unused)
-        m.d.comb += self.free.eq(count != 0)
+        given = self.returned | self.unused
+        with m.If(self.take & ~given):
+            m.d.sync += self.free.eq(count != 1)
+        with m.If(given & ~self.take):
+            m.d.sync += self.free.eq(1)
         return m
 
 

@@ -17,9 +17,9 @@ def fetch_stages(rows: int) -> int:
     return 3 if rows > TRAVEL_ROWS else 2
 
 
-def gather_stages(lanes: int) -> int:
-    """Cycles from a finished group to its serializer."""
-    return 1 if lanes > FAR_LANES else 0
+def gather_stages(lanes: int, stored: bool) -> int:
+    """Cycles from a finished group to its serializer; `stored`: with values in a memory, whose register wants one too."""
+    return 1 if lanes > FAR_LANES or stored else 0
 
 
 def slots(groups: int, banks: int, counted: bool) -> int:

@@ -80,7 +80,8 @@ def _by_trace(network: Network, layers: Layers, steps: Array, trace: Trace) -> C
         words = _source(source, queue, starts)
         for i, (contents, blocks) in enumerate(zip(layers[:-1], fired, strict=True)):
             following, sequencer = Queue(kept_ticks(network, i + 1)), Sequencer(network, i, contents, queue)
-            serializer = Serializer(sequencer.places.left.append, following, counter_stages(network, i), sequencer.counted)
+            returned, stages = sequencer.places.left.append, counter_stages(network, i)
+            serializer = Serializer(returned, following, stages, valued=sequencer.counted, stored=sequencer.stored)
             words, queue = serializer.send(sequencer.items(words, blocks)), following
         return _answered(network, layers, words, queue, starts)
 
@@ -96,8 +97,9 @@ def _by_events(network: Network, layers: Layers, steps: Array, _: Trace) -> Call
         words = _source(source, queue, starts)
         for i, contents in enumerate(layers[:-1]):
             assert isinstance(contents, EventRom)
+            valued = contents.signed or contents.T > 1
             following, sequencer = Queue([True]), EventSequencer(network, i, contents, queue)
-            serializer = Serializer(sequencer.returned, following, 0, contents.signed or contents.T > 1)
+            serializer = Serializer(sequencer.returned, following, 0, valued=valued, stored=valued)
             words, queue = serializer.send(sequencer.items(words)), following
         cost = costs(layers[-1])
         priced = ((written, closes, None if closes else cost[what[0]]) for written, closes, what in words)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sw.align import boundaries
-from sw.architecture import QUEUE_DEPTH, fetch_stages, gather_stages, multiply_stages, slots
+from sw.architecture import QUEUE_DEPTH, VALUE_SLOTS, fetch_stages, gather_stages, multiply_stages, slots
 from sw.network import Network
 from sw.rom import DenseRom
 from sw.rom_conv import ConvRom
@@ -102,11 +102,13 @@ class Sequencer:
         self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
         membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
         fetch = fetch_stages(len(contents.weights)) + multiply_stages(word_count(network, i))
-        gather = 0 if self.readout else gather_stages(contents.lanes)
+        counted = not stepped and not self.readout and layer.T > 1
+        waiting = slots(self.groups, contents.banks, counted)
+        self.counted, self.stored = counted, counted and waiting > VALUE_SLOTS
+        gather = 0 if self.readout else gather_stages(contents.lanes, self.stored)
         before = 3 if self._conv else 2 if self.groups > 1 else 0  # a convolution's: two of its sequencer, one of its sums
         self._latency = before + fetch + membrane + gather
-        self.counted = not stepped and not self.readout and layer.T > 1
-        self.places = Places(1 if self.readout else slots(self.groups, contents.banks, self.counted))
+        self.places = Places(1 if self.readout else waiting)
 
     def sweeps(self, words: Iterator[Word]) -> Iterator[Sweep]:
         """All sweeps in their order; whoever takes one says in `places.left` when its place is free again."""
@@ -182,23 +184,24 @@ def counter_stages(network: Network, i: int) -> int:
 class Serializer:
     """Sends words of emissions, block by block, then the tick or end that they close; one event per cycle.
 
-    valued: whether lanes come with values, for which a choice waits a cycle; counter_stages: of the division behind it
+    valued: whether lanes come with values, for which a choice waits a cycle; stored: in a memory, which takes a cycle more from
+    word to word; counter_stages: of the division behind it
     """
 
-    def __init__(self, returned: Callable[[int], None], queue: Queue, counter_stages: int, valued: bool):
-        self._returned, self._queue, self._stages, self._valued = returned, queue, counter_stages, valued
+    def __init__(self, returned: Callable[[int], None], queue: Queue, counter_stages: int, *, valued: bool, stored: bool):
+        self._returned, self._queue, self._stages, self._valued, self._stored = returned, queue, counter_stages, valued, stored
         self._stalls: deque[tuple[int, int]] = deque()  # cycles in which the counter's last stage waits: from, until
 
     def send(self, items: Iterator[Item]) -> Iterator[Word]:
         """Per block: when the chooser takes it up, when the sender loads it, when its last word is accepted (`leaves`)."""
-        chosen = load = before = leaves = -1  # before: the load before `load`
+        chosen = load = before = leaves = free = -1  # before: the load before `load`; free: the word before was loaded
         between = 1 if self._valued else 0  # a queue of two, in which a choice reaches the values
         for done, blocks, last in items:
             chosen = max(done, chosen)
             for k, events in enumerate(blocks):
                 chosen = max(chosen + 1, before + 1 if between else 0)
                 speaks = bool(events) or last
-                before, load = load, max(chosen + between, load + 1, leaves if speaks else 0)
+                before, load = load, max(chosen + between, load + 1, leaves if speaks else 0, free + 2 * self._stored)
                 if not between:
                     chosen = load
                 if not speaks:
@@ -210,6 +213,7 @@ class Serializer:
                     if written is not None:
                         yield written, closes, what
             self._returned(load)
+            free = load
 
     def _accept(self, cycle: int, closes: bool) -> tuple[int, int | None]:
         """When the next stage takes a word offered from `cycle` on, and when it enters the queue (None: it is dropped)."""

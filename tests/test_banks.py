@@ -13,21 +13,23 @@ BLOCKS = [[range(0, 3)], [range(0, 8), range(8, 13)], [range(0, 2), range(2, 4),
 @pytest.mark.parametrize("blocks", BLOCKS, ids=str)
 @pytest.mark.parametrize("words", [2, 3, 5, 16])
 def test_the_oldest_word_shows_the_chosen_block(blocks: list[range], words: int) -> None:
-    """A list is the reference; a word may be read from the second cycle after its put, and be taken then."""
+    """A list is the reference; a word may be read from the second cycle after its put (of a memory the third, and the second after
+    a take), and be taken then."""
     rng, width, lanes = random.Random(words), 5, blocks[-1].stop
     queue: list[tuple[int, list[int]]] = []  # cycle of the put, values
-    steps, wanted, fullest = [], [], 0
+    steps, wanted, fullest, taken, late = [], [], 0, -9, words > 2
     for cycle in range(400):
         hold = cycle // 50 % 2  # every other fifty cycles words pile up
         put = len(queue) < words and rng.random() < 0.7
         values = [rng.getrandbits(width) for _ in range(lanes)]
         block = rng.randrange(len(blocks))
-        readable = bool(queue) and cycle >= queue[0][0] + 2
+        readable = bool(queue) and cycle >= queue[0][0] + 2 + late and cycle > taken + late
         take = readable and rng.random() < (0.1 if hold else 0.9)
         want = [queue[0][1][lane] for lane in blocks[block]] if readable else None
         wanted.append(None if want is None else sum(value << k * width for k, value in enumerate(want)))
         packed = sum(value << k * width for k, value in enumerate(values))
         steps.append({"put": int(put), "i": packed, "take": int(take), "chosen": 1 << block})
+        taken = cycle if take else taken
         queue = queue[take:] + ([(cycle, values)] if put else [])
         fullest = max(fullest, len(queue))
     seen = drive(Banks(blocks, width, words), steps, ["o"])

@@ -62,7 +62,7 @@ def test_a_place_that_no_run_reaches_is_reported(tools: None, tmp_path: Path) ->
 
 def test_a_signal_that_is_gone_is_named() -> None:
     bench = Bench(Queue(Event(2, 1), 3))
-    with pytest.raises(KeyError, match="behind.nobody: the gateware must name a signal so; it has consume, level, produce"):
+    with pytest.raises(KeyError, match="behind.nobody: the gateware must name a signal so; it has .*consume, .*level, .*produce"):
         bench.inner("behind.nobody")
     with pytest.raises(KeyError, match="nowhere: the gateware must have a submodule nowhere"):
         bench.part("nowhere")

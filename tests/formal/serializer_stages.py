@@ -120,21 +120,23 @@ def sender(m: Module, target: Map, value_bits: int) -> None:
 
 
 def banks(m: Module, lanes: int, value_bits: int, words: int) -> None:
-    """Of up to `words` words that wait, the blocks of the oldest one can be read as they were put, from the second cycle on."""
+    """Of up to `words` words that wait, the blocks of the oldest one can be read as they were put: from the second cycle on, of a
+    memory from the third and wherever it is settled."""
     blocks = dense_layout(lanes, lanes).blocks(BLOCK)
     bench = Bench(Banks(blocks, value_bits, words), m)
     dut = bench.dut
-    level, inside, fresh = Signal(range(words + 1)), Signal(), Signal()
+    level, inside, fresh, young = Signal(range(words + 1)), Signal(), Signal(), Signal()
     ahead, value = Signal(range(words)), Signal(value_bits)
     lane = bench.constant(bits_for(lanes - 1), "lane")
     bench.assume(lane < lanes)
     bench.assume(implies(dut.put, level != words) & implies(dut.take, level != 0))
-    m.d.sync += [level.eq(level + dut.put - dut.take), fresh.eq(0)]
+    m.d.sync += [level.eq(level + dut.put - dut.take), fresh.eq(0), young.eq(fresh)]
     with m.If(dut.put & ~inside & bench.free(1, "pick")):
         m.d.sync += [inside.eq(1), fresh.eq(1), ahead.eq(level - dut.take), value.eq(dut.i[lane])]
     with m.Elif(inside & dut.take):
         m.d.sync += [inside.eq(ahead != 0), ahead.eq(ahead - 1)]
-    ready = inside & ~fresh & (ahead == 0)
+    read = inside & ~fresh & (ahead == 0)
+    ready = read & dut.settled & (~young if words > 2 else 1)
     for k, block in enumerate(blocks):
         with m.If(ready & (dut.chosen == 1 << k) & (lane >= block.start) & (lane < block.stop)):
             bench.claim(dut.o[(lane - block.start)[: BLOCK.bit_length() - 1]] == value)
@@ -149,7 +151,8 @@ def banks(m: Module, lanes: int, value_bits: int, words: int) -> None:
     else:
         bench.invariant((oldest < words) & (newest == _wrapped(oldest + level, words)))
         row = bench.row("memory", _wrapped(oldest + ahead, words), "row")
-        bench.invariant(implies(ready, bench.inner("read").data.word_select(lane, value_bits) == value))
+        bench.invariant(implies(read, bench.inner("read").data.word_select(lane, value_bits) == value))
+        bench.invariant(implies(ready, bench.inner("word_1").word_select(lane, value_bits) == value))
     bench.invariant(implies(inside, row.word_select(lane, value_bits) == value))
 
 
