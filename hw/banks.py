@@ -17,12 +17,12 @@ class Banks(wiring.Component):
     Two words stand in flip-flops, more in a memory.
 
     blocks: lanes of each block; put, i: a word; take: the oldest word leaves; chosen: a block of it, one hot; o: that block's
-    values; settled: they are those of the oldest word. In flip-flops they are from the second cycle after their put and from the
-    one after a take; in a memory, which ends in a register, from the third and the second.
+    values; settled: they are those of the oldest word, from the second cycle after its put and the one after the take before it;
+    `registered`, a memory that ends in a register: from the third and the second.
     """
 
-    def __init__(self, blocks: Sequence[range], value_bits: int, words: int):
-        self._blocks, self._words = blocks, words
+    def __init__(self, blocks: Sequence[range], value_bits: int, words: int, registered: bool = False):
+        self._blocks, self._words, self._registered = blocks, words, registered
         super().__init__(
             {
                 "put": In(1),
@@ -72,7 +72,10 @@ class Banks(wiring.Component):
             write.en.eq(self.put),
             read.addr.eq(upcoming),
         ]
-        m.d.sync += [oldest.eq(upcoming), self.settled.eq(~self.take)]
+        m.d.sync += oldest.eq(upcoming)
+        if not self._registered:
+            return self.chosen, [read.data]
+        m.d.sync += self.settled.eq(~self.take)
         return self.chosen, [delay(m, read.data, 1, "word", reset_less=True)]
 
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from hw.banks import Banks, select, spread
 from hw.events import Queue, bits_for, delay, more_than
 from hw.place import Place
-from sw.architecture import BLOCK, VALUE_SLOTS, gather_stages
+from sw.architecture import BLOCK, gather_stages, stored
 from sw.wire import Layout, Map
 
 
@@ -214,7 +214,8 @@ class Serializer(wiring.Component):
         m.submodules.chooser = chooser = Chooser(self._word)
         m.submodules.sender = sender = Sender(chooser.o.payload.shape(), pick, stride, self._value_bits)
         wiring.connect(m, waiting.o, chooser.i)
-        gather = gather_stages(self._layout.lanes, bool(self._value_bits) and self._slots > VALUE_SLOTS)
+        registered = stored(bool(self._value_bits), self._slots)
+        gather = gather_stages(self._layout.lanes, registered)
         fired = delay(m, self.i, gather, "gathered", reset_less=True)
         m.d.comb += [
             waiting.i.valid.eq(delay(m, self.put, gather, "put")),
@@ -224,7 +225,7 @@ class Serializer(wiring.Component):
         ]
         if self._value_bits:
             m.submodules.between = between = Queue(chooser.o.payload.shape(), 2)  # its `ready` comes from a flip-flop
-            m.submodules.banks = banks = Banks(self._word.blocks, self._value_bits, self._slots)
+            m.submodules.banks = banks = Banks(self._word.blocks, self._value_bits, self._slots, registered)
             wiring.connect(m, chooser.o, between.i)
             m.d.comb += [
                 sender.i.payload.eq(between.o.payload),

@@ -7,6 +7,7 @@ WINNER_RADIX = 4  # sums among which one level of the readout's maximum chooses:
 MASK_SLOTS = 8  # swept groups that wait for the serializer as bit masks: the round trip of a sweep, so none ever waits in vain
 VALUE_SLOTS = 2  # the same where each lane comes with its value, too wide for more
 FAR_LANES = 32  # more lanes than these are spread over the chip: who fired gets one cycle to travel to the serializer
+STORED_WORDS = 32  # values of more words than these stand in block RAMs
 MAP_SLOTS = 128  # the same in a convolution with banks: a whole tick's words, so that sweeping them waits for nobody
 EVENT_SLOTS = 32  # visits of event-driven neurons that are under way or wait for the serializer with what they emit
 TRAVEL_ROWS = 64  # weight memories of more rows may lie far from their lanes: their words get one more cycle to travel
@@ -15,6 +16,11 @@ TRAVEL_ROWS = 64  # weight memories of more rows may lie far from their lanes: t
 def fetch_stages(rows: int) -> int:
     """Cycles from a weight row's address to the row in its lanes: memory, register, and one more register behind deep memories."""
     return 3 if rows > TRAVEL_ROWS else 2
+
+
+def stored(valued: bool, words: int) -> bool:
+    """Whether the values of `words` that wait fill block RAMs, which end in a register; fewer stand in lookup tables."""
+    return valued and words > STORED_WORDS
 
 
 def gather_stages(lanes: int, stored: bool) -> int:

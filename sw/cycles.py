@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.architecture import BLOCK, winner_stages
+from sw.architecture import BLOCK, EVENT_SLOTS, stored, winner_stages
 from sw.network import Network
 from sw.pace import Queue, Sequencer, Serializer, Word, costs, counter_stages, kept_ticks
 from sw.pace_events import EventSequencer
@@ -99,7 +99,7 @@ def _by_events(network: Network, layers: Layers, steps: Array, _: Trace) -> Call
             assert isinstance(contents, EventRom)
             valued = contents.signed or contents.T > 1
             following, sequencer = Queue([True]), EventSequencer(network, i, contents, queue)
-            serializer = Serializer(sequencer.returned, following, 0, valued=valued, stored=valued)
+            serializer = Serializer(sequencer.returned, following, 0, valued=valued, stored=stored(valued, EVENT_SLOTS))
             words, queue = serializer.send(sequencer.items(words)), following
         cost = costs(layers[-1])
         priced = ((written, closes, None if closes else cost[what[0]]) for written, closes, what in words)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sw.align import boundaries
-from sw.architecture import QUEUE_DEPTH, VALUE_SLOTS, fetch_stages, gather_stages, multiply_stages, slots
+from sw.architecture import QUEUE_DEPTH, fetch_stages, gather_stages, multiply_stages, slots, stored
 from sw.network import Network
 from sw.rom import DenseRom
 from sw.rom_conv import ConvRom
@@ -104,7 +104,7 @@ class Sequencer:
         fetch = fetch_stages(len(contents.weights)) + multiply_stages(word_count(network, i))
         counted = not stepped and not self.readout and layer.T > 1
         waiting = slots(self.groups, contents.banks, counted)
-        self.counted, self.stored = counted, counted and waiting > VALUE_SLOTS
+        self.counted, self.stored = counted, stored(counted, waiting)
         gather = 0 if self.readout else gather_stages(contents.lanes, self.stored)
         before = 3 if self._conv else 2 if self.groups > 1 else 0  # a convolution's: two of its sequencer, one of its sums
         self._latency = before + fetch + membrane + gather

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 
-from sw.architecture import BLOCK, EVENT_SLOTS, fetch_stages, gather_stages, multiply_stages
+from sw.architecture import BLOCK, EVENT_SLOTS, fetch_stages, gather_stages, multiply_stages, stored
 from sw.network import Network
 from sw.pace import Item, Queue, Word, word_count
 from sw.rom_event import EventRom
@@ -103,7 +103,7 @@ class EventSequencer:
         count = word_count(network, i) if contents.signed else 1  # unsigned neurons take spikes one by one
         reacts = fetch_stages(len(contents.weights)) + max(multiply_stages(count), int(from_signed)) + 2
         self._verdict = 2 + reacts  # from a visit's issue to what it emits
-        self._latency, self._drain = self._verdict + gather_stages(contents.lanes, contents.signed or contents.T > 1), reacts + 3
+        self._latency, self._drain = self._verdict + gather_stages(contents.lanes, stored(True, EVENT_SLOTS)), reacts + 3
         self._out: list[int] = []  # when places that are taken are free again
         self._taken = 0
 

@@ -11,13 +11,13 @@ BLOCKS = [[range(0, 3)], [range(0, 8), range(8, 13)], [range(0, 2), range(2, 4),
 
 
 @pytest.mark.parametrize("blocks", BLOCKS, ids=str)
-@pytest.mark.parametrize("words", [2, 3, 5, 16])
-def test_the_oldest_word_shows_the_chosen_block(blocks: list[range], words: int) -> None:
-    """A list is the reference; a word may be read from the second cycle after its put (of a memory the third, and the second after
+@pytest.mark.parametrize(("words", "registered"), [(2, False), (3, False), (16, False), (3, True), (16, True)])
+def test_the_oldest_word_shows_the_chosen_block(blocks: list[range], words: int, registered: bool) -> None:
+    """A list is the reference; a word may be read from the second cycle after its put (registered: the third, and the second after
     a take), and be taken then."""
     rng, width, lanes = random.Random(words), 5, blocks[-1].stop
     queue: list[tuple[int, list[int]]] = []  # cycle of the put, values
-    steps, wanted, fullest, taken, late = [], [], 0, -9, words > 2
+    steps, wanted, fullest, taken, late = [], [], 0, -9, int(registered)
     for cycle in range(400):
         hold = cycle // 50 % 2  # every other fifty cycles words pile up
         put = len(queue) < words and rng.random() < 0.7
@@ -32,7 +32,7 @@ def test_the_oldest_word_shows_the_chosen_block(blocks: list[range], words: int)
         taken = cycle if take else taken
         queue = queue[take:] + ([(cycle, values)] if put else [])
         fullest = max(fullest, len(queue))
-    seen = drive(Banks(blocks, width, words), steps, ["o"])
+    seen = drive(Banks(blocks, width, words, registered), steps, ["o"])
     for cycle, (word, want) in enumerate(zip(seen, wanted, strict=True)):
         assert want is None or word["o"] == want, f"cycle {cycle}"
     assert fullest == words and sum(want is not None for want in wanted) > 100

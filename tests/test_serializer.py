@@ -10,7 +10,7 @@ from amaranth.hdl import ClockDomain
 from gateware import QUIET, Watch, Word, bits, fields, simulate
 
 from hw.serializer import Serializer
-from sw.architecture import BLOCK, FAR_LANES, VALUE_SLOTS
+from sw.architecture import BLOCK, FAR_LANES, STORED_WORDS
 from sw.wire import dense_layout
 
 
@@ -53,7 +53,7 @@ def law(groups: Sequence[Group], puts: Sequence[int], lanes: int, value_bits: in
     nothing to say passes like a block, but need not wait for the one that speaks.
     """
     load = leaves = 0
-    stored, free = bool(value_bits) and slots > VALUE_SLOTS, -2
+    stored, free = bool(value_bits) and slots > STORED_WORDS, -2
     for group, put in zip(groups, puts, strict=True):
         put += 1 if lanes > FAR_LANES or stored else 0
         sizes = [len(block) for block in group.blocks(lanes) if block] or [0]
@@ -147,7 +147,7 @@ def test_picks_equal_the_reference_under_stalls(size: int, lanes: int, value_bit
 
 
 @pytest.mark.parametrize(("size", "lanes"), SHAPES)
-@pytest.mark.parametrize(("value_bits", "slots"), [(0, 8), (6, 2), (6, 5)])
+@pytest.mark.parametrize(("value_bits", "slots"), [(0, 8), (6, 2), (6, 5), (6, 40)])
 @pytest.mark.parametrize("i_stall", [0.0, 0.8])
 def test_every_pick_comes_in_the_cycle_that_the_law_says(size: int, lanes: int, value_bits: int, slots: int, i_stall: float) -> None:
     groups = groups_of(size, lanes, value_bits, 12, random.Random(size + lanes))

@@ -18,7 +18,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 import hw.banks
 import hw.serializer
 from hw.serializer import Fired, Serializer, Word, describe
-from sw.architecture import BLOCK, FAR_LANES, VALUE_SLOTS, gather_stages
+from sw.architecture import BLOCK, FAR_LANES, gather_stages, stored
 from sw.wire import Layout, Map, dense_layout, map_layout
 
 from .bench import Bench, count, implies
@@ -63,7 +63,7 @@ class _Serializer:
     def __init__(self, layout: Layout, value_bits: int, slots: int):
         self.layout, self.value_bits, self.slots = layout, value_bits, slots
         self.lanes, self.groups, self.stride = layout.lanes, layout.groups, layout.target.channel_low
-        self.gather = gather_stages(layout.lanes, bool(value_bits) and slots > VALUE_SLOTS)
+        self.gather = gather_stages(layout.lanes, stored(bool(value_bits), slots))
         self.wait = slots + self.gather + (value_bits > 0)
         self.bench = bench = Bench(Serializer(layout, value_bits, slots))
         self.m, self.dut, self.pick = bench.m, bench.dut, bench.dut.o.payload
