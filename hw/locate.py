@@ -7,7 +7,7 @@ from amaranth.hdl import Array, Const, Module, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import Event, bits_for
+from hw.events import Event, Queue, bits_for
 from sw.rom_conv import Axis, ConvRom
 from sw.rom_event import EventRom
 
@@ -68,7 +68,7 @@ class Located(data.StructLayout):
 class Locate(wiring.Component):
     """Events in, located events out, one cycle later; an event that reaches nothing is dropped.
 
-    One register behind the tables; a word per cycle.
+    Tables, then a queue of two words: a word per cycle, and nobody before it waits for a wire from behind it.
     """
 
     def __init__(self, event: Event, contents: ConvRom):
@@ -77,7 +77,8 @@ class Locate(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        word, found, located = self.i.payload, self.o.payload, self._located
+        m.submodules.queue = queue = Queue(self._located, 2)
+        word, found, located = self.i.payload, queue.i.payload, self._located
         low, rows = self._contents.source.column_bits, self._contents.source.row_bits
         column, row, channel = word.address[:low], word.address[low:][:rows], word.address[low + rows :]
         closes = word.tick | word.end
@@ -86,18 +87,17 @@ class Locate(wiring.Component):
             for side, index in ((located.y, row), (located.x, column))
         )
         channels = [c * located.channel_step for c in range(self._contents.source.shape[0])]
-        moves = ~self.o.valid | self.o.ready
-        m.d.comb += self.i.ready.eq(moves)
-        with m.If(moves):
-            m.d.sync += [
-                self.o.valid.eq(self.i.valid & (closes | (y.enabled.any() & x.enabled.any()))),
-                found.closes.eq(closes),
-                found.end.eq(word.end),
-                found.y.eq(y),
-                found.x.eq(x),
-                found.weight.eq(_look_up(channels, channel, located["weight"].width)),
-                *(found[field].eq(word[field]) for field in self._event.amount),
-            ]
+        m.d.comb += [
+            queue.i.valid.eq(self.i.valid & (closes | (y.enabled.any() & x.enabled.any()))),
+            self.i.ready.eq(queue.i.ready),
+            found.closes.eq(closes),
+            found.end.eq(word.end),
+            found.y.eq(y),
+            found.x.eq(x),
+            found.weight.eq(_look_up(channels, channel, located["weight"].width)),
+            *(found[field].eq(word[field]) for field in self._event.amount),
+        ]
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         return m
 
 

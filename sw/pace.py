@@ -152,19 +152,21 @@ class Sequencer:
         return None
 
     def _visited(self, words: Iterator[Word]) -> Iterator[Sweep]:
-        """entered: when the word at hand enters the register behind the tables; free: when the word in it leaves."""
-        entered, free, step = -1, -1, 0
+        """Two words wait located; entered: when the word at hand enters, issue: its last operation, left: the word's before it."""
+        entered, issue, left, step = -1, -1, -1, 0
         for written, closes, cost in words:
-            entered = max(entered + 1, written + 1, free)
+            entered = max(entered, written, left) + 1
             self._queue.left.append(entered)
-            if not closes:
-                free = entered + cost if cost else free
+            if not closes and not cost:
                 continue
-            issue = entered
+            left, issue = issue, max(issue, entered)
+            if not closes:
+                issue += cost
+                continue
             for _, group, closing in self._ticks(step):
                 issue = self.places.take(issue + 1)
                 yield Sweep(issue + self._latency, group, closing)
-            free, step = issue, (step + 1) % len(self._repeats)
+            step = (step + 1) % len(self._repeats)
 
     def _ticks(self, step: int) -> Iterator[tuple[int, int, bool]]:
         """The sweeps of a step: repeat, group, whether in the frame's last tick."""

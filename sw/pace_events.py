@@ -113,28 +113,27 @@ class EventSequencer:
 
     def items(self, words: Iterator[Word]) -> Iterator[Item]:
         """What visits emit: when it stands before the serializer, its events in blocks, and whether a frame ends."""
-        entered = free = -1
+        entered = issue = left = -1  # as of a convolution's words in `sw.pace`
         opens, begins = self._contents.opens and not self._contents.signed, True
         for written, closes, what in words:
-            entered = max(entered + 1, written + 1, free)
+            entered = max(entered, written, left) + 1
             self._queue.left.append(entered)
             neuron, amount = what if what else (0, 0)
             reached = [] if closes else self._neurons.reached(neuron)
             if not closes and not reached:
                 continue
-            issue = entered
+            left, issue = issue, max(issue, entered)
             if opens and begins:
                 issue = yield from self._pass(issue)
                 begins = False
             if closes:
-                free = issue = yield from self._close(issue + 1)
+                issue = yield from self._close(issue + 1)
                 begins = True
                 continue
             for step in [amount] if self._contents.signed else [1] * amount:
                 for lanes, weights in reached:
                     issue = self._take(issue + 1)
                     yield from self._visit(issue, lanes, weights * step)
-            free = issue
 
     def _pass(self, issue: int) -> Generator[Item, None, int]:
         """Visit all words once; return when the last one was issued."""
