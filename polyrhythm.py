@@ -61,13 +61,13 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", required=True, metavar="golden|rtl|cocotb", help="what runs it")
     parser.add_argument("--trace", metavar="OUT.npz", help="write counts, logits and cycles of every frame")
     parser.add_argument("--profile", metavar="NAME", help="one of the network's working points")
-    lanes_argument(parser)
+    hardware_arguments(parser)
 
 
 def verilog_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
-    lanes_argument(parser)
+    hardware_arguments(parser)
 
 
 def compare_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, metavar="NAME", help="digits, mnist, ...: its test split")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
-    lanes_argument(parser)
+    hardware_arguments(parser)
 
 
 def synth_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,16 +84,18 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the first placement (1)")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="placements; the median Fmax is told (1)")
     parser.add_argument("--freq", type=float, metavar="MHZ", help="what the placer aims at (beyond reach)")
-    lanes_argument(parser)
+    hardware_arguments(parser)
 
 
 def network_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help="a .safetensors network file")
 
 
-def lanes_argument(parser: argparse.ArgumentParser) -> None:
+def hardware_arguments(parser: argparse.ArgumentParser) -> None:
     told = "neurons served per cycle in each layer; in a convolution channels, or channels x banks, as in 8x9"
     parser.add_argument("--lanes", type=lanes, metavar="A,B,..", help=told)
+    told = "how hidden layers send several spikes of a neuron: in one event, or in an event each (count)"
+    parser.add_argument("--coding", choices=("count", "unary"), default="count", help=told)
 
 
 # In the order of the flow: verb -> module of cli, one line of help, its arguments.

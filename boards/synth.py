@@ -22,6 +22,7 @@ from boards.ring import TOP, cost, ports_of, ring
 from boards.stage import ToolFailed, ToolMissing, run_tool
 
 if TYPE_CHECKING:
+    from sw.architecture import Coding
     from sw.network import Network
     from sw.rom_layers import Lanes
 
@@ -35,6 +36,7 @@ def synth(
     lanes: "Sequence[Lanes] | None" = None,
     seeds: Sequence[int] = (1,),
     freq: float | None = None,
+    coding: "Coding" = "count",
 ) -> dict[str, Any]:
     """Export a network and place it once for each seed; the figures are those of the median Fmax.
 
@@ -45,12 +47,13 @@ def synth(
     part_named(part)
     if not seeds:
         raise ValueError("seeds must name at least one placement, not none")
-    folder = build_root() / network.digest[:16] / ("place-" + ("-".join(map(_spelled, lanes)) if lanes else "default"))
-    export(network, folder, lanes)
+    words = ["place", *(map(_spelled, lanes) if lanes else ["default"]), *(["unary"] if coding == "unary" else [])]
+    folder = build_root() / network.digest[:16] / "-".join(words)
+    export(network, folder, lanes, coding)
     runs = [place(folder, part, seed, freq) for seed in seeds]
     middle = statistics.median_low([run["fmax_mhz"] for run in runs])
     chosen = next(run for run in runs if run["fmax_mhz"] == middle)
-    return {"network": network.name, "digest": network.digest, "lanes": lanes_of(folder), **chosen,
+    return {"network": network.name, "digest": network.digest, "lanes": lanes_of(folder), "coding": coding, **chosen,
             "fmax_mhz_by_seed": {str(run["seed"]): run["fmax_mhz"] for run in runs}}
 
 

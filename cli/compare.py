@@ -29,7 +29,7 @@ class Comparison:
     inputs: "np.ndarray"  # (B, *shape) or (B, T_in, *shape)
     labels: "np.ndarray"  # (B,)
     whole: bool  # the whole test split of the data set that the network was scored on
-    lanes: Sequence[Any] | None
+    hardware: dict[str, Any] = field(default_factory=dict)  # options of `hw.export.export`: lanes, coding
     traces: dict[str, "Trace"] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -70,7 +70,7 @@ class Comparison:
         start = max(0, frame - BEFORE)
         window = self.inputs[start : frame + 1]
         wanted = golden.run(self.network, window, spikes=True)
-        got = bulk.run(self.network, window, lanes=self.lanes, back_to_back=False, spikes=True)
+        got = bulk.run(self.network, window, **self.hardware, back_to_back=False, spikes=True)
         difference = wanted.first_difference(got)
         if difference is None:
             return None
@@ -87,7 +87,8 @@ def compare(args: argparse.Namespace) -> Answer:
         raise ValueError(f"limit must be at least 1 frame, not {args.limit}")
     inputs, labels = data.inputs_for(network, dataset, "test", args.data)
     whole = dataset == network.provenance.get("dataset") and (args.limit is None or args.limit >= len(labels))
-    return answer(Comparison(network, inputs[: args.limit], labels[: args.limit], whole, args.lanes), dataset)
+    hardware = {"lanes": args.lanes, "coding": args.coding}
+    return answer(Comparison(network, inputs[: args.limit], labels[: args.limit], whole, hardware), dataset)
 
 
 def answer(task: Comparison, dataset: str) -> Answer:
@@ -101,16 +102,16 @@ def answer(task: Comparison, dataset: str) -> Answer:
     add_torch(task)
     say("writing Verilog and building the simulator (kept for the next time)")
     start = time.monotonic()
-    design = export(network, task.lanes)
+    design = export(network, **task.hardware)
     bulk.compile(design)
     task.seconds["build"] = round(time.monotonic() - start, 2)
     say(f"build: {task.seconds['build']:.1f} s")
-    task.add("RTL", lambda: bulk.run(network, task.inputs, lanes=task.lanes, back_to_back=False))
-    task.add("RTL, back to back", lambda: bulk.run(network, task.inputs, lanes=task.lanes, back_to_back=True))
+    task.add("RTL", lambda: bulk.run(network, task.inputs, **task.hardware, back_to_back=False))
+    task.add("RTL, back to back", lambda: bulk.run(network, task.inputs, **task.hardware, back_to_back=True))
     report = collect(task, dataset) | {"verilog": str(design.folder)}
     lanes = [layer["lanes"] for layer in design.interface["layers"]]
     code = FAILED if report["first_difference"] else OK
-    return Answer(report | {"lanes": lanes}, describe(task, report, lanes), code)
+    return Answer(report | {"lanes": lanes, "coding": design.interface["coding"]}, describe(task, report, lanes), code)
 
 
 def add_torch(task: Comparison) -> None:

@@ -27,7 +27,7 @@ def demo(args: argparse.Namespace) -> Answer:
     export_verilog(network, folder, None)
     inputs, labels = data.inputs_for(network, recipe.dataset, "test", None)
     say(f"[3/4] {len(labels)} test images through torch, golden model and Verilog")
-    result = answer(Comparison(network, inputs, labels, True, None), recipe.dataset)
+    result = answer(Comparison(network, inputs, labels, True), recipe.dataset)
     seconds = time.monotonic() - start
     say(f"[4/4] comparing; the whole took {seconds:.0f} s\n")
     data_out = result.data | {"verilog": str(folder), "network_file": str(path), "seconds_total": round(seconds, 1)}

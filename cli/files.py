@@ -11,6 +11,7 @@ from cli.report import nearest
 if TYPE_CHECKING:
     import numpy as np
 
+    from sw.architecture import Coding
     from sw.network import Network
 
 
@@ -39,11 +40,11 @@ def load_inputs(path: str) -> "np.ndarray":
     return inputs
 
 
-def export_verilog(network: "Network", folder: Path, lanes: Sequence[Any] | None) -> dict[str, Any]:
+def export_verilog(network: "Network", folder: Path, lanes: Sequence[Any] | None, coding: "Coding" = "count") -> dict[str, Any]:
     """Write the accelerator into `folder`, which appears whole or not at all; the answer is its interface."""
     from hw.export import export
 
-    export(network, folder, lanes)
+    export(network, folder, lanes, coding)
     interface: dict[str, Any] = json.loads((folder / "interface.json").read_text())
     return interface
 

@@ -76,9 +76,9 @@ def run(args: argparse.Namespace) -> Answer:
     """Send frames through one executor."""
     executor = EXECUTORS[one_of("executor", args.executor, EXECUTORS)]
     network, inputs = load_network(args.network), load_inputs(args.input)
-    options = {} if args.executor == "golden" else {"lanes": args.lanes}
-    if args.executor == "golden" and args.lanes:
-        raise ValueError("lanes belong to the hardware; leave --lanes out with --executor golden")
+    options = {} if args.executor == "golden" else {"lanes": args.lanes, "coding": args.coding}
+    if args.executor == "golden" and (args.lanes or args.coding != "count"):
+        raise ValueError("lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden")
     if args.executor == "rtl":
         options["back_to_back"] = False
     stepped = network.schedule == "time_stepped"
@@ -114,7 +114,7 @@ def shown(trace: "Trace", network: "Network", path: str | None) -> str:
 def verilog(args: argparse.Namespace) -> Answer:
     """Write the accelerator as Verilog."""
     network, folder = load_network(args.network), Path(args.out)
-    interface = export_verilog(network, folder, args.lanes)
+    interface = export_verilog(network, folder, args.lanes, args.coding)
     rows = [(layer["name"], layer["kind"], layer["n_in"], layer["n_out"], layer["lanes"], f"{layer['v_bits']} bit")
             for layer in interface["layers"]]
     text = table(rows, ("layer", "kind", "inputs", "neurons", "lanes", "potential"))

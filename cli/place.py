@@ -18,7 +18,8 @@ def synth(args: argparse.Namespace) -> Answer:
     part = one_of("part", args.part, PARTS)
     if args.seeds < 1:
         raise ValueError(f"seeds must be at least 1 placement, not {args.seeds}")
-    result = run(load_network(args.network), part, args.lanes, range(args.seed, args.seed + args.seeds), args.freq)
+    seeds = range(args.seed, args.seed + args.seeds)
+    result = run(load_network(args.network), part, args.lanes, seeds, args.freq, args.coding)
     return Answer(result, describe(result))
 
 

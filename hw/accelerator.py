@@ -3,7 +3,7 @@
 import itertools
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
@@ -16,7 +16,8 @@ from hw.guard import Guard, Status
 from hw.layer import DenseReadout, SpikingLayer
 from hw.memory import Rom
 from hw.names import stems
-from sw.architecture import QUEUE_DEPTH
+from hw.unary import Unary
+from sw.architecture import QUEUE_DEPTH, Coding
 from sw.network import Layer, Network
 from sw.rom import Contents
 from sw.rom_event import EventRom
@@ -81,6 +82,7 @@ class Accelerator(wiring.Component):
     network : Network           of any schedule, without an exit
     lanes : Sequence[Lanes]     for each layer, neurons served per cycle, 1..N_out; in a convolution channels, or (channels, banks)
     rom : type[Rom]             how memories are built
+    coding : Coding             how hidden layers send a neuron's several spikes: one event with their count, or an event each
 
     Members
     -------
@@ -92,23 +94,29 @@ class Accelerator(wiring.Component):
     live                        its sums as they stand (of the group at hand, where it has several)
     """
 
-    def __init__(self, network: Network, lanes: Sequence[Lanes], rom: type[Rom] = Rom):
+    def __init__(self, network: Network, lanes: Sequence[Lanes], rom: type[Rom] = Rom, coding: Coding = "count"):
         check_buildable(network)
+        if coding not in get_args(Coding):
+            raise ValueError(f"coding must be one of {', '.join(get_args(Coding))}, not {coding!r}")
         if len(lanes) != len(network.layers):
             raise ValueError(f"lanes must name one number for each of the {len(network.layers)} layers, not {len(lanes)}")
         lanes = [_whole(network, i, n) for i, n in enumerate(lanes)]
         _check_readout(network, lanes)
-        self.network, self.lanes, self.stems = network, tuple(lanes), stems(network)
+        self.network, self.lanes, self.stems, self.coding = network, tuple(lanes), stems(network), coding
         self.contents = [lay_out(network, i, n) for i, n in enumerate(lanes)]
         event = self.input = Event(wire(network, 0), network.input.max_count)
         self.events: list[Event] = []  # of each layer's input
         self._layers: list[SpikingLayer | EventLayer | DenseReadout] = []
-        for name, layer, contents in zip(self.stems, network.layers, self.contents, strict=True):
+        self._unary: dict[int, Unary] = {}  # behind layers whose events would carry a count
+        for k, (name, layer, contents) in enumerate(zip(self.stems, network.layers, self.contents, strict=True)):
             self.events.append(event)
             self._layers.append(_build(rom, name, event, layer, contents))
             event = self._layers[-1].o.payload.shape()
+            if coding == "unary" and isinstance(event, Event) and event.max_count > 1:
+                self._unary[k] = Unary(event)
+                event = self._unary[k].o.payload.shape()
         hidden, readout = self._layers[:-1], self._layers[-1]
-        taps = {f"tap{k}": Out(layer.o.payload.shape()) for k, layer in enumerate(hidden)}
+        taps = {f"tap{k}": Out(event) for k, event in enumerate(self.events[1:])}
         valids = {f"tap{k}_valid": Out(1) for k in range(len(hidden))}
         super().__init__(
             {
@@ -145,6 +153,10 @@ class Accelerator(wiring.Component):
             wiring.connect(m, source, queue.i)
             wiring.connect(m, queue.o, layer.i)
             source = layer.o
+            if k in self._unary:
+                m.submodules[f"unary{k}"] = self._unary[k]
+                wiring.connect(m, source, self._unary[k].i)
+                source = self._unary[k].o
             if k < len(self._layers) - 1:
                 m.d.comb += [
                     getattr(self, f"tap{k}").eq(source.payload),

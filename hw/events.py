@@ -24,11 +24,12 @@ class Event(data.StructLayout):
     source : Map      neurons on the sending side, which `address` names as `sw.wire.Map` says (a number of them: plain numbers)
     max_count : int   most spikes one word stands for; the field `count` is absent where that is 1
     signed : bool     whether a spike can take one back; the field `negative` is absent where it cannot
+    each : int        most words that one neuron sends in a step (of signed neurons there is no such number)
     """
 
-    def __init__(self, source: Map | int, max_count: int, signed: bool = False):
+    def __init__(self, source: Map | int, max_count: int, signed: bool = False, each: int = 1):
         self.source = source if isinstance(source, Map) else Map((source, 1, 1))
-        self.neurons, self.max_count, self.signed = self.source.neurons, max_count, signed
+        self.neurons, self.max_count, self.signed, self.each = self.source.neurons, max_count, signed, each
         super().__init__({"address": bits_for(self.source.places - 1), **self.amount, "tick": 1, "end": 1})
 
     @property

@@ -66,7 +66,7 @@ class Swept(wiring.Component):
         self.sequencer: Sequencer | ConvSequencer = Sequencer(
             pooled,
             groups=contents.groups,
-            capacity=contents.capacity,
+            capacity=contents.capacity * event.each,
             repeats=contents.repeats,
             phases=contents.phases,
             credits=self._credits,

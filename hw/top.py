@@ -11,6 +11,7 @@ from hw.accelerator import Accelerator
 from hw.events import Event
 from hw.guard import FAULT_DOC
 from hw.memory import HexRom, Rom
+from sw.architecture import Coding
 from sw.network import Network
 from sw.rom_layers import Lanes
 from sw.wire import Map
@@ -92,8 +93,8 @@ def ports_of(accelerator: Accelerator) -> list[Port]:
 class Top(wiring.Component):
     """`Accelerator` with the ports of `ports_of`; nothing but wires."""
 
-    def __init__(self, network: Network, lanes: Sequence[Lanes], rom: type[Rom] = HexRom):
-        self.accelerator = Accelerator(network, lanes, rom)
+    def __init__(self, network: Network, lanes: Sequence[Lanes], rom: type[Rom] = HexRom, coding: Coding = "count"):
+        self.accelerator = Accelerator(network, lanes, rom, coding)
         self.ports = ports_of(self.accelerator)
         super().__init__({port.name: (In if port.dir == "input" else Out)(port.bits) for port in self.ports[2:]})
 

@@ -20,6 +20,7 @@ from sim import verilator
 from sim.design import Design
 from sim.job import Mode, Outcome, SimulationError
 from sw import golden
+from sw.architecture import Coding
 from sw.frames import frames
 from sw.network import Network
 from sw.rom_layers import Lanes
@@ -32,6 +33,7 @@ def run(
     profile: str | None = None,
     *,
     lanes: Sequence[Lanes] | None = None,
+    coding: Coding = "count",
     i_stall: float = 0.5,
     o_stall: float = 0.5,
     seed: int = 0,
@@ -51,7 +53,7 @@ def run(
     counts = frames(chosen, inputs)
     timed = chosen.schedule == "time_stepped"
     expected = golden.run(chosen, inputs, spikes=timed) if scoreboard else None
-    return simulate(designs.export(chosen, lanes), counts, mode, expected, waveform=waveform).trace
+    return simulate(designs.export(chosen, lanes, coding), counts, mode, expected, waveform=waveform).trace
 
 
 def simulate(

@@ -16,6 +16,7 @@ from sim import design as designs
 from sim import verilator
 from sim.design import Design, Tap
 from sim.job import Mode, Outcome, SimulationError
+from sw.architecture import Coding
 from sw.frames import frames
 from sw.network import Network
 from sw.rom_layers import Lanes
@@ -40,6 +41,7 @@ def run(
     profile: str | None = None,
     *,
     lanes: Sequence[Lanes] | None = None,
+    coding: Coding = "count",
     back_to_back: bool = True,
     spikes: bool = False,
     logits_t: bool = False,
@@ -59,7 +61,7 @@ def run(
     mode = Mode(back_to_back, i_stall, o_stall, seed, spikes, logits_t)
     chosen = network.profile(profile)
     counts = frames(chosen, inputs)
-    return simulate(designs.export(chosen, lanes), counts, mode, jobs=jobs, progress=progress, waveform=waveform).trace
+    return simulate(designs.export(chosen, lanes, coding), counts, mode, jobs=jobs, progress=progress, waveform=waveform).trace
 
 
 def simulate(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sim import verilator
+from sw.architecture import Coding
 from sw.rom_layers import Lanes
 from sw.wire import Map
 
@@ -39,7 +40,7 @@ class Tap:
     address: bool  # the port is there (a layer of one neuron may have none)
     count: bool  # the port is there; otherwise every event counts 1
     negative: bool  # the port is there: events can take a spike back
-    again: bool  # a neuron may send several events in a tick: event_driven
+    again: bool  # a neuron may send several events in a tick: event_driven, or unary coding
     source: Map  # how addresses name neurons; of the readout, its classes
 
 
@@ -131,7 +132,7 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
         size = row["classes"] if "classes" in row else row["size"]
         ticks, largest = (row["T"], 1) if interface["schedule"] == "time_stepped" else (1, row["T"])
         has = [f"tap{k}_{field}" in ports for field in ("address", "count", "negative")]
-        again = interface["schedule"] == "event_driven"
+        again = interface["schedule"] == "event_driven" or (interface["coding"] == "unary" and largest > 1)
         hidden.append(Tap(row["layer"], size, ticks, largest, has[0], has[1], has[2], again, _map(row, size)))
     if not hidden or "classes" not in interface["taps"][-1] or any("classes" in row for row in interface["taps"][:-1]):
         raise InterfaceError("taps must end with the readout's, the only one that has classes")
@@ -146,26 +147,27 @@ def _map(row: dict[str, Any], size: int) -> Map:
     return Map((int(channels), int(rows), int(columns)))
 
 
-def export(network: Any, lanes: Sequence[Lanes] | None = None) -> Design:
+def export(network: Any, lanes: Sequence[Lanes] | None = None, coding: Coding = "count") -> Design:
     """The accelerator of `network`, written below the build folder where it does not lie there already."""
     from hw import export as hw_export
 
-    folder = verilator.build_root() / network.digest[:16] / f"rtl-{_generator_key(lanes)}"
-    return Design.load(verilator.once(folder, lambda part: _write(hw_export.export, network, part, lanes)))
+    folder = verilator.build_root() / network.digest[:16] / f"rtl-{_generator_key(lanes, coding)}"
+    return Design.load(verilator.once(folder, lambda part: _write(hw_export.export, network, part, lanes, coding)))
 
 
-def _write(write: Any, network: Any, folder: Path, lanes: Sequence[Lanes] | None) -> None:
-    write(network, folder, lanes=None if lanes is None else list(lanes))
+def _write(write: Any, network: Any, folder: Path, lanes: Sequence[Lanes] | None, coding: Coding) -> None:
+    write(network, folder, lanes=None if lanes is None else list(lanes), coding=coding)
 
 
-def _generator_key(lanes: Sequence[Lanes] | None) -> str:
-    """Names what turns a network into Verilog: the lanes, our code and Amaranth."""
+def _generator_key(lanes: Sequence[Lanes] | None, coding: Coding) -> str:
+    """Names what turns a network into Verilog: lanes, coding, our code and Amaranth."""
     code = hashlib.sha256()
     for path in sorted([*(ROOMS / "hw").glob("*.py"), *(ROOMS / "sw").glob("*.py")]):
         code.update(path.name.encode() + path.read_bytes())
     return verilator.digest_of(
         {
             "lanes": None if lanes is None else list(lanes),
+            "coding": coding,
             "code": code.hexdigest(),
             "amaranth": metadata.version("amaranth"),
         }

@@ -1,5 +1,8 @@
 """The numbers that fix the accelerator's pipeline: the gateware is built from them and the cycle law counts with them."""
 
+from typing import Literal
+
+Coding = Literal["count", "unary"]  # what stands for n spikes of a hidden neuron: an event that carries n, or n events
 QUEUE_DEPTH = 17  # events between two layers: one in flip-flops, sixteen in the LUT RAMs of an ECP5
 BLOCK = 8  # lanes whose spikes a serializer looks through in one cycle
 COUNT_BITS_PER_STAGE = 4  # bits of an event's count that one pipeline stage multiplies by: three adders, two levels deep

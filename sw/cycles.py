@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.architecture import BLOCK, EVENT_SLOTS, stored, winner_stages
+from sw.architecture import BLOCK, EVENT_SLOTS, Coding, stored, winner_stages
 from sw.network import Network
-from sw.pace import Queue, Sequencer, Serializer, Word, costs, counter_stages, kept_ticks
+from sw.pace import Queue, Said, Sequencer, Serializer, Word, costs, counter_stages, kept_ticks
 from sw.pace_events import EventSequencer
 from sw.rom import DenseRom
 from sw.rom_conv import ConvRom
@@ -25,7 +25,7 @@ from sw.trace import Trace
 from sw.wire import Array, Layout
 
 Layers = Sequence[DenseRom | ConvRom]
-Blocks = list[list[int]]  # of a swept group, the blocks in which somebody fired: what each of their events costs the next layer
+Blocks = list[list[Said]]  # of a swept group, the blocks in which somebody fired: what each of their events costs the next layer
 
 
 @dataclass(frozen=True)
@@ -36,31 +36,33 @@ class Timing:
     interval: Array
 
 
-def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes]) -> Array:
+def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes], coding: Coding = "count") -> Array:
     """Cycles that each layer is busy with each frame, (B, layers); not of event_driven networks (ValueError), see `timing`."""
     if network.schedule == "event_driven":
         raise ValueError(f"{network.name}: what an event_driven layer works hangs on the order of its events; see `timing`")
     first = inputs.reshape(len(inputs), -1, network.input.size)
-    received: list[npt.NDArray[Any]] = [first, *_spikes(network, trace)]  # (B, T, N)
+    received: list[npt.NDArray[Any]] = [first > 0, *_words(network, trace, coding)]  # (B, T, N)
     columns = []
     for i, layer in enumerate(network.layers):
         contents = lay_out(network, i, lanes[i])
         sweeps = layer.T if network.schedule == "time_stepped" else 1
-        visits = (received[i] > 0).sum(axis=1, dtype=np.int64) @ costs(contents)
+        visits = received[i].sum(axis=1, dtype=np.int64) @ costs(contents)
         columns.append(visits * (1 if isinstance(contents, ConvRom) else contents.groups) + sweeps * contents.groups)
     return np.stack(columns, axis=1)
 
 
-def timing(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes], back_to_back: bool) -> Timing:
+def timing(
+    network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes], back_to_back: bool, coding: Coding = "count"
+) -> Timing:
     """Follow frames through the accelerator, one at a time or back to back, with a source and a sink that never wait.
 
     inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames, with spikes where time_stepped; of
-    event_driven networks nothing is asked of it, every neuron is followed through its visits.
+    event_driven networks nothing is asked of it, every neuron is followed through its visits. coding: as of `hw.accelerator`.
     """
     steps = inputs.reshape(len(inputs), network.input.T, network.input.size)
     layers = [lay_out(network, i, n) for i, n in enumerate(lanes)]
     follow = _by_events if network.schedule == "event_driven" else _by_trace
-    run = follow(network, layers, steps, trace)
+    run = follow(network, layers, steps, trace, coding)
     if back_to_back:
         return run(slice(None))
     alone = [run(slice(b, b + 1)) for b in range(len(inputs))]
@@ -68,9 +70,9 @@ def timing(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes]
     return Timing(cycles, np.zeros_like(cycles))
 
 
-def _by_trace(network: Network, layers: Layers, steps: Array, trace: Trace) -> Callable[[slice], Timing]:
+def _by_trace(network: Network, layers: Layers, steps: Array, trace: Trace, coding: Coding) -> Callable[[slice], Timing]:
     """Each swept group's events are known from who spiked."""
-    each, spikes = [costs(contents) for contents in layers], _spikes(network, trace)
+    each, spikes = [costs(contents) for contents in layers], _words(network, trace, coding)
     cost_of = each[0]
 
     def run(frames: slice) -> Timing:
@@ -79,16 +81,16 @@ def _by_trace(network: Network, layers: Layers, steps: Array, trace: Trace) -> C
         queue, starts = Queue(kept_ticks(network, 0)), list[int]()
         words = _source(source, queue, starts)
         for i, (contents, blocks) in enumerate(zip(layers[:-1], fired, strict=True)):
-            following, sequencer = Queue(kept_ticks(network, i + 1)), Sequencer(network, i, contents, queue)
+            following, sequencer = Queue(kept_ticks(network, i + 1)), Sequencer(network, i, contents, queue, coding)
             returned, stages = sequencer.places.left.append, counter_stages(network, i)
             serializer = Serializer(returned, following, stages, valued=sequencer.counted, stored=sequencer.stored)
             words, queue = serializer.send(sequencer.items(words, blocks)), following
-        return _answered(network, layers, words, queue, starts)
+        return _answered(network, layers, words, queue, starts, coding)
 
     return run
 
 
-def _by_events(network: Network, layers: Layers, steps: Array, _: Trace) -> Callable[[slice], Timing]:
+def _by_events(network: Network, layers: Layers, steps: Array, _: Trace, coding: Coding) -> Callable[[slice], Timing]:
     """What each visit emits is found on the way."""
 
     def run(frames: slice) -> Timing:
@@ -98,30 +100,33 @@ def _by_events(network: Network, layers: Layers, steps: Array, _: Trace) -> Call
         for i, contents in enumerate(layers[:-1]):
             assert isinstance(contents, EventRom)
             valued = contents.signed or contents.T > 1
-            following, sequencer = Queue([True]), EventSequencer(network, i, contents, queue)
+            following, sequencer = Queue([True]), EventSequencer(network, i, contents, queue, coding)
             serializer = Serializer(sequencer.returned, following, 0, valued=valued, stored=stored(valued, EVENT_SLOTS))
             words, queue = serializer.send(sequencer.items(words)), following
         cost = costs(layers[-1])
         priced = ((written, closes, None if closes else cost[what[0]]) for written, closes, what in words)
-        return _answered(network, layers, priced, queue, starts)
+        return _answered(network, layers, priced, queue, starts, coding)
 
     return run
 
 
-def _answered(network: Network, layers: Layers, words: Iterator[Word], queue: Queue, starts: list[int]) -> Timing:
-    answers = _answers(Sequencer(network, len(layers) - 1, layers[-1], queue), words, layers[-1].lanes)
+def _answered(
+    network: Network, layers: Layers, words: Iterator[Word], queue: Queue, starts: list[int], coding: Coding
+) -> Timing:
+    answers = _answers(Sequencer(network, len(layers) - 1, layers[-1], queue, coding), words, layers[-1].lanes)
     valid = np.array(answers, np.int64)
     return Timing(valid - np.array(starts, np.int64), np.diff(valid, prepend=valid[:1]))
 
 
-def _spikes(network: Network, trace: Trace) -> list[npt.NDArray[Any]]:
-    """Who spiked in each tick of each hidden layer, (B, T, N); one tick where there are none."""
+def _words(network: Network, trace: Trace, coding: Coding) -> list[npt.NDArray[Any]]:
+    """Words that each neuron of each hidden layer sends in each tick, (B, T, N); one tick where there are none."""
     hidden = network.layers[:-1]
     if network.schedule == "time_stepped":
         if trace.spikes is None:
             raise ValueError("the cycles of a time_stepped network follow from its spikes: run the golden model with spikes=True")
         return [trace.spikes[layer.name] for layer in hidden]
-    return [(trace.counts[layer.name] > 0)[:, None].astype(np.int64) for layer in hidden]
+    most = None if coding == "unary" else 1
+    return [np.clip(trace.counts[layer.name], 0, most)[:, None] for layer in hidden]
 
 
 def _blocks(spikes: npt.NDArray[Any], layout: Layout, cost: Array) -> Iterator[Blocks]:
@@ -132,10 +137,11 @@ def _blocks(spikes: npt.NDArray[Any], layout: Layout, cost: Array) -> Iterator[B
     real = np.flatnonzero(places >= 0)  # (group * lanes + lane) of each neuron, in the order of sweeps
     neurons = places[real]
     for tick in spikes.reshape(-1, spikes.shape[2]):
-        found: list[dict[int, list[int]]] = [{} for _ in range(groups)]
-        hit = np.flatnonzero(tick[neurons])
-        for place, price in zip(real[hit].tolist(), cost[neurons[hit]].tolist(), strict=True):
-            found[place // lanes].setdefault(int(block_of[place % lanes]), []).append(price)
+        found: list[dict[int, list[Said]]] = [{} for _ in range(groups)]
+        words = tick[neurons]
+        hit = np.flatnonzero(words)
+        for place, price, times in zip(real[hit].tolist(), cost[neurons[hit]].tolist(), words[hit].tolist(), strict=True):
+            found[place // lanes].setdefault(int(block_of[place % lanes]), []).append((price, times))
         yield from (list(group.values()) for group in found)
 
 

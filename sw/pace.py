@@ -6,21 +6,22 @@ closes a step, and what it costs the layer that reads it; a word written in cycl
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sw.align import boundaries
-from sw.architecture import QUEUE_DEPTH, fetch_stages, gather_stages, multiply_stages, slots, stored
+from sw.architecture import QUEUE_DEPTH, Coding, fetch_stages, gather_stages, multiply_stages, slots, stored
 from sw.network import Network
 from sw.rom import DenseRom
 from sw.rom_conv import ConvRom
 from sw.wire import Array
 
 Word = tuple[int, bool, Any]  # written, closes, and of an event its cost, or (neuron, amount) where layers are event_driven
-Item = tuple[int, list[list[Any]], bool]  # when a word stands before the serializer, its events in blocks, whether it closes a tick
+Said = tuple[Any, int]  # an event as of `Word`, and how many of it the wire carries
+Item = tuple[int, list[list[Said]], bool]  # when it stands before the serializer, its events in blocks, whether it closes a tick
 
 
 def costs(contents: DenseRom | ConvRom) -> Array:
@@ -36,10 +37,10 @@ def costs(contents: DenseRom | ConvRom) -> Array:
     return inside.reshape(-1)
 
 
-def word_count(network: Network, i: int) -> int:
+def word_count(network: Network, i: int, coding: Coding) -> int:
     """Most spikes that one word into layer i stands for; a signed event_driven layer's stand for one, up or down."""
     from_signed = network.schedule == "event_driven" and i > 0 and network.layers[i - 1].neuron == "signed"
-    return 1 if from_signed else network.in_count(i)
+    return 1 if from_signed or (coding == "unary" and i > 0) else network.in_count(i)
 
 
 def kept_ticks(network: Network, i: int) -> list[bool]:
@@ -92,7 +93,7 @@ class Sequencer:
     A dense layer replays a step's events for its further groups; a convolution's events have their visits at once.
     """
 
-    def __init__(self, network: Network, i: int, contents: DenseRom | ConvRom, queue: Queue):
+    def __init__(self, network: Network, i: int, contents: DenseRom | ConvRom, queue: Queue, coding: Coding):
         layer, stepped = network.layers[i], network.schedule == "time_stepped"
         self.readout = layer.kind == "readout"
         self.groups = contents.groups
@@ -101,7 +102,7 @@ class Sequencer:
         edges = boundaries(t_in, t_out)
         self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
         membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
-        fetch = fetch_stages(len(contents.weights)) + multiply_stages(word_count(network, i))
+        fetch = fetch_stages(len(contents.weights)) + multiply_stages(word_count(network, i, coding))
         counted = not stepped and not self.readout and layer.T > 1
         waiting = slots(self.groups, contents.banks, counted)
         self.counted, self.stored = counted, stored(counted, waiting)
@@ -114,7 +115,7 @@ class Sequencer:
         """All sweeps in their order; whoever takes one says in `places.left` when its place is free again."""
         return self._visited(words) if self._conv else self._replayed(words)
 
-    def items(self, words: Iterator[Word], groups: Iterator[list[list[Any]]]) -> Iterator[Item]:
+    def items(self, words: Iterator[Word], groups: Iterator[list[list[Said]]]) -> Iterator[Item]:
         """The sweeps with their events, `groups`: block by block, silent blocks left out."""
         for sweep in self.sweeps(words):
             yield sweep.done, next(groups) or [[]], sweep.group == self.groups - 1
@@ -209,20 +210,18 @@ class Serializer:
                 if not speaks:
                     continue
                 leaves = load
-                ending = [(True, None)] if last and k == len(blocks) - 1 else []
-                for closes, what in [*((False, event) for event in events), *ending]:
-                    leaves, written = self._accept(leaves + 1, closes)
-                    if written is not None:
-                        yield written, closes, what
+                for what, times in events:
+                    leaves = yield from self._accept(leaves + 1, False, what, times)
+                if last and k == len(blocks) - 1:
+                    leaves = yield from self._accept(leaves + 1, True, None, 1)
             self._returned(load)
             free = load
 
-    def _accept(self, cycle: int, closes: bool) -> tuple[int, int | None]:
-        """When the next stage takes a word offered from `cycle` on, and when it enters the queue (None: it is dropped)."""
+    def _accept(self, cycle: int, closes: bool, what: Any, times: int) -> Generator[Word, None, int]:
+        """When the next stage takes a word offered from `cycle` on; the words that enter the queue, `times` of them."""
         enters = self._queue.enters(closes)
         if not self._stages:
-            written = self._queue.take(cycle) if enters else None
-            return cycle if written is None else written, written
+            return (yield from self._enter(cycle, closes, what, times * enters))
         # The counter moves as a whole: a word that waits in its last stage stops all words behind it, and the door.
         for begin, end in self._stalls:
             if begin <= cycle < end:
@@ -231,9 +230,14 @@ class Serializer:
             self._stalls.popleft()
         coming = sum(end - begin for begin, end in self._stalls)
         arrives = cycle + self._stages + coming
-        written = self._queue.take(arrives) if enters else arrives
-        if written > arrives:
-            self._stalls.append((arrives, written))
-        return cycle, written if enters else None
+        left = yield from self._enter(arrives, closes, what, times * enters)
+        if left > arrives:
+            self._stalls.append((arrives, left))
+        return cycle
 
-
+    def _enter(self, cycle: int, closes: bool, what: Any, times: int) -> Generator[Word, None, int]:
+        """Write a word, from `cycle` on, as often as `times` says; when that is done."""
+        for again in range(times):
+            cycle = self._queue.take(cycle + bool(again))
+            yield cycle, closes, what
+        return cycle

@@ -10,20 +10,21 @@ from itertools import product
 
 import numpy as np
 
-from sw.architecture import BLOCK, EVENT_SLOTS, fetch_stages, gather_stages, multiply_stages, stored
+from sw.architecture import BLOCK, EVENT_SLOTS, Coding, fetch_stages, gather_stages, multiply_stages, stored
 from sw.network import Network
-from sw.pace import Item, Queue, Word, word_count
+from sw.pace import Item, Queue, Said, Word, word_count
 from sw.rom_event import EventRom
 from sw.wire import Array
 
-Emissions = list[list[tuple[int, int]]]  # block by block, lowest lane first: neuron, how many (negative: taken back)
+Emissions = list[list[Said]]  # block by block, lowest lane first, of (neuron, how many; negative: taken back)
 
 
 class Neurons:
     """Potentials v and emissions S of one layer's neurons, visited a word of each bank at a time; the last entry is nobody's."""
 
-    def __init__(self, network: Network, i: int, contents: EventRom):
+    def __init__(self, network: Network, i: int, contents: EventRom, coding: Coding):
         layer = network.layers[i]
+        self._units = coding == "unary" and not contents.signed  # several spikes leave one by one
         assert layer.threshold is not None
         self._contents = contents
         self._start = np.append(network.per_neuron(i, layer.v0 + layer.bias), 0)
@@ -48,9 +49,11 @@ class Neurons:
             delta = np.clip(v // threshold, 0, self._contents.T - S)
         real = lanes >= 0
         self.v[lanes[real]], self.S[lanes[real]] = (v - delta * threshold)[real], (S + delta)[real]
-        found: dict[int, list[tuple[int, int]]] = {}
+        found: dict[int, list[Said]] = {}
         for lane in np.flatnonzero(delta * real).tolist():
-            found.setdefault(int(self._block_of[lane]), []).append((int(lanes[lane]), int(delta[lane])))
+            neuron, number = int(lanes[lane]), int(delta[lane])
+            said = ((neuron, 1), number) if self._units else ((neuron, number), 1)
+            found.setdefault(int(self._block_of[lane]), []).append(said)
         return list(found.values())
 
     def reached(self, neuron: int) -> list[tuple[Array, Array]]:
@@ -97,10 +100,10 @@ class Neurons:
 class EventSequencer:
     """Visits, one per cycle, each with a place for what it emits; words carry (neuron, amount)."""
 
-    def __init__(self, network: Network, i: int, contents: EventRom, queue: Queue):
-        self._contents, self._queue, self._neurons = contents, queue, Neurons(network, i, contents)
+    def __init__(self, network: Network, i: int, contents: EventRom, queue: Queue, coding: Coding):
+        self._contents, self._queue, self._neurons = contents, queue, Neurons(network, i, contents, coding)
         from_signed = i > 0 and network.layers[i - 1].neuron == "signed"
-        count = word_count(network, i) if contents.signed else 1  # unsigned neurons take spikes one by one
+        count = word_count(network, i, coding) if contents.signed else 1  # unsigned neurons take spikes one by one
         reacts = fetch_stages(len(contents.weights)) + max(multiply_stages(count), int(from_signed)) + 2
         self._verdict = 2 + reacts  # from a visit's issue to what it emits
         self._latency, self._drain = self._verdict + gather_stages(contents.lanes, stored(True, EVENT_SLOTS)), reacts + 3

@@ -35,6 +35,7 @@ from hw.replay import Replay
 from hw.sequencer import Sequencer
 from hw.serializer import Chooser, Sender
 from hw.ticks import Credits
+from hw.unary import Unary
 from sw.network import Network
 from sw.trace import Trace
 
@@ -46,6 +47,7 @@ STALLS = {
     Chooser: "the serializer's chooser",
     Sender: "the serializer's sender",
     Counter: "the counter",
+    Unary: "a count that leaves as spikes",
     Readout: "the answer",
 }
 QUEUES = {"queue": "the queue between layers", "waiting": "the serializer's queue of words", "between": "the serializer's queue of choices"}
@@ -56,6 +58,8 @@ QUEUES = {"queue": "the queue between layers", "waiting": "the serializer's queu
 
 def points(dut: Any, name: str, owner: Any, signals: dict[str, Signal]) -> Points:
     """What is to be seen at a component, which its `owner` holds as `name`; signals: its own, by name."""
+    if isinstance(dut, Unary):
+        yield "a count that leaves as several spikes", dut.o.valid & dut.o.ready & ~dut.i.ready
     if type(dut) in STALLS:
         yield f"stall: {STALLS[type(dut)]}", _waits(dut.i if isinstance(dut, Guard) else dut.o)
     elif isinstance(dut, Queue):

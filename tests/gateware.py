@@ -19,6 +19,7 @@ from amaranth.sim import Simulator
 
 from hw.memory import Rom
 from hw.top import Top
+from sw.architecture import Coding
 from sw.network import Network
 from sw.trace import Trace
 from sw.wire import Map, wire
@@ -206,15 +207,16 @@ def run_accelerator(
     *,
     back_to_back: bool = True,
     cut: int = 0,
+    coding: Coding = "count",
 ) -> Run:
     """Run frames (B, T_in, *shape) through the ports of the top module.
 
     back_to_back: send a frame before the one before it is answered; cut: first the first frame for that many cycles, its
-    answer not taken, and then a reset.
+    answer not taken, and then a reset; coding: as of `hw.accelerator`.
     """
     rng = random.Random(seed)
     frames = [words_of(network, frame) for frame in inputs]
-    bench = _Bench(Top(network, lanes, Rom), frames, i_stall, o_stall, rng)
+    bench = _Bench(Top(network, lanes, Rom, coding), frames, i_stall, o_stall, rng)
     bench.back_to_back, bench.cut = back_to_back, cut
     simulate(bench.top, bench.run)
     trace, seen = _trace(network, bench), np.array(bench.seen)
@@ -314,10 +316,10 @@ def _trace(network: Network, bench: _Bench) -> Trace:
     """What was seen, as the golden model would write it; the taps' own contract is checked on the way."""
     size, classes, stepped = len(bench.answers), network.n_out(len(network.layers) - 1), network.schedule == "time_stepped"
     counts, spikes = {}, {}
+    reacts = network.schedule == "event_driven" or (bench.top.accelerator.coding == "unary" and not stepped)
     for k, layer in enumerate(network.hidden):
         ticks = layer.T if stepped else 1
         words = [word for _, word in bench.taps[k]]
-        reacts = network.schedule == "event_driven"
         found = (_reactions if reacts else _frames)(words, ticks, wire(network, k + 1), 1 if stepped else layer.T)
         assert len(found) == size, f"tap {k}: {len(found)} frames, but {size} answers"
         spikes[layer.name], counts[layer.name] = found, found.sum(axis=1)
@@ -330,7 +332,7 @@ def _trace(network: Network, bench: _Bench) -> Trace:
         np.array([answer for answer, _ in bench.answers]),
         logits,
         counts,
-        _events(network, spikes) if spikes else None,
+        _events(network, spikes, reacts) if spikes else None,
         spikes=spikes if stepped else None,
         logits_t=sums if stepped else None,
     )
@@ -357,17 +359,17 @@ def _frames(words: Sequence[Word], T: int, source: Map, most: int) -> np.ndarray
     return np.array(frames).reshape(-1, T, neurons)
 
 
-def _events(network: Network, spikes: dict[str, np.ndarray]) -> np.ndarray | None:
+def _events(network: Network, spikes: dict[str, np.ndarray], reacts: bool) -> np.ndarray | None:
     """Events that each layer sent; how many a signed layer sends hangs on the order in which its input came."""
-    if network.schedule != "event_driven":
+    if not reacts:
         return np.stack([(s > 0).sum(axis=(1, 2)) for s in spikes.values()], axis=1)
-    if any(layer.neuron == "signed" for layer in network.hidden):
+    if network.schedule == "event_driven" and any(layer.neuron == "signed" for layer in network.hidden):
         return None
     return np.stack([s.sum(axis=(1, 2)) for s in spikes.values()], axis=1)
 
 
 def _reactions(words: Sequence[Word], T: int, source: Map, most: int) -> np.ndarray:
-    """An event-driven tap's words as net counts (B, 1, N), which at no moment leave 0..most."""
+    """Words of neurons that may speak again, as net counts (B, 1, N), which at no moment leave 0..most."""
     numbers = {int(place): n for n, place in enumerate(source.addresses())}
     frames, now = [], np.zeros(source.neurons, np.int64)
     for word in words:

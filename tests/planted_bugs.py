@@ -31,6 +31,9 @@ BUGS = [
     Bug("potentials stay from frame to frame", "hw/membrane.py", "opening.eq(op.closing)", "opening.eq(0)", "membrane"),
     Bug("a new frame's group finds the row of the group before", "hw/membrane.py", "Mux(row == rows - 1, 0, row + 1)", "row", "membrane"),
     Bug("the count saturates one early", "hw/counter.py", "last.quotient >= self._T - 1", "last.quotient >= self._T - 2", "counter"),
+    Bug("a spike less than the count says", "hw/unary.py", "sent == word.count - 1", "sent + 2 >= word.count", "unary"),
+    Bug("a count in unary goes on where the one before ended", "hw/unary.py", "Mux(last, 0, sent + 1)", "sent + 1", "unary"),
+    Bug("room for one spike of each neuron only, where each may send several", "hw/layer.py", "contents.capacity * event.each", "contents.capacity", "unary"),
     Bug("a tick carries a count", "hw/counter.py", "Mux(event.tick | event.end, 0,", "Mux(event.tick, 0,", "counter"),
     Bug("a waiting event gets the next one's threshold", "hw/counter.py", "Mux(move, self.i.payload.address, first.pick.address)", "self.i.payload.address", "counter"),
     # sums

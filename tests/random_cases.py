@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest import mock
 
 import numpy as np
@@ -22,6 +22,7 @@ from sim import bulk, verilator
 from sim.design import Design
 from sim.job import Mode, SimulationError
 from sw import cycles, golden
+from sw.architecture import Coding
 from sw.network import Network
 from sw.rom_conv import parallel_banks
 from sw.trace import Trace
@@ -40,17 +41,18 @@ QUICK_WAVES = replace(bulk.WAVES, kind="quick-waves", flags=(*bulk.WAVES.flags, 
 
 @dataclass(frozen=True)
 class Case:
-    """What a seed names; hesitant: built with hesitant queues."""
+    """What a seed names; hesitant: built with hesitant queues; coding: as of `hw.accelerator`."""
 
     seed: int
     network: Network
     inputs: np.ndarray  # (B, T_in, *shape)
     lanes: list[Any]
     hesitant: bool
+    coding: Coding
 
     def __str__(self) -> str:
         layers = ", ".join(f"{layer.kind} {'x'.join(map(str, layer.weight.shape))}" for layer in self.network.layers)
-        return f"seed {self.seed}: {self.network.schedule} {self.network.input.shape} {layers}; lanes {self.lanes}"
+        return f"seed {self.seed}: {self.network.schedule} {self.network.input.shape} {layers}; lanes {self.lanes}, {self.coding}"
 
 
 def draw(seed: int) -> Case:
@@ -69,7 +71,7 @@ def draw(seed: int) -> Case:
         ordered = int(rng.integers(len(network.layers) + 1))
         neurons = ["unsigned"] * ordered + ["signed"] * (len(network.layers) - ordered)
         network = replace(network, layers=tuple(replace(layer, neuron=n) for layer, n in zip(network.layers, neurons, strict=True)))
-    return Case(seed, network, random_inputs(rng, network, FRAMES), lanes_of(rng, network), bool(seed % 2))
+    return Case(seed, network, random_inputs(rng, network, FRAMES), lanes_of(rng, network), bool(seed % 2), pick(rng, get_args(Coding)))
 
 
 def lanes_of(rng: np.random.Generator, network: Network) -> list[Any]:
@@ -102,9 +104,9 @@ def build(case: Case, folder: Path) -> Design:
     """The Verilog of a case."""
     if case.hesitant:
         with stalls(case.seed):
-            export.export(case.network, folder, lanes=case.lanes)
+            export.export(case.network, folder, case.lanes, case.coding)
     else:
-        export.export(case.network, folder, lanes=case.lanes)
+        export.export(case.network, folder, case.lanes, case.coding)
     return Design.load(folder)
 
 
@@ -139,7 +141,7 @@ def _compare(case: Case, trace: Trace, design: Design, mode: Mode) -> Finding | 
         return Finding(mode, difference.frame, str(difference))
     if case.hesitant or mode.i_stall or mode.o_stall:
         return None
-    law = cycles.timing(case.network, trace, case.inputs, case.lanes, mode.back_to_back)
+    law = cycles.timing(case.network, trace, case.inputs, case.lanes, mode.back_to_back, case.coding)
     name, want = ("interval", law.interval) if mode.back_to_back else ("cycles", law.cycles)
     got = seen.interval if mode.back_to_back else seen.cycles
     assert got is not None
@@ -190,7 +192,7 @@ def covered(seeds: Sequence[int]) -> set[str]:
     """What the cases of these seeds have in them, in words."""
     found = set()
     for case in map(draw, seeds):
-        found |= {case.network.schedule, "hesitant" if case.hesitant else "as it is"}
+        found |= {case.network.schedule, "hesitant" if case.hesitant else "as it is", case.coding}
         for i, (layer, lanes) in enumerate(zip(case.network.layers, case.lanes, strict=True)):
             t_in = case.network.t_in(i)
             found |= {layer.kind, f"pool {layer.pool}", f"T {min(layer.T, t_in)} of {max(layer.T, t_in)}"}

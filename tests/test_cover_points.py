@@ -51,16 +51,17 @@ def crowded(schedule: str) -> tuple[Network, np.ndarray, list[Any]]:
 
 def test_every_point_is_reached() -> None:
     reached: Counter[str] = Counter()
-    runs = [(*drawn(case), *case[3:]) for case in CASES]
-    runs += [(*crowded(schedule), 1, 0.0, 0.0) for schedule in ("two_phase", "event_driven")]
-    for network, inputs, lanes, seed, i_stall, o_stall in runs:
+    runs: list[tuple[Any, ...]] = [(*drawn(case), *case[3:], "count") for case in CASES]
+    runs += [(*crowded(schedule), 1, 0.0, 0.0, "count") for schedule in ("two_phase", "event_driven")]
+    runs.append((*crowded("two_phase"), 1, 0.0, 0.5, "unary"))
+    for network, inputs, lanes, seed, i_stall, o_stall, coding in runs:
         trace = golden.run(network, inputs, spikes=network.schedule == "time_stepped", potentials=True)
         with observed() as counts:
-            run = run_accelerator(network, inputs, lanes, i_stall, o_stall, seed)
+            run = run_accelerator(network, inputs, lanes, i_stall, o_stall, seed, coding=coding)
         difference = trace.first_difference(run.trace)
         assert difference is None, f"{network.schedule}, seed {seed}: {difference}"
         reached.update(counts)
         reached.update(golden_points(network, inputs, trace))
     never = sorted(name for name, times in reached.items() if not times)
     assert not never, f"never happened: {never}; all: {dict(sorted(reached.items()))}"
-    assert len(reached) == 39, sorted(reached)
+    assert len(reached) == 41, sorted(reached)

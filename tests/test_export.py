@@ -192,7 +192,7 @@ def test_manifest_holds_the_hash_of_every_other_file(exported: tuple[Network, Pa
     network, folder = exported
     told = json.loads((folder / "manifest.json").read_text())
     files = {name: hashlib.sha256(data).hexdigest() for name, data in contents(folder).items() if name != "manifest.json"}
-    assert told == {"format": 1, "network": "random", "digest": network.digest, "lanes": LANES, "sha256": files}
+    assert told == {"format": 1, "network": "random", "digest": network.digest, "lanes": LANES, "coding": "count", "sha256": files}
 
 
 def test_the_verilog_reads_every_hex_file_by_its_bare_name_and_names_no_place(exported: tuple[Network, Path]) -> None:

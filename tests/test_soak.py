@@ -32,7 +32,7 @@ def test_the_cases_of_every_day_hold_what_they_are_to_hold() -> None:
     found = covered(CI)
     wanted = {*SCHEDULES, "hesitant", "as it is", "dense", "conv2d", "readout", "one bank", "many banks", "pool 1", "pool 2"}
     wanted |= {f"kernel {k}" for k in (1, 2, 3, 5)} | {f"stride {s}" for s in (1, 2)} | {f"padding {p}" for p in range(4)}
-    wanted |= {"signed neurons", "unsigned neurons"}
+    wanted |= {"signed neurons", "unsigned neurons", "count", "unary"}
     assert found >= wanted, wanted - found
     ratios = [tuple(map(int, name.split()[1::2])) for name in found if name.startswith("T ")]
     assert any(low > 1 == math.gcd(low, high) for low, high in ratios) and (1, 1) in ratios
