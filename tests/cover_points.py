@@ -43,7 +43,7 @@ Points = Iterator[tuple[str, Value]]
 
 STALLS = {
     Guard: "the door",
-    Locate: "the register of located events",
+    Locate: "located events",
     Chooser: "the serializer's chooser",
     Sender: "the serializer's sender",
     Counter: "the counter",
@@ -60,7 +60,8 @@ def points(dut: Any, name: str, owner: Any, signals: dict[str, Signal]) -> Point
     if type(dut) in STALLS:
         yield f"stall: {STALLS[type(dut)]}", _waits(dut.i if isinstance(dut, Guard) else dut.o)
     elif isinstance(dut, Queue):
-        yield f"full: {QUEUES[name.rstrip('0123456789')]}", ~dut.i.ready
+        of = "the queue of located events" if isinstance(owner, Locate) else QUEUES[name.rstrip("0123456789")]
+        yield f"full: {of}", ~dut.i.ready
     elif isinstance(dut, Credits):
         yield from _places(dut, owner)
     elif isinstance(dut, Sequencer):

@@ -54,6 +54,7 @@ BUGS = [
     Bug("words of a map walked through by rows where columns are meant", "sw/wire.py", "(columns, banks[1]),", "(rows, banks[1]),", "wire"),
     Bug("an event beside the map is not dropped", "hw/locate.py", "(y.enabled.any() & x.enabled.any())", "(y.enabled.any() | x.enabled.any())", "locate"),
     Bug("the frame's end is lost", "hw/locate.py", "found.end.eq(word.end)", "found.end.eq(word.tick)", "locate"),
+    Bug("a located event is taken where no place waits for it", "hw/locate.py", "self.i.ready.eq(queue.i.ready)", "self.i.ready.eq(queue.i.ready | self.o.ready)", "locate"),
     Bug("the next visit goes back by one weight, not by a stride", "hw/conv_sequencer.py", "weights + side.weight_step * side.axis.stride", "weights + side.weight_step", "convolution"),
     Bug("the right edge is masked where the bottom one is meant", "hw/conv_sequencer.py", "op.bottom.eq(bottom)", "op.bottom.eq(right)", "convolution"),
     Bug("a bank too few masked at the right edge", "hw/conv_charge.py", "op.right if x >= columns.edge", "op.right if x > columns.edge", "convolution"),
