@@ -1,26 +1,23 @@
 """Charging in a convolution: the sums stand in memories, one for each bank, and every operation reads, adds and writes."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.conv_sequencer import ConvOp
 from hw.events import delay
 from hw.memory import Rom, table
+from hw.state import State
 from hw.times import times_count
 from sw.architecture import fetch_stages, multiply_stages
 from sw.rom_conv import ConvRom
-
-AHEAD = 3  # operations that are under way behind a read: their results are not in the memory yet
 
 
 class ConvCharge(wiring.Component):
     """Operations in, one word of sums out for every sweep: in each bank, `channel_lanes` neurons.
 
     The pipeline never stalls. While an operation's weights are on their way (row address -> memory -> lanes -> times count), its
-    word of state is read; then the two meet. A word that one of the three operations before has just changed is not in the
-    memory yet: it comes from their results instead. A finished sum is replaced by the start of the next one.
+    word of state is read (`State`); then the two meet. A finished sum is replaced by the start of the next one.
 
     Parameters
     ----------
@@ -48,15 +45,14 @@ class ConvCharge(wiring.Component):
         contents, width = self._contents, self._contents.sum_bits
         terms = self._terms(m)
         ops = [self.op]  # as it was k cycles ago
-        for k in range(self.latency + 1):
+        for k in range(self.latency):
             ops.append(delay(m, ops[-1], 1, f"op_{k}"))
         meet = self.latency - 1  # how long after its issue an operation's sum and weights meet
         start = self._start(m, ops[meet - 1])
         lanes = contents.channel_lanes
         sums = []
         for bank in range(contents.banks):
-            own = terms[bank * lanes :][:lanes]
-            sums += self._bank(m, bank, [op.address[bank] for op in ops], [_writes(op, bank) for op in ops], ops[meet], own, start)
+            sums += self._bank(m, bank, ops, terms[bank * lanes :][:lanes], start)
         m.d.sync += [self.sums[k].eq(value) for k, value in enumerate(sums)]
         m.d.comb += [self.coming.eq(ops[meet]), self.swept.eq(ops[meet + 1]), self.done.eq(ops[meet + 1].sweep)]
         assert len(start) == lanes * width
@@ -78,42 +74,19 @@ class ConvCharge(wiring.Component):
         width = self._contents.channel_lanes * self._contents.sum_bits
         return table(m, self._rom, f"{self._name}_start.hex", width, self._contents.starts, op.following)
 
-    def _bank(
-        self, m: Module, bank: int, address: list[Value], writes: list[Value], op: data.View, terms: list[Value], start: Value
-    ) -> list[Value]:
+    def _bank(self, m: Module, bank: int, ops: list[data.View], terms: list[Value], start: Value) -> list[Value]:
         """One bank's state: give the sums that the operation at hand finds in its lanes."""
-        width, size = self._contents.sum_bits, len(start)
-        meet = self.latency - 1
-        m.submodules[f"bank_{bank}"] = memory = Memory(shape=size, depth=self._contents.groups, init=[])
-        read, write = memory.read_port(), memory.write_port()
-        m.d.comb += read.addr.eq(address[meet - 2])
-        stored = delay(m, read.data, 1, f"stored_{bank}", reset_less=True)
-        result = Signal(size, name=f"result_{bank}")
-        recent = [result]  # of the operations 1, 2, 3 before
-        for k in range(1, AHEAD):
-            recent.append(delay(m, recent[-1], 1, f"result_{bank}_{k}", reset_less=True))
-        fresh = Cat(
-            _registered(m, (address[meet - 1] == address[meet - 1 + k]) & writes[meet - 1 + k], f"fresh_{bank}_{k}")
-            for k in range(1, AHEAD + 1)
-        )
-        found = Mux(fresh[0], recent[0], Mux(fresh[1], recent[1], Mux(fresh[2], recent[2], stored)))
-        sums = [found.word_select(k, width).as_signed() for k in range(len(terms))]
-        m.d.sync += result.eq(Cat((value + term)[:width] for value, term in zip(sums, terms, strict=True)))
-        with m.If(op.sweep | op.clear):
-            m.d.sync += result.eq(start)
-        m.d.comb += [write.addr.eq(address[meet + 1]), write.data.eq(result), write.en.eq(writes[meet + 1])]
-        return list(sums)
-
-
-def _writes(op: data.View, bank: int) -> Value:
-    """Whether an operation changes its word of a bank."""
-    return op.enabled[bank] & (op.integrate | op.sweep | op.clear)
-
-
-def _registered(m: Module, value: Value, name: str) -> Signal:
-    later = Signal(name=name)
-    m.d.sync += later.eq(value)
-    return later
+        width, meet = self._contents.sum_bits, self.latency - 1
+        m.submodules[f"bank_{bank}"] = state = State(len(start), self._contents.groups)
+        op, early = ops[meet], ops[meet - State.latency]
+        sums: list[Value] = [state.found.word_select(k, width).as_signed() for k in range(len(terms))]
+        charged = [(value + term)[:width] for value, term in zip(sums, terms, strict=True)]
+        m.d.comb += [
+            state.address.eq(early.address[bank]),
+            state.writes.eq(early.enabled[bank] & (early.integrate | early.sweep | early.clear)),
+            state.result.eq(Mux(op.sweep | op.clear, start, Cat(charged))),
+        ]
+        return sums
 
 
 def silent(op: data.View, contents: ConvRom) -> Value:

@@ -2,15 +2,15 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.conv_charge import AHEAD, silent
+from hw.conv_charge import silent
 from hw.event_sequencer import Visit
 from hw.events import bits_for, delay
 from hw.memory import Rom, table
 from hw.place import Place
 from hw.serializer import Fired
+from hw.state import State
 from hw.times import times_count
 from sw.architecture import fetch_stages, multiply_stages
 from sw.rom_event import EventRom
@@ -21,7 +21,7 @@ class React(wiring.Component):
 
     A neuron's state is its potential v and S, the net number that it has emitted. A visit tries several emissions side by side:
     v + w - k*Th for each k of `EventRom.tries`, and keeps the right one. A signed neuron moves S by one towards rest; an unsigned
-    one emits all that it can. State words are read, changed and forwarded as the sums of `ConvCharge` are.
+    one emits all that it can. `State` reads its word, and writes it changed.
 
     Members
     -------
@@ -58,7 +58,7 @@ class React(wiring.Component):
         contents, lanes = self._contents, self._contents.channel_lanes
         meet = self.latency - 1  # how long after its issue a visit's state and what it adds meet
         ops = [self.op]  # as it was k cycles ago
-        for k in range(meet + 1 + AHEAD):
+        for k in range(self.latency):
             ops.append(delay(m, ops[-1], 1, f"op_{k}"))
         tries = self._tries(m, ops[meet - 2], ops[meet - 1])
         start = table(m, self._rom, f"{self._name}_start.hex", lanes * contents.sum_bits, contents.starts, ops[meet - 1].channels)
@@ -66,7 +66,7 @@ class React(wiring.Component):
         amounts: list[Value] = []
         for bank in range(contents.banks):
             own = [[lane[bank * lanes + k] for k in range(lanes)] for lane in tries]
-            fired, amount = self._bank(m, bank, ops, meet, own, start)
+            fired, amount = self._bank(m, bank, ops, own, start)
             fire, amounts = fire + fired, amounts + amount
         now, op = ops[meet], ops[meet + 1]
         real = Cat(bit.replicate(lanes) for bit in now.enabled) & ~silent(now, contents)
@@ -116,22 +116,27 @@ class React(wiring.Component):
         return [row.word_select(k, bits) for k in range(lanes)]
 
     def _bank(
-        self, m: Module, bank: int, ops: list[data.View], meet: int, tries: list[list[Value]], start: Value
+        self, m: Module, bank: int, ops: list[data.View], tries: list[list[Value]], start: Value
     ) -> tuple[list[Value], list[Value]]:
         """One bank's state: who would fire in the visit at hand, and how much."""
-        contents, lanes = self._contents, self._contents.channel_lanes
+        contents, lanes, meet = self._contents, self._contents.channel_lanes, self.latency - 1
         v_bits, s_bits = contents.sum_bits, self._s_bits
-        found = self._state(m, bank, ops, meet, lanes * (v_bits + s_bits))
-        result, fire, amounts, after = found[1], [], [], []
+        m.submodules[f"bank_{bank}"] = state = State(lanes * (v_bits + s_bits), contents.groups)
+        op, early = ops[meet], ops[meet - State.latency]
+        fire, amounts, after = [], [], []
         for n in range(lanes):
-            state = found[0].word_select(n, v_bits + s_bits)
-            v, S = state[:v_bits].as_signed(), state[v_bits:]
+            neuron = state.found.word_select(n, v_bits + s_bits)
+            v, S = neuron[:v_bits].as_signed(), neuron[v_bits:]
             fires, amount, v_next, s_next = self._emit(v, S, [lane[n] for lane in tries])
             fire.append(fires)
             amounts.append(amount)
             after += [v_next[:v_bits], s_next[:s_bits]]
         fresh = Cat(Cat(start.word_select(n, v_bits), Const(0, s_bits)) for n in range(lanes))
-        m.d.sync += result.eq(Mux(ops[meet].close | ops[meet].clear, fresh, Cat(after)))
+        m.d.comb += [
+            state.address.eq(early.address[bank]),
+            state.writes.eq(early.enabled[bank] & (early.integrate | early.settle | early.close | early.clear)),
+            state.result.eq(Mux(op.close | op.clear, fresh, Cat(after))),
+        ]
         return fire, amounts
 
     def _emit(self, v: Value, S: Value, tries: list[Value]) -> tuple[Value, Value, Value, Value]:
@@ -147,26 +152,6 @@ class React(wiring.Component):
         for k, possible in enumerate(can, 1):
             amount, after = Mux(possible, k, amount), Mux(possible, above[k], after)
         return can[0], amount, after.as_signed(), S + amount
-
-    def _state(self, m: Module, bank: int, ops: list[data.View], meet: int, size: int) -> tuple[Value, Signal]:
-        """The word of state that the visit at hand finds, and the register that is to hold what it leaves."""
-        address = [op.address[bank] for op in ops]
-        writes = [op.enabled[bank] & (op.integrate | op.settle | op.close | op.clear) for op in ops]
-        m.submodules[f"bank_{bank}"] = memory = Memory(shape=size, depth=self._contents.groups, init=[])
-        read, write = memory.read_port(), memory.write_port()
-        m.d.comb += read.addr.eq(address[meet - 2])
-        stored = delay(m, read.data, 1, f"stored_{bank}", reset_less=True)
-        result = Signal(size, name=f"result_{bank}")
-        recent = [result]
-        for k in range(1, AHEAD):
-            recent.append(delay(m, recent[-1], 1, f"result_{bank}_{k}", reset_less=True))
-        fresh = []
-        for k in range(1, AHEAD + 1):
-            flag = Signal(name=f"fresh_{bank}_{k}")
-            m.d.sync += flag.eq((address[meet - 1] == address[meet - 1 + k]) & writes[meet - 1 + k])
-            fresh.append(flag)
-        m.d.comb += [write.addr.eq(address[meet + 1]), write.data.eq(result), write.en.eq(writes[meet + 1])]
-        return Mux(fresh[0], recent[0], Mux(fresh[1], recent[1], Mux(fresh[2], recent[2], stored))), result
 
 
 def value_bits(contents: EventRom) -> int:

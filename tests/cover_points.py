@@ -34,6 +34,7 @@ from hw.readout import Readout
 from hw.replay import Replay
 from hw.sequencer import Sequencer
 from hw.serializer import Chooser, Sender
+from hw.state import AHEAD, State
 from hw.ticks import Credits
 from hw.unary import Unary
 from sw.network import Network
@@ -43,7 +44,7 @@ Points = Iterator[tuple[str, Value]]
 
 STALLS = {
     Guard: "the door",
-    Locate: "the register of located events",
+    Locate: "located events",
     Chooser: "the serializer's chooser",
     Sender: "the serializer's sender",
     Counter: "the counter",
@@ -63,7 +64,8 @@ def points(dut: Any, name: str, owner: Any, signals: dict[str, Signal]) -> Point
     if type(dut) in STALLS:
         yield f"stall: {STALLS[type(dut)]}", _waits(dut.i if isinstance(dut, Guard) else dut.o)
     elif isinstance(dut, Queue):
-        yield f"full: {QUEUES[name.rstrip('0123456789')]}", ~dut.i.ready
+        of = "the queue of located events" if isinstance(owner, Locate) else QUEUES[name.rstrip("0123456789")]
+        yield f"full: {of}", ~dut.i.ready
     elif isinstance(dut, Credits):
         yield from _places(dut, owner)
     elif isinstance(dut, Sequencer):
@@ -73,8 +75,9 @@ def points(dut: Any, name: str, owner: Any, signals: dict[str, Signal]) -> Point
     elif isinstance(dut, ConvSequencer) and not isinstance(dut, EventSequencer):
         yield "stall: an event waits while the one before is visited", dut.i.valid & ~dut.i.ready & dut.op.integrate
         yield "a held tick of a convolution", dut.op.sweep & dut.op.held
+    elif isinstance(dut, State):
+        yield from _forwarded("convolution" if isinstance(owner, ConvCharge) else "event-driven layer", signals)
     elif isinstance(dut, ConvCharge):
-        yield from _forwarded("convolution", signals, dut.coming.integrate | dut.coming.sweep, dut.coming.enabled)
         yield "a position beyond the edge", dut.swept.sweep & (dut.swept.bottom | dut.swept.right)
     else:
         yield from _others(dut, signals)
@@ -82,7 +85,6 @@ def points(dut: Any, name: str, owner: Any, signals: dict[str, Signal]) -> Point
 
 def _others(dut: Any, signals: dict[str, Signal]) -> Points:
     if isinstance(dut, React):
-        yield from _forwarded("event-driven layer", signals, Const(1), Const(-1, 1024))
         yield "event driven: a neuron fires as its frame settles", dut.unrest
         yield "event driven: a visit emits nothing", dut.unused
     elif isinstance(dut, EventLayer):
@@ -112,15 +114,13 @@ def _places(dut: Credits, owner: Any) -> Points:
         yield "stall: a convolution's sweep waits for a place", ~dut.free & owner.i.valid & closes
 
 
-def _forwarded(where: str, signals: dict[str, Signal], active: Value, enabled: Value) -> Points:
-    """A word that comes from the operation 1, 2, 3 before, not from the memory."""
-    banks = sum(name.startswith("fresh_") and name.endswith("_1") for name in signals)
-    for bank in range(banks):
-        older: Value = Const(1)
-        for distance in (1, 2, 3):
-            fresh = signals[f"fresh_{bank}_{distance}"]
-            yield f"{where}: a word changed {distance} before", fresh & older & active & enabled[bank]
-            older = older & ~fresh
+def _forwarded(where: str, signals: dict[str, Signal]) -> Points:
+    """A word that comes from the operation 1, 2, 3 before, not from the memory, and is changed."""
+    changed: Value = signals[f"writes_{State.latency}"]
+    for k in range(AHEAD):
+        fresh = signals["fresh"][k]
+        yield f"{where}: a word changed {k + 1} before", fresh & changed
+        changed = changed & ~fresh
 
 
 class Observed(Simulator):

@@ -114,7 +114,9 @@ WRONG = {
     "synth tiny.safetensors --part up5k --seeds 0": "seeds must be at least 1 placement, not 0",
     "info tinny.safetensors": "tinny.safetensors: no such network file; did you mean tiny.safetensors?",
     "run tiny.safetensors --input y.npy --executor golden": "y.npy: no such file or directory",
-    "run tiny.safetensors --input x.npy --executor golden --lanes 3,10": "lanes belong to the hardware; leave --lanes out with --executor golden",
+    "run tiny.safetensors --input x.npy --executor golden --lanes 3,10": "lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden",
+    "run tiny.safetensors --input x.npy --executor golden --coding unary": "lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden",
+    "verilog tiny.safetensors --out v --coding binary": "argument --coding: invalid choice: 'binary' (choose from 'count', 'unary'); see polyrhythm verilog --help",
     "verilog tiny.safetensors --out v --lanes 3;4": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not '3;4'; see polyrhythm verilog --help",
     "verilog tiny.safetensors --out v --lanes 3,0": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not '3,0'; see polyrhythm verilog --help",
     "verilog tiny.safetensors": "the following arguments are required: --out; see polyrhythm verilog --help",
@@ -201,18 +203,21 @@ def test_run_writes_the_trace_of_every_frame(here: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("executor", ["rtl", "cocotb"])
-@pytest.mark.parametrize("schedule", ["two_phase", "time_stepped"])
+@pytest.mark.parametrize(("schedule", "coding"), [("two_phase", "count"), ("two_phase", "unary"), ("time_stepped", "count")])
 def test_every_executor_gives_the_same_trace(
-    executor: str, schedule: str, here: Path, shared_build: None, capsys: pytest.CaptureFixture[str]
+    executor: str, schedule: str, coding: str, here: Path, shared_build: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digits_network(schedule).save("n.safetensors")
-    for name in ("golden", executor):
-        call(capsys, "run", "n.safetensors", "--input", "x.npy", "--executor", name, "--trace", f"{name}.npz")
+    for name, options in (("golden", []), (executor, ["--coding", coding])):
+        call(capsys, "run", "n.safetensors", "--input", "x.npy", "--executor", name, "--trace", f"{name}.npz", *options)
     wanted, got = (Trace.load(f"{name}.npz") for name in ("golden", executor))
     assert wanted.first_difference(got) is None
     assert (wanted.spikes is None) == (schedule == "two_phase")
     if executor == "rtl":
         assert got.cycles is not None
+    if coding == "unary":
+        assert got.events is not None and wanted.counts["fc1"].max() > 1
+        assert (got.events[:, 0] == wanted.counts["fc1"].sum(axis=1)).all()
 
 
 def test_verilog_is_written_with_its_interface(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,4 +64,4 @@ def test_every_point_is_reached() -> None:
         reached.update(golden_points(network, inputs, trace))
     never = sorted(name for name, times in reached.items() if not times)
     assert not never, f"never happened: {never}; all: {dict(sorted(reached.items()))}"
-    assert len(reached) == 41, sorted(reached)
+    assert len(reached) == 42, sorted(reached)

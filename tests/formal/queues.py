@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data
@@ -15,18 +15,37 @@ from .sby import Proof
 EVENT = Event(4, 3)  # a queue does not look at its words: 6 bits stand for any
 
 
+class Picked(NamedTuple):
+    """A word that is picked, at any time, when it goes in, and all that go in and come out.
+
+    level: words that are inside; inside: the picked one is; ahead: so many come out before it; word: as it went in;
+    done: one has come out
+    """
+
+    level: Signal
+    inside: Signal
+    ahead: Signal
+    word: data.View
+    done: Signal
+
+
+def pick(bench: Bench, enters: Value, leaves: Value, word: data.View, depth: int) -> Picked:
+    """Follow one word; enters: `word` goes in, leaves: the oldest word comes out, depth: most words that are inside."""
+    m = bench.m
+    of = Picked(Signal(range(depth + 1)), Signal(), Signal(range(depth)), Signal(word.shape()), Signal())
+    m.d.sync += of.level.eq(of.level + enters - leaves)
+    with m.If(enters & ~of.inside & bench.free(1, "pick")):
+        m.d.sync += [of.inside.eq(1), of.word.eq(word), of.ahead.eq(of.level - leaves)]
+    with m.Elif(of.inside & leaves):
+        m.d.sync += [of.inside.eq(of.ahead != 0), of.done.eq(of.ahead == 0), of.ahead.eq(of.ahead - 1)]
+    return of
+
+
 def queue(m: Module, depth: int) -> None:
     """A word is picked at any time when it goes in; it must come out when all words before it have."""
     bench = Bench(Queue(EVENT, depth), m)
     dut = bench.dut
-    enters, leaves = dut.i.valid & dut.i.ready, dut.o.valid & dut.o.ready
-    level = Signal(range(depth + 1))
-    m.d.sync += level.eq(level + enters - leaves)
-    inside, done, ahead, word = Signal(), Signal(), Signal(range(depth)), Signal(EVENT)
-    with m.If(enters & ~inside & bench.free(1, "pick")):
-        m.d.sync += [inside.eq(1), word.eq(dut.i.payload), ahead.eq(level - leaves)]
-    with m.Elif(inside & leaves):
-        m.d.sync += [inside.eq(ahead != 0), done.eq(ahead == 0), ahead.eq(ahead - 1)]
+    level, inside, ahead, word, done = pick(bench, dut.i.valid & dut.i.ready, dut.o.valid & dut.o.ready, dut.i.payload, depth)
 
     bench.sends(dut.o, "o")
     bench.claim(dut.o.valid == (level != 0))  # so a cycle after a word went in, one stands at the output

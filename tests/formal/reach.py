@@ -1,4 +1,4 @@
-"""hw.locate in every run: the positions that a kernel reaches lie in different banks; each bank gets its word and weight."""
+"""hw.locate in every run: an event comes out once, in its place, with all positions that its kernel reaches, each in its own bank."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Array, Cat, Const, Module, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Value
+from amaranth.lib import data
 
 from hw.events import Event
 from hw.locate import Locate
@@ -15,7 +16,11 @@ from sw.rom_conv import axis, banked
 from sw.wire import Map
 
 from .bench import Bench, count, implies, side_by_side
+from .queues import contents as queued
+from .queues import pick
 from .sby import Proof
+
+WORDS = 2  # that the circuit's queue holds
 
 
 @dataclass(frozen=True)
@@ -53,35 +58,44 @@ class Window:
 
 
 def located(m: Module, height: int, width: int, pool: int, kernel: int, stride: int, padding: int) -> None:
-    """A word comes out a move after it went in; an event, with all that it reaches in either dimension, and else it is dropped."""
+    """A word is picked at any time when it goes in. An event takes with it all that it reaches in either dimension; one that
+    reaches nothing comes nowhere."""
     windows = [Window(size, pool, kernel, stride, padding) for size in (height, width)]
     y, x = windows
     weight = np.ones((1, 1, kernel, kernel), np.int64)
     source, target = Map((1, height, width)), Map((1, y.out, x.out))
     contents: Any = SimpleNamespace(**banked(weight, source, target, y.axis(), x.axis(), 1, 2))
-    bench = Bench(Locate(Event(source, 1), contents), m)
+    bench = Bench(Locate(Event(source, 3), contents), m)
     i, o = bench.dut.i, bench.dut.o
-    word, found = i.payload, o.payload
-    column, row = word.address[: source.column_bits], word.address[source.column_bits :]
     bench.receives(i, "i")
+    row, column, closes = _parts(i.payload)
     bench.assume(implies(i.valid, (row < height) & (column < width)))
-    taken, closes, end = Signal(), Signal(), Signal()
-    places = [Signal(range(window.size), name=f"place_{k}") for k, window in enumerate(windows)]
-    with m.If(i.ready):
-        m.d.sync += [taken.eq(i.valid), closes.eq(word.tick | word.end), end.eq(word.end), places[0].eq(row), places[1].eq(column)]
+    goes_on = closes | ((y.hits(row) != 0) & (x.hits(column) != 0))
+    level, inside, ahead, word, _ = pick(bench, i.valid & i.ready & goes_on, o.valid & o.ready, i.payload, WORDS)
+    (first, _), (second, waiting) = queued(bench, bench.dut, "queue.", WORDS)
+    found = o.payload.shape()(Mux(ahead == 0, o.payload, waiting))  # the picked word, where it stands
 
     bench.sends(o, "o")
-    bench.claim(i.ready == (~o.valid | o.ready))
-    reaches = (y.hits(places[0]) != 0) & (x.hits(places[1]) != 0)
-    bench.claim(o.valid == (taken & (closes | reaches)))
-    with m.If(o.valid):
-        bench.claim((found.closes == closes) & implies(closes, found.end == end))
-    sides = (found.y, found.shape().y, contents.rows), (found.x, found.shape().x, contents.columns)
-    with m.If(o.valid & ~closes):
-        for window, place, (side, steps, made) in zip(windows, places, sides, strict=True):
-            _claim_side(bench, window, place, side, steps, made.taps)
-    bench.reach(o.valid & ~closes & found.y.enabled.all() & found.x.enabled.all())
-    bench.invariant(implies(taken, (places[0] < height) & (places[1] < width)))
+    bench.claim(o.valid == (level != 0))  # so a cycle after a word that is not dropped went in, one stands at the output
+    bench.claim(i.ready == (level != WORDS))
+    row, column, closes = _parts(word)
+    with m.If(inside):
+        bench.claim((found.closes == closes) & implies(closes, found.end == word.end))
+    with m.If(inside & ~closes):
+        bench.claim(found.count == word.count)
+        _claim_side(bench, y, row, found.y, found.shape().y, contents.rows.taps)
+        _claim_side(bench, x, column, found.x, found.shape().x, contents.columns.taps)
+    for place in range(WORDS):
+        bench.reach(inside & (ahead == place) & (level == WORDS) & ~closes & found.y.enabled.all() & found.x.enabled.all())
+
+    bench.invariant(implies(inside, (ahead < level) & (row < height) & (column < width)))
+    bench.invariant(level == first + second)
+
+
+def _parts(word: data.View) -> tuple[Value, Value, Value]:
+    """An event's row and column, or that the word closes a step."""
+    low = word.shape().source.column_bits
+    return word.address[low:], word.address[:low], word.tick | word.end
 
 
 def _claim_side(bench: Bench, window: Window, place: Value, side: Any, steps: Any, taps: Any) -> None:
