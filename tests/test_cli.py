@@ -26,7 +26,7 @@ def digits_network(schedule: str = "two_phase", name: str = "tiny") -> Network:
     """A network with random weights that takes the digits data set."""
     rng = np.random.default_rng(5)
     layers = (
-        Layer("fc1", "dense", rng.integers(-8, 8, (6, 64)), rng.integers(-9, 9, 6), np.full(6, 60), 4, T=3),
+        Layer("fc1", "dense", rng.integers(-8, 8, (6, 64)), rng.integers(190, 210, 6), np.full(6, 60), 4, T=3),
         Layer("out", "readout", rng.integers(-8, 8, (10, 6)), np.zeros(10, int), None, 4, T=2, v_init="zero"),
     )
     made = {"dataset": "digits", "preprocess": "levels:15", "float_accuracy": 0.5}
