@@ -8,12 +8,13 @@ flip-flops, and a state word is touched once per step, not once per event (docs/
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.events import Event, bits_for
 from hw.replay import Replay
+from hw.ticks import Credits, Ticks
 
 
 class Op(data.StructLayout):
@@ -83,8 +84,9 @@ class Sequencer(wiring.Component):
         m = Module()
         now = _Now.of(self._groups, self._repeats)
         may_sweep = self._credit(m, now.sweep, now.closing & now.last_group)
-        repeats, table, next_table = self._counters(m, now.sweep & now.last_group, now.finish, now.ended)
-        live, kept = self._states(m, now, may_sweep, repeats)
+        m.submodules.ticks = ticks = Ticks(self._repeats, self._phases, self._groups)
+        m.d.comb += [ticks.tick_done.eq(now.sweep & now.last_group), ticks.step_done.eq(now.finish), ticks.ended.eq(now.ended)]
+        live, kept = self._states(m, now, may_sweep, ticks.further)
         op = Signal(self._shape)
         m.d.comb += [
             op.integrate.eq(now.integrate),
@@ -92,8 +94,8 @@ class Sequencer(wiring.Component):
             op.held.eq(now.held),
             op.closing.eq(now.closing),
             op.group.eq(now.group),
-            op.table.eq(table + now.group),
-            op.following.eq(Mux(now.last_group, next_table, table + now.group + 1)),
+            op.table.eq(ticks.table + now.group),
+            op.following.eq(Mux(now.last_group, ticks.following, ticks.table + now.group + 1)),
         ]
         if kept is None:
             self._fill(m, op, self.i.payload, self.i.payload.address)
@@ -163,23 +165,10 @@ class Sequencer(wiring.Component):
 
     def _credit(self, m: Module, sweep: Value, very_last: Value) -> Value:
         """Whether the sweep at hand has a place to go; takes the place when it is issued."""
-        free = Signal(range(self._credits + 1), init=self._credits)
+        m.submodules.credits = credits = Credits(self._credits)
         needs = very_last if self._closing_only else Const(1)
-        m.d.sync += free.eq(free - (sweep & needs) + self.returned)
-        return ~needs | (free != 0)
-
-    def _counters(self, m: Module, tick_done: Value, finish: Value, ended: Value) -> tuple[Value, Value, Value]:
-        """Further ticks that the step at hand is held for, and where the neuron tables of this tick and of the next one begin."""
-        step = Signal(range(max(len(self._repeats), 2)))
-        tick = Signal(range(max(len(self._phases), 2)))
-        frame_done = finish & ended
-        next_tick = Mux(frame_done, 0, tick + 1)
-        with m.If(finish):
-            m.d.sync += step.eq(Mux(frame_done, 0, step + 1))
-        with m.If(tick_done):
-            m.d.sync += tick.eq(next_tick)
-        tables = [p * self._groups for p in self._phases]
-        return _entry(step, [r - 1 for r in self._repeats]), _entry(tick, tables), _entry(next_tick, tables)
+        m.d.comb += [credits.take.eq(sweep & needs), credits.returned.eq(self.returned)]
+        return ~needs | credits.free
 
     def _keep(self, m: Module, live: Value, now: "_Now") -> Replay:
         """The step's events, written while they arrive, read again for every further group."""
@@ -240,9 +229,3 @@ class _Now:
         flags = {name: Signal(name=name) for name in ("integrate", "sweep", "held", "ended", "closing", "finish", "was_ended")}
         group = Signal(range(max(groups, 2)), name="group")
         return cls(**flags, group=group, left=Signal(range(max(repeats)), name="left"), last_group=group == groups - 1)
-
-
-def _entry(index: Value, values: Sequence[int]) -> Value:
-    """values[index], a constant where all are equal."""
-    shape = range(max(values) + 1)
-    return Const(values[0], shape) if len(set(values)) == 1 else Array(Const(v, shape) for v in values)[index]

@@ -63,7 +63,8 @@ class Ticks(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        step, tick = Signal(range(max(len(self._further), 2))), Signal(range(max(len(self._tables), 2)))
+        step = Signal(range(max(len(self._further), 2)))
+        tick = Signal(range(max(len(self._tables), 2)))
         frame_done = self.step_done & self.ended
         next_tick = Mux(frame_done, 0, tick + 1)
         with m.If(self.step_done):

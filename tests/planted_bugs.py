@@ -21,7 +21,7 @@ BUGS = [
     Bug("a step ends a source tick late", "sw/rom.py", "tuple(tick + 1 in edges", "tuple(tick in edges", "rom accelerator"),
     Bug("a held tick takes the next step's current", "hw/membrane.py", "Mux(self.swept.held, ring.o, self.sums.as_value())", "self.sums.as_value()", "membrane"),
     Bug("a sum begins with the bias phase of its own sweep", "hw/charge.py", "early.following)", "early.table)", "charge"),
-    Bug("behind the last group comes this tick's bias phase, not the next one's", "hw/sequencer.py", "op.following.eq(Mux(now.last_group, next_table,", "op.following.eq(Mux(now.last_group, table,", "sequencer"),
+    Bug("behind the last group comes this tick's bias phase, not the next one's", "hw/sequencer.py", "op.following.eq(Mux(now.last_group, ticks.following,", "op.following.eq(Mux(now.last_group, ticks.table,", "sequencer"),
     Bug("words cleared after a reset begin with a later tick's bias", "hw/conv_sequencer.py", "Mux(clear, 0, ticks.following)", "ticks.following", "convolution"),
     Bug("a convolution's sum begins with the bias phase of its own sweep", "hw/conv_charge.py", "op.following)", "op.table)", "conv_charge"),
     # neurons
@@ -63,7 +63,8 @@ BUGS = [
     Bug("a bank too few masked at the right edge", "hw/conv_charge.py", "op.right if x >= columns.edge", "op.right if x > columns.edge", "convolution"),
     # waiting
     Bug("a convolution's last sweep takes no place", "hw/conv_sequencer.py", "credits.take.eq(sweep)", "credits.take.eq(sweep & ~last_group)", "convolution"),
-    Bug("a dense layer's place is given twice", "hw/sequencer.py", "(sweep & needs) + self.returned", "(sweep & needs & ~self.returned) + self.returned", "sequencer"),
+    Bug("a dense layer's place is given twice", "hw/sequencer.py", "credits.take.eq(sweep & needs)", "credits.take.eq(sweep & needs & ~self.returned)", "sequencer"),
+    Bug("the last place is given twice", "hw/ticks.py", "self.free.eq(count != 1)", "self.free.eq(count != 0)", "sequencer"),
     Bug("a replay starts in the middle of its rows", "hw/sequencer.py", "base.eq(Mux(last_group, 0, base +", "base.eq(Mux(last_group, 1, base +", "sequencer"),
     Bug("a replay reads a word too many", "hw/replay.py", "after == stored", "index == stored", "ring"),
     Bug("a queue lets a word overtake", "hw/events.py", "(is_kept | ~leaves)", "~leaves", "ring"),

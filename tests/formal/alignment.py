@@ -14,7 +14,7 @@ import numpy as np
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 
 import hw.aligner
-import hw.sequencer
+import hw.ticks
 from hw.aligner import Aligner
 from hw.events import Event
 from hw.sequencer import Sequencer
@@ -59,7 +59,7 @@ def holds(m: Module, T: int, held: bool = True) -> None:
     places: list[Any] = [Signal(range(MOST), name=f"further_{k}") if held else Const(0, range(MOST)) for k in range(T)]
     # Numbers that stand for the free ones, and that make registers wide enough.
     repeats = [MOST, *[2] * (T - 1)] if held else [1] * T
-    with _entries(hw.sequencer, [r - 1 for r in repeats], places):
+    with _entries(hw.ticks, [r - 1 for r in repeats], places):
         dut = Sequencer(EVENT, groups=1, capacity=2, repeats=repeats, phases=range(MOST), credits=CREDITS)
         bench = Bench(dut, m)
     op = dut.op
@@ -86,8 +86,9 @@ def holds(m: Module, T: int, held: bool = True) -> None:
     bench.claim(implies(op.sweep, (op.held == ~first) & (op.closing == (done & last)) & (op.table == tick)))
     bench.reach(op.sweep & op.closing & (tick == T - 1 + 2 * held))
 
-    bench.invariant((step < T) & (bench.inner("step") == step) & (bench.inner("tick") == tick))
-    bench.invariant((swept <= further) & (bench.inner("group") == 0) & (bench.inner("free") + waiting == CREDITS))
+    bench.invariant((step < T) & (bench.inner("ticks.step") == step) & (bench.inner("ticks.tick") == tick))
+    bench.invariant((swept <= further) & (bench.inner("group") == 0))
+    bench.invariant((bench.inner("credits.count") + waiting == CREDITS) & (bench.inner("credits.free") == free))
     if held:
         bench.invariant(bench.inner("fsm_state") == ~first)
         bench.invariant(first | ((bench.inner("left") == further - swept) & (bench.inner("was_ended") == last)))
