@@ -60,7 +60,8 @@ class Banks(wiring.Component):
 
     def _stored(self, m: Module) -> tuple[Value, list[Value]]:
         """Words in a memory, the oldest at its output."""
-        m.submodules.memory = memory = Memory(shape=len(self.i.as_value()), depth=self._words, init=[])
+        attrs = {"no_rw_check": 1}  # a word that is read in the cycle of its put is not settled
+        m.submodules.memory = memory = Memory(shape=len(self.i.as_value()), depth=self._words, init=[], attrs=attrs)
         write, read = memory.write_port(), memory.read_port()
         newest, oldest, upcoming = (Signal(range(self._words), name=name) for name in ("newest", "oldest", "upcoming"))
         with m.If(self.put):

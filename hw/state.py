@@ -38,7 +38,8 @@ class State(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=len(self.result), depth=self._words, init=[])
+        attrs = {"no_rw_check": 1}  # a word that is read in the cycle of its write comes from the results
+        m.submodules.memory = memory = Memory(shape=len(self.result), depth=self._words, init=[], attrs=attrs)
         read, write = memory.read_port(), memory.write_port()
         written = self.latency + 1  # cycles from an operation to its write
         address, writes = self._history(m, self.address, "address"), self._history(m, self.writes, "writes")
