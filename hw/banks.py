@@ -45,7 +45,7 @@ class Banks(wiring.Component):
 
     def _standing(self, m: Module) -> tuple[Value, list[Value]]:
         """Two words in flip-flops: the choice among the blocks of both, and the words."""
-        newest, oldest = Signal(2, init=1), Signal(2, init=1)  # one hot
+        newest, oldest = (Signal(2, init=1, name=name) for name in ("newest", "oldest"))  # one hot
         with m.If(self.put):
             m.d.sync += newest.eq(newest.rotate_left(1))
         with m.If(self.take):

@@ -69,7 +69,9 @@ class ConvSequencer(wiring.Component):
         m.submodules.credits = credits = Credits(self._credits)
         m.submodules.ticks = ticks = Ticks(contents.repeats, contents.phases, rows)
         integrate, sweep, clear, leaves = (Signal(name=name) for name in ("integrate", "sweep", "clear", "leaves"))
-        channels, left, held = Signal(range(max(rows, 2))), Signal.like(ticks.further), Signal()
+        channels = Signal(range(max(rows, 2)))
+        left = Signal.like(ticks.further)
+        held = Signal()
         further = Mux(held, left, ticks.further)
         group, bottom, right = self._walk(m, sweep | clear, channels)
         last_group = bottom & right & (channels == rows - 1)
@@ -113,7 +115,8 @@ class ConvSequencer(wiring.Component):
         """The word that is swept: its number, and whether it is the last one in its column and in its row."""
         contents = self._contents
         group = Signal(range(max(contents.groups, 2)))
-        row, column = Signal(range(max(contents.rows.words, 2))), Signal(range(max(contents.columns.words, 2)))
+        row = Signal(range(max(contents.rows.words, 2)))
+        column = Signal(range(max(contents.columns.words, 2)))
         bottom, right = row == contents.rows.words - 1, column == contents.columns.words - 1
         last = channels == contents.channel_groups - 1
         with m.If(step):
@@ -167,8 +170,9 @@ class ConvSequencer(wiring.Component):
         (x_words, x_weights), (y_words, y_weights) = self._offsets["x"], self._offsets["y"]
         ys = [Signal(shape["address"].shape.elem_shape, name=f"y_{k}") for k in range(len(word.y.words))]
         xs = [Signal(shape["address"].shape.elem_shape, name=f"x_{k}") for k in range(len(word.x.words))]
-        y_row, x_row = Signal(shape["row"].shape), Signal(shape["row"].shape)
-        y_enabled, x_enabled = Signal.like(word.y.enabled), Signal.like(word.x.enabled)
+        y_row, x_row = (Signal(shape["row"].shape, name=name) for name in ("y_row", "x_row"))
+        y_enabled = Signal.like(word.y.enabled)
+        x_enabled = Signal.like(word.x.enabled)
         m.d.sync += [
             *(y.eq(Mux(integrate, word.y.words[k] + y_words, group)) for k, y in enumerate(ys)),
             *(x.eq(Mux(integrate, word.x.words[k] + x_words + channels, 0)) for k, x in enumerate(xs)),

@@ -106,7 +106,8 @@ class EventSequencer(ConvSequencer):
         contents = self._contents
         assert isinstance(contents, EventRom)
         opens = contents.opens and not contents.signed
-        left, restless = Signal(range(self._drain + 1)), Signal()
+        left = Signal(range(self._drain + 1))
+        restless = Signal()
         begin = "open" if opens else "live"
         with m.If(self.unrest):
             m.d.sync += restless.eq(1)
@@ -149,7 +150,8 @@ class EventSequencer(ConvSequencer):
         """All words in the order of their neurons: first word of the position, its row and column of words, and the last one."""
         contents = self._contents
         assert isinstance(contents, EventRom)
-        row, column = Signal(range(max(contents.rows.words, 2))), Signal(range(max(contents.columns.words, 2)))
+        row = Signal(range(max(contents.rows.words, 2)))
+        column = Signal(range(max(contents.columns.words, 2)))
         at = Signal(range(max(contents.groups, 2)))
         last_channels = channels == contents.channel_groups - 1
         last_column, last_row = column == contents.columns.words - 1, row == contents.rows.words - 1

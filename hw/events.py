@@ -70,9 +70,11 @@ class Queue(wiring.Component):
 
     def _behind(self, m: Module, take: Value) -> tuple[Value, Value, Value, Signal]:
         """The words behind the oldest: whether there is one, which is next, whether there is room, and `keep` the input."""
-        keep, size = Signal(), self.i.payload.shape().size
+        keep = Signal()
+        size = self.i.payload.shape().size
         if self._depth == 2:
-            full, word = Signal(), Signal(size)
+            full = Signal()
+            word = Signal(size)
             m.d.sync += full.eq(keep | (full & ~take))
             with m.If(~full):
                 m.d.sync += word.eq(self.i.payload)

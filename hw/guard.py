@@ -54,7 +54,9 @@ class Guard(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         word, out = self.i.payload, self.o.payload
-        closing, moves, overrun = word.tick | word.end, Signal(), Signal()  # overrun: nothing passed since a tick closed a frame
+        closing = word.tick | word.end
+        moves = Signal()
+        overrun = Signal()  # nothing passed since a tick closed a frame
         final = self._last_step(m, moves & closing)
         found = self._spike_faults(m, moves, closing)
         late = word.end & overrun
@@ -88,7 +90,8 @@ class Guard(wiring.Component):
     def _spike_faults(self, m: Module, moves: Value, closing: Value) -> dict[str, Value]:
         """What is wrong with the word at hand, if it is a spike."""
         word, spike = self.i.payload, ~closing
-        before, first = Signal.like(word.address), Signal(init=1)  # the spike before in this time step; there is none
+        before = Signal.like(word.address)  # the spike before in this time step
+        first = Signal(init=1)  # there is no such spike
         with m.If(moves):
             m.d.sync += [before.eq(word.address), first.eq(closing)]
         found = {

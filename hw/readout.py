@@ -124,7 +124,9 @@ class Readout(wiring.Component):
         """The winning class of the groups up to this one."""
         if self._groups == 1:
             return winner.lane
-        best, best_class, base = Signal(signed(self._bits)), Signal(range(self._classes)), Signal(range(self._groups * self._lanes))
+        best = Signal(signed(self._bits))
+        best_class = Signal(range(self._classes))
+        base = Signal(range(self._groups * self._lanes))
         better = (group == 0) | (winner.best > best)
         chosen = Mux(better, base + winner.lane, best_class)
         with m.If(done):

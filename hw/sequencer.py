@@ -191,8 +191,10 @@ class Sequencer(wiring.Component):
         base = Signal(self._shape["row"].shape)
         with m.If(sweep):
             m.d.sync += base.eq(Mux(last_group, 0, base + self._event.source.places))
-        op_1, base_1, live_1 = Signal(self._shape), Signal.like(base), Signal()
-        word_1, kept_1 = Signal(self._event), Signal(self._event)
+        op_1 = Signal(self._shape)
+        base_1 = Signal.like(base)
+        live_1 = Signal()
+        word_1, kept_1 = (Signal(self._event, name=name) for name in ("word_1", "kept_1"))
         m.d.sync += [op_1.eq(op), base_1.eq(base), live_1.eq(live), word_1.eq(self.i.payload), kept_1.eq(kept)]
         op_2 = Signal(self._shape)
         m.d.comb += op_2.eq(op_1)

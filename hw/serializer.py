@@ -85,8 +85,9 @@ class Chooser(wiring.Component):
         m = Module()
         word, choice, layout = self.i.payload, self.o.payload, self._word.layout
         blocks = len(self._word.blocks)
-        taken, todo = Signal(blocks), Signal(blocks)
-        started, two_left = Signal(), Signal()  # settled a cycle early: whether a word leaves steers everything before it
+        taken, todo = (Signal(blocks, name=name) for name in ("taken", "todo"))
+        # Settled a cycle early: whether a word leaves steers everything before it.
+        started, two_left = (Signal(name=name) for name in ("started", "two_left"))
         if self._word.place is None:
             base = self._walk(m, self.i.valid & self.i.ready)  # of the word's group
             offsets = [Const(layout.offsets[lanes.start], len(choice.base)) for lanes in self._word.blocks]
@@ -141,7 +142,8 @@ class Sender(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        block, busy, leaves = Signal.like(self.i.payload), Signal(), Signal()
+        block = Signal.like(self.i.payload)
+        busy, leaves = (Signal(name=name) for name in ("busy", "leaves"))
         m.d.comb += self.i.ready.eq(~self.i.payload.speaks | ~busy | leaves)
         load = self.i.valid & self.i.payload.speaks & (~busy | leaves)
         lowest = Signal(range(BLOCK))

@@ -1,5 +1,6 @@
 """The exported Verilog elaborates in Icarus, Yosys and Verilator, without a word about it, whatever the network is called."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import networks
 import numpy as np
 import pytest
 
-from hw.export import export
+from hw.export import export, texts
+from hw.top import Top
 from sim import verilator
 
 CASES = {"two_phase": (3, 2), "time_stepped": (2, 3)}  # T of the hidden layer and of the readout
@@ -82,6 +84,14 @@ def test_icarus_elaborates_without_a_word(exported: Path, standard: str) -> None
 
 def test_yosys_elaborates_without_a_word(exported: Path) -> None:
     assert yosys(exported) == ""
+
+
+@pytest.mark.parametrize("schedule", ["two_phase", "time_stepped", "event_driven"])
+@pytest.mark.parametrize("kind", ["dense", "conv2d"])
+def test_every_signal_of_ours_has_a_name(schedule: str, kind: str) -> None:
+    network = networks.random_network(np.random.default_rng(5), schedule, (kind, "dense"), shape=(1, 5, 6), sizes=(7,), max_T=3)
+    source = texts(Top(network, [1, 2, 7]))[f"{network.name}.v"]
+    assert not re.findall(r"[$](?:signal|like)\S*", source)
 
 
 def test_a_missing_module_is_complained_about(exported: Path, tmp_path: Path) -> None:
