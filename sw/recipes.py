@@ -4,7 +4,7 @@
 one, set `validation`, which keeps training samples back and scores those instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -120,32 +120,20 @@ MNIST_MLP = Recipe(
     augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
 )
 
-MNIST_LIF = Recipe(
+MNIST_LIF = replace(
+    MNIST_MLP,
     name="mnist-lif",
-    dataset="mnist",
-    preprocess="levels:3",
     schedule="time_stepped",
     layers=(
         LayerSpec("fc1", 128, T=5, leak_shift=3),
         LayerSpec("fc2", 64, T=3, leak_shift=3),
         LayerSpec("out", 10, "readout", T=4),
     ),
-    float_epochs=24,
-    quantized_epochs=16,
-    snapped_epochs=12,
-    lr=3e-3,
-    quantized_lr=1.5e-3,
-    snapped_lr=1e-3,
-    weight_decay=1e-4,
-    label_smoothing=0.05,
-    augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
 )
 
-MNIST_CONV = Recipe(
+MNIST_CONV = replace(
+    MNIST_MLP,
     name="mnist-conv",
-    dataset="mnist",
-    preprocess="levels:3",
-    schedule="two_phase",
     layers=(
         LayerSpec("conv1", 8, "conv2d", T=3, padding=1),
         LayerSpec("conv2", 16, "conv2d", T=2, pool=2, padding=1),
@@ -156,16 +144,11 @@ MNIST_CONV = Recipe(
     snapped_epochs=6,
     lr=4e-3,
     quantized_lr=2e-3,
-    snapped_lr=1e-3,
-    weight_decay=1e-4,
-    label_smoothing=0.05,
-    augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
 )
 
-MNIST_CONV_LIF = Recipe(
+MNIST_CONV_LIF = replace(
+    MNIST_CONV,
     name="mnist-conv-lif",
-    dataset="mnist",
-    preprocess="levels:3",
     schedule="time_stepped",
     layers=(
         LayerSpec("conv1", 8, "conv2d", T=4, leak_shift=3, padding=1),
@@ -175,12 +158,6 @@ MNIST_CONV_LIF = Recipe(
     float_epochs=5,
     quantized_epochs=4,
     snapped_epochs=4,
-    lr=4e-3,
-    quantized_lr=2e-3,
-    snapped_lr=1e-3,
-    weight_decay=1e-4,
-    label_smoothing=0.05,
-    augment=Augment(shift=1.5, rotate=8, zoom=0.08, shear=0.08),
 )
 
 RECIPES = {recipe.name: recipe for recipe in (DIGITS, DIGITS_LIF, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF)}
