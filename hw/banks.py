@@ -18,7 +18,7 @@ class Banks(wiring.Component):
 
     blocks: lanes of each block; put, i: a word; take: the oldest word leaves; chosen: a block of it, one hot; o: that block's
     values; settled: they are those of the oldest word, from the second cycle after its put and the one after the take before it;
-    `registered`, a memory that ends in a register: from the third and the second.
+    `registered`, between registers: from the third after both.
     """
 
     def __init__(self, blocks: Sequence[range], value_bits: int, words: int, registered: bool = False):
@@ -59,7 +59,10 @@ class Banks(wiring.Component):
         return Cat(self.chosen & oldest[k].replicate(len(self.chosen)) for k in range(2)), words
 
     def _stored(self, m: Module) -> tuple[Value, list[Value]]:
-        """Words in a memory, the oldest at its output."""
+        """Words in a memory, the oldest at its output.
+
+        `registered`: a take reaches the memory's address a cycle later, and its word a register a cycle later.
+        """
         attrs = {"no_rw_check": 1}  # a word that is read in the cycle of its put is not settled
         m.submodules.memory = memory = Memory(shape=len(self.i.as_value()), depth=self._words, init=[], attrs=attrs)
         write, read = memory.write_port(), memory.read_port()
@@ -71,12 +74,13 @@ class Banks(wiring.Component):
             write.addr.eq(newest),
             write.data.eq(self.i.as_value()),
             write.en.eq(self.put),
-            read.addr.eq(upcoming),
+            read.addr.eq(oldest if self._registered else upcoming),
         ]
         m.d.sync += oldest.eq(upcoming)
         if not self._registered:
             return self.chosen, [read.data]
-        m.d.sync += self.settled.eq(~self.take)
+        taken = Signal()
+        m.d.sync += [taken.eq(self.take), self.settled.eq(~(self.take | taken))]
         return self.chosen, [delay(m, read.data, 1, "word", reset_less=True)]
 
 

@@ -229,10 +229,11 @@ class Serializer(wiring.Component):
             m.submodules.between = between = Queue(chooser.o.payload.shape(), 2)  # its `ready` comes from a flip-flop
             m.submodules.banks = banks = Banks(self._word.blocks, self._value_bits, self._slots, registered)
             wiring.connect(m, chooser.o, between.i)
+            goes = banks.settled | ~between.o.payload.any  # who says nothing needs no values
             m.d.comb += [
                 sender.i.payload.eq(between.o.payload),
-                sender.i.valid.eq(between.o.valid & banks.settled),
-                between.o.ready.eq(sender.i.ready & banks.settled),
+                sender.i.valid.eq(between.o.valid & goes),
+                between.o.ready.eq(sender.i.ready & goes),
             ]
             m.d.comb += [
                 banks.put.eq(self.put),

@@ -187,8 +187,8 @@ def counter_stages(network: Network, i: int) -> int:
 class Serializer:
     """Sends words of emissions, block by block, then the tick or end that they close; one event per cycle.
 
-    valued: whether lanes come with values, for which a choice waits a cycle; stored: in a memory, which takes a cycle more from
-    word to word; counter_stages: of the division behind it
+    valued: whether lanes come with values, for which a choice waits a cycle; stored: in a memory, from which they come three
+    cycles after the word before has left; counter_stages: of the division behind it
     """
 
     def __init__(self, returned: Callable[[int], None], queue: Queue, counter_stages: int, *, valued: bool, stored: bool):
@@ -204,7 +204,8 @@ class Serializer:
             for k, events in enumerate(blocks):
                 chosen = max(chosen + 1, before + 1 if between else 0)
                 speaks = bool(events) or last
-                before, load = load, max(chosen + between, load + 1, leaves if speaks else 0, free + 2 * self._stored)
+                settled = free + 3 if self._stored and events else 0
+                before, load = load, max(chosen + between, load + 1, leaves if speaks else 0, settled)
                 if not between:
                     chosen = load
                 if not speaks:

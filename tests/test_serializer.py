@@ -49,17 +49,19 @@ def law(groups: Sequence[Group], puts: Sequence[int], lanes: int, value_bits: in
     """The cycle of each pick where nobody stalls.
 
     A word's first block can be loaded in the cycle behind its put (one later where lanes lie far away or values stand in a memory),
-    where there are values one cycle later, and then a block per cycle; from a memory the next word two cycles later. It speaks from the next cycle on, and the next one can be loaded in the cycle of its last pick. A word that has
-    nothing to say passes like a block, but need not wait for the one that speaks.
+    where there are values one cycle later, and then a block per cycle; values from a memory come three cycles after the word
+    before has left. It speaks from the next cycle on, and the next one can be loaded in the cycle of its last pick. A word that has
+    nothing to say passes like a block, but need wait neither for values nor for the one that speaks.
     """
     load = leaves = 0
-    stored, free = bool(value_bits) and slots > STORED_WORDS, -2
+    stored, free = bool(value_bits) and slots > STORED_WORDS, -3
     for group, put in zip(groups, puts, strict=True):
         put += 1 if lanes > FAR_LANES or stored else 0
-        sizes = [len(block) for block in group.blocks(lanes) if block] or [0]
-        sizes[-1] += group.last
-        for size in sizes:
-            load = max(load + 1, put + (2 if value_bits else 1), leaves if size else 0, free + 2 * stored)
+        fired = [len(block) for block in group.blocks(lanes) if block] or [0]
+        for k, number in enumerate(fired, 1):
+            size = number + (group.last and k == len(fired))
+            waits = leaves if size else 0, free + 3 if stored and number else 0
+            load = max(load + 1, put + (2 if value_bits else 1), *waits)
             yield from range(load + 1, load + 1 + size)
             leaves = load + size if size else leaves
         free = load
