@@ -14,7 +14,7 @@ from sw.architecture import BLOCK, EVENT_SLOTS, Coding, fetch_stages, gather_sta
 from sw.network import Network
 from sw.pace import Item, Queue, Said, Word, word_count
 from sw.rom_event import EventRom
-from sw.wire import Array
+from sw.wire import Array, pooled_wire
 
 Emissions = list[list[Said]]  # block by block, lowest lane first, of (neuron, how many; negative: taken back)
 
@@ -30,8 +30,7 @@ class Neurons:
         self._start = np.append(network.per_neuron(i, layer.v0 + layer.bias), 0)
         self._threshold = np.append(network.per_neuron(i, layer.threshold), 1)
         self._block_of = np.concatenate([np.full(len(block), k) for k, block in enumerate(contents.layout.blocks(BLOCK))])
-        covers = (*network.pooled_shape(i), 1, 1)[:3]  # a dense layer's kernel covers its whole map
-        kernel = layer.weight.shape[1:] if layer.kind == "conv2d" else covers
+        kernel = layer.weight.shape[1:] if layer.kind == "conv2d" else pooled_wire(network, i).shape  # dense: all of the map
         self._weight = layer.weight.reshape(-1, *kernel).astype(np.int64)  # (C_out, C_in, K rows, K columns)
         self._visits: dict[int, list[tuple[Array, Array]]] = {}
         self.rest()
