@@ -54,7 +54,7 @@ class Pick(data.StructLayout):
 class Choice(data.StructLayout):
     """A block of a word: who fired in it, and where it stands.
 
-    fire, any, single: who fired, whether anybody, at most one; base: address of its first lane; chosen: the block, one hot;
+    fire, any, single: who fired, any, at most one; base + offset: address of its first lane; chosen: the block, one hot;
     final: the word's last block; last, closing: as of `Word`, for the final block; speaks: whether there is anything to send
     """
 
@@ -65,6 +65,7 @@ class Choice(data.StructLayout):
                 "any": 1,
                 "single": 1,
                 "base": bits_for(word.layout.target.places - 1),
+                "offset": bits_for(word.layout.target.places - 1),
                 "chosen": len(word.blocks),
                 "final": 1,
                 "last": 1,
@@ -93,7 +94,7 @@ class Chooser(wiring.Component):
             offsets = [Const(layout.offsets[lanes.start], len(choice.base)) for lanes in self._word.blocks]
         else:
             base, offsets = Const(0), self._word.place.addresses(word.place)
-        offset = select(choice.chosen, Cat(spread(offset, len(choice.base)) for offset in offsets), len(choice.base))
+        offset = select(choice.chosen, Cat(spread(offset, len(choice.offset)) for offset in offsets), len(choice.offset))
         fire = Cat(spread(word.fire[lanes.start : lanes.stop], BLOCK) for lanes in self._word.blocks)
         m.d.comb += [
             todo.eq(word.some & ~taken),
@@ -101,7 +102,8 @@ class Chooser(wiring.Component):
             choice.fire.eq(select(choice.chosen, fire, BLOCK)),
             choice.any.eq(todo.any()),
             choice.single.eq((choice.chosen & word.single).any()),
-            choice.base.eq(base + offset),
+            choice.base.eq(base),
+            choice.offset.eq(offset),
             choice.final.eq(Mux(started, two_left, word.lone)),
             choice.last.eq(choice.final & word.last),
             choice.closing.eq(word.closing),
@@ -164,7 +166,7 @@ class Sender(wiring.Component):
             with m.If(load):
                 m.d.sync += values.eq(self.values)
         with m.If(load):
-            m.d.sync += [busy.eq(1), block.eq(self.i.payload)]
+            m.d.sync += [busy.eq(1), block.eq(self.i.payload), block.base.eq(self.i.payload.base + self.i.payload.offset)]
         with m.Elif(leaves):
             m.d.sync += busy.eq(0)
         with m.Elif(busy & self.o.ready):

@@ -24,7 +24,7 @@ from sw.wire import Layout, Map, dense_layout, map_layout
 from .bench import Bench, count, implies
 from .queues import contents
 from .sby import Proof
-from .serializer_stages import addresses, name_of, walks
+from .serializer_stages import addresses, first_of, name_of, walks
 
 
 def serializer(layout: Layout, value_bits: int, slots: int, far: int = FAR_LANES, block: int = BLOCK) -> Module:
@@ -161,7 +161,7 @@ class _Serializer:
         finals = sum((valid & choice.final for valid, choice in choices), Const(0, 1))
         stage = choices[1][0] + 1 if choices else Const(0, 1)  # cycles between the stages: full queues take one more
         between = [
-            Place(valid, choice.fire, choice.last, choice.closing, self._from(choice.base), self._values_of(choice, n), k + 1)
+            Place(valid, choice.fire, choice.last, choice.closing, self._from(first_of(choice)), self._values_of(choice, n), k + 1)
             for k, ((valid, choice), n) in enumerate(zip(choices, (Const(0, 1), choices and choices[0][1].final), strict=False))
         ]
         return [self._sender(), *between, *self._words(finals, stage)]

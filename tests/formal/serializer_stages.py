@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data
 
 from hw.banks import Banks
 from hw.events import bits_for
@@ -58,7 +59,7 @@ def chooser(m: Module, layout: Layout) -> None:
                 bench.claim(now[lanes.start : lanes.stop] == word.fire[lanes.start : lanes.stop])
             for lane in lanes:
                 here = Array(Const(max(int(a), 0), len(choice.base)) for a in where[:, lane])[group]
-                bench.claim(implies(now[lane], choice.base + ((lane - lanes.start) << layout.target.channel_low) == here))
+                bench.claim(implies(now[lane], first_of(choice) + ((lane - lanes.start) << layout.target.channel_low) == here))
     bench.reach(enters & (count(sent) > BLOCK // 2) & (group == 1) if len(shape.blocks) > 1 else enters)
 
     taken, started, two_left = (bench.inner(name) for name in ("taken", "started", "two_left"))
@@ -68,6 +69,11 @@ def chooser(m: Module, layout: Layout) -> None:
     bench.invariant(sent == Cat(Mux(taken[k], word.fire[b.start : b.stop], 0)[: len(b)] for k, b in enumerate(shape.blocks)))
     bench.invariant(group < layout.groups)
     walks(bench, layout, "", group)
+
+
+def first_of(choice: data.View) -> Value:
+    """Address of a choice's first lane."""
+    return (choice.base + choice.offset)[: len(choice.base)]
 
 
 def walks(bench: Bench, layout: Layout, path: str, group: Value) -> None:
@@ -96,7 +102,7 @@ def sender(m: Module, target: Map, value_bits: int) -> None:
     with m.If(leaves):
         m.d.sync += [rest.eq(rest & (rest - 1)), closes.eq(closes & rest.any()), busy.eq(~final)]
     with m.If(dut.i.valid & dut.i.ready & choice.speaks):
-        m.d.sync += [busy.eq(1), rest.eq(choice.fire), closes.eq(choice.last), base.eq(choice.base), end.eq(choice.closing)]
+        m.d.sync += [busy.eq(1), rest.eq(choice.fire), closes.eq(choice.last), base.eq(first_of(choice)), end.eq(choice.closing)]
         m.d.sync += values.eq(dut.values.as_value() if value_bits else 0)
 
     bench.sends(dut.o, "o")
