@@ -75,6 +75,8 @@ BUGS = [
     Bug("a place is given back while its word waits", "hw/serializer.py", "sender.i.valid & sender.i.ready & sender.i.payload.final", "sender.i.valid & sender.i.payload.final", "serializer"),
     Bug("a word leaves with a block to go", "hw/serializer.py", "two_left.eq(~more_than(todo, 2))", "two_left.eq(1)", "serializer"),
     Bug("values come from the word before", "hw/banks.py", "upcoming.eq(Mux(self.take, ", "upcoming.eq(Mux(0, ", "banks"),
+    Bug("stored values are called settled a cycle early", "hw/banks.py", "~(self.take | taken)", "~self.take", "serializer"),
+    Bug("neurons that spike do not wait for their stored values", "hw/serializer.py", "banks.settled | ~between.o.payload.any", "banks.settled | between.o.payload.any", "serializer"),
     Bug("stored words do not wrap round", "hw/banks.py", "Mux(newest == self._words - 1, 0, newest + 1)", "newest + 1", "banks"),
     # door and answer
     Bug("the door passes an address twice", "hw/guard.py", "~_below(before, word.address)", "_below(word.address, before)", "guard"),
