@@ -26,6 +26,7 @@ from sw.wire import Map, wire
 
 Word = dict[str, Any]
 PATIENCE = 2000  # cycles without a moving word after which a design counts as stuck
+LONGEST = 200_000  # cycles after which a whole accelerator counts as turning in circles
 QUIET = 40  # cycles without a word after which no further one is expected
 
 
@@ -254,6 +255,7 @@ class _Bench:
             moved = self._put(ctx, source) | self._answer(ctx) | self._taps(ctx)
             assert not ctx.get(self.top.error), f"error rose in cycle {self._cycle}"
             idle = 0 if moved else idle + 1
+            assert self._cycle < LONGEST, f"no end after {begun} frames begun and {len(self.answers)} answered"
             assert idle < PATIENCE, f"stuck after {begun} frames begun and {len(self.answers)} answered"
             await ctx.tick()
             self._cycle += 1
