@@ -111,7 +111,7 @@ def answer(task: Comparison, dataset: str) -> Answer:
     report = collect(task, dataset) | {"verilog": str(design.folder)}
     lanes = [layer["lanes"] for layer in design.interface["layers"]]
     code = FAILED if report["first_difference"] else OK
-    return Answer(report | {"lanes": lanes, "coding": design.interface["coding"]}, describe(task, report, lanes), code)
+    return Answer(report | {"lanes": lanes, "coding": design.interface.get("coding", "count")}, describe(task, report, lanes), code)
 
 
 def add_torch(task: Comparison) -> None:

@@ -132,7 +132,7 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
         size = row["classes"] if "classes" in row else row["size"]
         ticks, largest = (row["T"], 1) if interface["schedule"] == "time_stepped" else (1, row["T"])
         has = [f"tap{k}_{field}" in ports for field in ("address", "count", "negative")]
-        again = interface["schedule"] == "event_driven" or (interface["coding"] == "unary" and largest > 1)
+        again = interface["schedule"] == "event_driven" or (interface.get("coding") == "unary" and largest > 1)
         hidden.append(Tap(row["layer"], size, ticks, largest, has[0], has[1], has[2], again, _map(row, size)))
     if not hidden or "classes" not in interface["taps"][-1] or any("classes" in row for row in interface["taps"][:-1]):
         raise InterfaceError("taps must end with the readout's, the only one that has classes")
