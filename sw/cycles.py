@@ -46,7 +46,7 @@ def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes], 
     for i, layer in enumerate(network.layers):
         contents = lay_out(network, i, lanes[i])
         sweeps = layer.T if network.schedule == "time_stepped" else 1
-        visits = received[i].sum(axis=1, dtype=np.int64) @ costs(contents)
+        visits = received[i].sum(axis=1, dtype=np.int64) @ costs(contents, layer.pool)
         columns.append(visits * (1 if isinstance(contents, ConvRom) else contents.groups) + sweeps * contents.groups)
     return np.stack(columns, axis=1)
 
@@ -72,7 +72,8 @@ def timing(
 
 def _by_trace(network: Network, layers: Layers, steps: Array, trace: Trace, coding: Coding) -> Callable[[slice], Timing]:
     """Each swept group's events are known from who spiked."""
-    each, spikes = [costs(contents) for contents in layers], _words(network, trace, coding)
+    each = [costs(contents, layer.pool) for contents, layer in zip(layers, network.layers, strict=True)]
+    spikes = _words(network, trace, coding)
     cost_of = each[0]
 
     def run(frames: slice) -> Timing:
@@ -103,7 +104,7 @@ def _by_events(network: Network, layers: Layers, steps: Array, _: Trace, coding:
             following, sequencer = Queue([True]), EventSequencer(network, i, contents, queue, coding)
             serializer = Serializer(sequencer.returned, following, 0, valued=valued, stored=stored(valued, EVENT_SLOTS))
             words, queue = serializer.send(sequencer.items(words)), following
-        cost = costs(layers[-1])
+        cost = costs(layers[-1], network.readout.pool)
         priced = ((written, closes, None if closes else cost[what[0]]) for written, closes, what in words)
         return _answered(network, layers, priced, queue, starts, coding)
 

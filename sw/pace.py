@@ -24,16 +24,18 @@ Said = tuple[Any, int]  # an event as of `Word`, and how many of it the wire car
 Item = tuple[int, list[list[Said]], bool]  # when it stands before the serializer, its events in blocks, whether it closes a tick
 
 
-def costs(contents: DenseRom | ConvRom) -> Array:
-    """Operations that an event of each input neuron takes, (N_in,), in a dense layer for each group; 0: it is dropped."""
+def costs(contents: DenseRom | ConvRom, pool: int) -> Array:
+    """Operations that an event of each input neuron takes, (N_in,), in a dense layer for each group; 0: it is dropped.
+
+    pool: of the layer
+    """
     if isinstance(contents, ConvRom):
         y, x = (np.array([reach.visits for reach in axis.reaches]) for axis in (contents.rows, contents.columns))
         each = np.outer(y, x).reshape(-1) * contents.channel_groups
         return np.tile(each, contents.source.shape[0])
     channels, rows, columns = contents.source.shape
-    pool = rows // contents.pooled.shape[1]
     inside = np.zeros((channels, rows, columns), np.int64)
-    inside[:, : contents.pooled.shape[1] * pool, : contents.pooled.shape[2] * pool] = 1
+    inside[:, : rows // pool * pool, : columns // pool * pool] = 1
     return inside.reshape(-1)
 
 

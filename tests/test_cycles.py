@@ -11,6 +11,8 @@ from networks import random_inputs, random_network
 
 from sw import cycles, golden
 from sw.network import Input, Layer, Network
+from sw.pace import costs
+from sw.rom_layers import lay_out
 
 
 def golden_trace(network: Network, inputs: np.ndarray) -> Any:
@@ -161,3 +163,13 @@ def test_spikes_are_needed_where_there_are_ticks() -> None:
     assert str(error.value) == (
         "the cycles of a time_stepped network follow from its spikes: run the golden model with spikes=True"
     )
+
+
+@pytest.mark.parametrize(("size", "pool"), [(size, pool) for size in range(1, 8) for pool in range(1, size + 1)])
+def test_only_places_that_fill_a_block_cost_anything(size: int, pool: int) -> None:
+    """Also where the rows that are left over would make the blocks look larger than they are."""
+    blocks, wide = size // pool, 10
+    weight = np.ones((2, blocks * (wide // pool)), np.int8)
+    network = Network("pooled", "two_phase", Input((1, size, wide)), (Layer("out", "readout", weight, np.zeros(2, np.int32), pool=pool),))
+    found = costs(lay_out(network, 0, 2), pool).reshape(size, wide)
+    assert found.tolist() == [[int(y < blocks * pool and x < wide // pool * pool) for x in range(wide)] for y in range(size)]
