@@ -1,6 +1,5 @@
 """Unary coding: a count of n leaves as n events; answers, counts and the cycle law hold as with counts on the wire."""
 
-import itertools
 import random
 from dataclasses import replace
 from typing import Any
@@ -101,10 +100,3 @@ def test_another_coding_is_refused() -> None:
     coding: Any = "binary"
     with pytest.raises(ValueError, match="coding must be one of count, unary, not 'binary'"):
         Accelerator(network, [network.n_out(0), network.n_out(1)], coding=coding)
-
-
-def test_events_of_several_spikes_follow_each_other_in_every_cycle() -> None:
-    """Behind a counter that has more, spikes leave without a gap."""
-    words: list[Word] = [{"address": n, "count": 3} for n in range(5)]
-    _, taken = run_stream(Unary(Event(5, 3)), words, 0, 0)
-    assert {b - a for a, b in itertools.pairwise(taken)} == {1}
