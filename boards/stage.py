@@ -35,11 +35,15 @@ def find_tool(name: str) -> str:
     return found
 
 
-def run_tool(command: Sequence[str], stage: str, work: Path, log_name: str) -> None:
-    """Run `command` in folder `work`, log into `work/log_name`; raises ToolFailed when it does not end with 0."""
+def run_tool(command: Sequence[str], stage: str, work: Path, log_name: str, writes_log: bool = False) -> None:
+    """Run `command` in folder `work`, log into `work/log_name`; raises ToolFailed when it does not end with 0.
+
+    The log is what the tool prints, or what it writes there itself.
+    """
     program = find_tool(command[0])
     log = work / log_name
-    with log.open("wb") as sink:
+    log.write_bytes(b"")
+    with open(os.devnull if writes_log else log, "wb") as sink:
         call = [program, *command[1:]]
         process = subprocess.Popen(call, cwd=work, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         try:

