@@ -140,7 +140,8 @@ def script(command: str) -> list[str]:
     once the design is flat.
     """
     flat = (f"hierarchy -top {TOP}", "proc", "flatten", "rename -hide w:*[[]* x:* %d")
-    return ["read_rtlil read.il", f"read_verilog {TOP}.v", *flat, command, "tee -q -o cells.json stat -json", "write_json netlist.part"]
+    ending = ("tee -q -o cells.json stat -json", "write_json netlist.part")
+    return ["read_rtlil read.il", f"read_verilog {TOP}.v", *flat, command, *ending]
 
 
 def run_yosys(steps: Sequence[str], stage: str, work: Path, log_name: str) -> None:
