@@ -49,6 +49,8 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="network file to write (NAME.safetensors)")
     parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
     parser.add_argument("--seed", type=int, metavar="N", help="of all random numbers (the recipe's)")
+    parser.add_argument("--run", metavar="DIR", help="keep a checkpoint, log and curves there; go on with the run that lies there")
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda", help="where to train (auto: a GPU if there is one)")
 
 
 def info_arguments(parser: argparse.ArgumentParser) -> None:

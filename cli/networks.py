@@ -27,7 +27,7 @@ def train(args: argparse.Namespace) -> Answer:
     from sw.train import train as run_recipe
 
     out = Path(args.out or f"{recipe.name}.safetensors")
-    network, report = run_recipe(recipe, args.data, out, progress=paced(say))
+    network, report = run_recipe(recipe, args.data, out, paced(say), args.run, args.device)
     rows = [("float", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
             ("integers, golden", percent(report["accuracy"]))]
     text = f"{table(rows, ('model', 'accuracy on the ' + report['scored_on'] + ' split'))}\n\n"

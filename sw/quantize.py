@@ -79,7 +79,7 @@ def quantize_count(v: Tensor, threshold: Tensor, T: int) -> Tensor:
 def best_step(weight: Tensor, bits: int) -> Tensor:
     """The step of least squared error for `weight`, of 100 between a fiftieth and twice the one that clips nothing."""
     full = weight.abs().max().clamp_min(1e-8) / weight_range(bits)[1]
-    steps = full * torch.linspace(0.02, 2, 100, dtype=weight.dtype)
+    steps = full * torch.linspace(0.02, 2, 100, dtype=weight.dtype, device=weight.device)
     errors = torch.stack([(quantize_weight(weight, step, bits) * step - weight).square().sum() for step in steps])
     return steps[errors.argmin()]
 
@@ -88,7 +88,7 @@ def best_step(weight: Tensor, bits: int) -> Tensor:
 def best_range(y: Tensor, T: int) -> Tensor:
     """The clip range lambda of least squared error for non-negative activations `y` quantized to T levels above 0."""
     top = y.max().clamp_min(1e-8)
-    ranges = top * torch.linspace(0.02, 1, 50, dtype=y.dtype)
+    ranges = top * torch.linspace(0.02, 1, 50, dtype=y.dtype, device=y.device)
     errors = [((y * T / r + 0.5).floor().clamp(0, T) * (r / T) - y).square().sum() for r in ranges]
     return ranges[torch.stack(errors).argmin()]
 

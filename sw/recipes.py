@@ -41,6 +41,15 @@ class Augment:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of a run: what the network is in it (`sw.trainable`), for how long, and the learning rate at its start."""
+
+    name: str
+    epochs: int
+    lr: float
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One training run: float network, then quantizers with learned scales, then the snapped integer network."""
 
@@ -64,6 +73,14 @@ class Recipe:
     seed: int = 0
     threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
     validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (
+            Stage("float", self.float_epochs, self.lr),
+            Stage("quantized", self.quantized_epochs, self.quantized_lr),
+            Stage("snapped", self.snapped_epochs, self.snapped_lr),
+        )
 
 
 DIGITS = Recipe(

@@ -26,6 +26,10 @@ class Samples:
     def rows(self, chosen: Tensor) -> "Samples":
         return Samples(self.images[chosen], self.labels[chosen], self.table, self.ticks)
 
+    def to(self, device: torch.device) -> "Samples":
+        table = None if self.table is None else self.table.to(device)
+        return Samples(self.images.to(device), self.labels.to(device), table, self.ticks)
+
     def counts(self, images: Tensor) -> Tensor:
         """Float counts (B, *shape), or (T, B, *shape) in time_stepped."""
         n = images.float() if self.table is None else self.table[images.long()]
@@ -67,7 +71,8 @@ def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Te
         torch.cos(angle) * zoom,
         moved[1],
     ]
-    grid = F.affine_grid(torch.stack(rows, 1).view(size, 2, 3), list(images.shape), align_corners=False)
+    matrices = torch.stack(rows, 1).view(size, 2, 3).to(images.device)
+    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
     return (F.grid_sample(images.float(), grid, align_corners=False) + 0.5).to(torch.uint8)
 
 

@@ -73,7 +73,7 @@ class TrainableLayer(nn.Module):
         whole = self.stage == "snapped"
         bias = bias.expand(self.spec.size)
         threshold = threshold.expand(self.spec.size)
-        one = torch.ones(())
+        one = torch.ones((), device=n.device)
         if self.schedule == "time_stepped":
             currents = model.project_ticks(self.spec, n, weight)
             if self.readout:
@@ -105,21 +105,33 @@ class TrainableLayer(nn.Module):
         self.unit.copy_(unit)
         self.threshold.copy_(quantize.export_threshold(self.log_range.exp(), self.levels, unit))
         self.sigma.copy_(self.threshold * unit if self.schedule == "two_phase" else torch.ones(()))
-        self.log_step.requires_grad_(False)
-        self.log_range.requires_grad_(False)
-        self.stage = "snapped"
+        self.resume("snapped")
         return self.sigma
+
+    def resume(self, stage: str) -> None:
+        """Be in `stage`; scales stand still once they are snapped."""
+        self.stage = stage
+        if stage == "snapped":
+            self.log_step.requires_grad_(False)
+            self.log_range.requires_grad_(False)
 
     @torch.no_grad()
     def export(self) -> Layer:
         """The integer layer, from the numbers that the snapped forward pass computes with."""
         if self.stage != "snapped":
             raise ValueError(f"{self.spec.name}: must be snapped before it is exported, not {self.stage}")
-        spec = self.spec
         weight, bias, threshold, _ = self.scales(self.sigma)
+        return self._layer(weight.cpu().numpy().astype(np.int64), bias.cpu().numpy().astype(np.int64), int(threshold))
+
+    def blank(self) -> Layer:
+        """The integer layer with weights and biases of 0 and thresholds of 1."""
+        return self._layer(np.zeros(tuple(self.weight.shape), np.int64), np.zeros(self.spec.size, np.int64), 1)
+
+    def _layer(self, weight: np.ndarray, bias: np.ndarray, threshold: int) -> Layer:
+        spec = self.spec
         return Layer(
-            spec.name, spec.kind, weight.numpy().astype(np.int64), bias.numpy().astype(np.int64),
-            None if self.readout else np.full(spec.size, int(threshold), np.int64), spec.weight_bits, spec.T,
+            spec.name, spec.kind, weight, bias,
+            None if self.readout else np.full(spec.size, threshold, np.int64), spec.weight_bits, spec.T,
             leak_shift=spec.leak_shift, reset=spec.reset, v_init=spec.v_init,
             pool=spec.pool, stride=spec.stride, padding=spec.padding,
             bias_mode=spec.bias_mode if self.schedule == "time_stepped" else "once",
@@ -151,12 +163,25 @@ class TrainableNetwork(nn.Module):
         """What one input count is worth: the brightest input is 1."""
         return torch.tensor(1.0 / self.source.max_count)
 
-    def forward(self, n: Tensor) -> Tensor:
-        """Counts (B, *shape) in two_phase, (T_in, B, *shape) in time_stepped, as float32."""
-        sigma = self.sigma_in
+    def forward(self, n: Tensor, seen: list[Tensor] | None = None) -> Tensor:
+        """Counts (B, *shape) in two_phase, (T_in, B, *shape) in time_stepped, as float32; `seen` gets what each layer receives."""
+        sigma = self.sigma_in.to(n.device)
         for layer in self.layers:
+            if seen is not None:
+                seen.append(n)
             n, sigma = layer(n, sigma)
         return n
+
+    def shapes(self) -> Network:
+        """A network of these layers without their numbers: what depends on shapes alone can be asked of it."""
+        return Network("shapes", self.schedule, self.source, tuple(layer.blank() for layer in self.stack()))  # type: ignore[arg-type]
+
+    def resume(self, state: dict[str, Tensor], stage: str) -> None:
+        """Take up the numbers that `state_dict` gave in `stage`."""
+        self.load_state_dict(state)
+        self.stage = stage
+        for layer in self.stack():
+            layer.resume(stage)
 
     @torch.no_grad()
     def calibrate(self, sample: Tensor) -> None:
@@ -169,7 +194,7 @@ class TrainableNetwork(nn.Module):
     @torch.no_grad()
     def snap(self) -> None:
         """quantized -> snapped, from the first layer to the last: each threshold needs the snapped sigma before it."""
-        sigma = self.sigma_in
+        sigma = self.sigma_in.to(self.stack()[0].weight.device)
         for layer in self.stack():
             sigma = layer.snap(sigma)
         self.stage = "snapped"

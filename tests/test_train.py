@@ -56,9 +56,13 @@ def test_same_seed_same_network(recipe: Recipe, tmp_path: Path) -> None:
 
 
 def test_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    train.to_stderr(train.Epoch("digits", "float", 3, 160, 0.25, 0.875, 12.34, 99.6))
+    train.to_stderr(train.Epoch("digits", "float", 3, 160, 0.25, 0.875, 1e-3, 2.5, None, None, 12.34, 99.6))
+    train.to_stderr(train.Epoch("digits", "snapped", 160, 160, 0.25, 0.875, 1e-3, 2.5, 0.1234, 1234.5, 12.34, 0))
     out, err = capsys.readouterr()
-    assert out == "" and err == "digits float     epoch   3/160 loss 0.2500 train  87.50 %   12.3 s,   100 s left\n"
+    assert out == "" and err == (
+        "digits float     epoch   3/160 loss 0.2500 train  87.50 % T 2.50   12.3 s,   100 s left\n"
+        "digits snapped   epoch 160/160 loss 0.2500 train  87.50 % T 2.50 rate 0.123    1,234 cycles   12.3 s,     0 s left\n"
+    )
 
 
 def test_validation_leaves_the_test_split_alone() -> None:

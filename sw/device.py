@@ -1,0 +1,68 @@
+"""Where a training run computes, and with whom: a CPU or a GPU, alone or as one of torchrun's processes.
+
+Quantized networks are trained in float32, and TF32 is allowed: counts and integer weights have at most 11 significant bits, so
+their products are exact in TF32 and are summed in float32. Only the float stage is computed in mixed precision (bfloat16).
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+
+
+@dataclass(frozen=True)
+class Place:
+    """One process of a run."""
+
+    device: torch.device
+    rank: int = 0  # 0 writes and reports
+    world: int = 1  # processes; each takes its share of every batch
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, rows: Tensor) -> Tensor:
+        """This process's rows of a batch."""
+        return rows[self.rank :: self.world]
+
+    def sum(self, tensors: Iterable[Tensor]) -> None:
+        """Add up tensors over all processes, in place."""
+        if self.world > 1:
+            for tensor in tensors:
+                distributed.all_reduce(tensor)
+
+    def mixed(self, stage: str) -> AbstractContextManager[object]:
+        """Mixed precision where it changes no integer: in the float stage on a GPU."""
+        if self.device.type == "cuda" and stage == "float":
+            return torch.autocast("cuda", dtype=torch.bfloat16)
+        return nullcontext()
+
+
+def find_place(device: str = "auto") -> Place:
+    """The place that `--device` and torchrun's environment name; joins torchrun's group.
+
+    device: auto (a GPU if there is one), cpu, cuda or cuda:N. ValueError for another word and for a GPU that is not there.
+    """
+    rank, local = (int(os.environ.get(name, 0)) for name in ("RANK", "LOCAL_RANK"))
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    gpus = torch.cuda.device_count()
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (number and not (kind == "cuda" and number.isdigit())):
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, not {device!r}")
+    if kind == "auto":
+        kind = "cuda" if gpus else "cpu"
+    if kind == "cpu":
+        chosen = torch.device("cpu")
+    else:
+        index = int(number) if number else local
+        if index >= gpus:
+            raise ValueError(f"device {device} needs GPU {index}, but torch sees {gpus} of them; mend it with: --device cpu")
+        chosen = torch.device("cuda", index)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    if world > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    return Place(chosen, rank, world)

@@ -1,0 +1,66 @@
+"""What a training run leaves behind as it goes: after each epoch a checkpoint and a line of its log, each whole or not at all."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sw.atomic import write_whole
+
+State = dict[str, Any]  # tensors, numbers, texts, and dicts and lists of them
+
+
+class RunFolder:
+    """One run: checkpoint.pt (the last epoch's), log.jsonl (a line for each epoch), config.json (what the run is).
+
+    A folder belongs to one configuration: whoever comes with the same goes on behind its last epoch. ValueError where another run
+    lies there, or a checkpoint that cannot be read.
+    """
+
+    def __init__(self, path: str | Path, config: dict[str, Any]):
+        self.path = Path(path)
+        self.checkpoint, self.log = self.path / "checkpoint.pt", self.path / "log.jsonl"
+        self._check(json.loads(json.dumps(config)))
+
+    def _check(self, config: dict[str, Any]) -> None:
+        """Claim the folder, or find it claimed by the same run."""
+        claim = self.path / "config.json"
+        if not claim.exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_whole(claim, (json.dumps(config, indent=1) + "\n").encode())
+            return
+        there = json.loads(claim.read_text())
+        for key in sorted({*config, *there}):
+            if config.get(key) != there.get(key):
+                raise ValueError(
+                    f"{self.path}: the run that lies there has {key} {there.get(key)!r}, this one {config.get(key)!r}; "
+                    "name another folder, or delete this one"
+                )
+
+    def load(self) -> State | None:
+        """The state behind the last epoch, None before the first; log lines that came after it are dropped."""
+        if not self.checkpoint.exists():
+            self.log.unlink(missing_ok=True)
+            return None
+        try:
+            state: State = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:
+            told = f"must be a checkpoint of this run, but cannot be read ({error}); delete it"
+            raise ValueError(f"{self.checkpoint}: {told}") from None
+        lines = self.log.read_text().splitlines(keepends=True) if self.log.exists() else []
+        write_whole(self.log, "".join(lines[: state["epochs"]]).encode())
+        return state
+
+    def save(self, state: State, row: dict[str, Any]) -> None:
+        """Keep the state behind an epoch (`state["epochs"]`: how many there have been), and its line of the log."""
+        with self.log.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self.checkpoint, buffer.getvalue())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The log, epoch by epoch."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []

@@ -1,0 +1,215 @@
+"""The training loop: stage after stage, epoch after epoch, batch after batch; what it does not lose when it is killed.
+
+One loop serves a CPU, a GPU and torchrun's processes. Random numbers are drawn on the CPU and every process draws the same, so a
+run's batches hang on its seed alone.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from sw.device import Place
+from sw.model import accuracy
+from sw.recipes import Recipe, Stage
+from sw.runfolder import RunFolder, State
+from sw.samples import Samples, augmented
+from sw.trainable import TrainableNetwork
+from sw.work import Work
+
+CALIBRATION = 2000  # training images whose activations set the first clip ranges
+PROBE = 256  # training images on which spikes and cycles are counted behind each epoch
+
+Optimizer = torch.optim.Optimizer
+Schedule = torch.optim.lr_scheduler.LRScheduler
+
+
+class DivergedError(RuntimeError):
+    """The loss left the finite numbers."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a progress callback is told after each epoch, and a line of the log."""
+
+    recipe: str
+    stage: str
+    epoch: int  # 1.. within the whole run
+    epochs: int
+    loss: float
+    accuracy: float  # on the augmented training samples of this epoch
+    lr: float  # at the end of this epoch
+    mean_T: float  # of the layers' time steps
+    spike_rate: float | None  # spikes of a hidden neuron in a time step; None while the network is float and has none
+    cycles: float | None  # that all layers together are busy with a frame, by the cycle law; None likewise
+    seconds: float  # since the start
+    eta: float
+
+    def __str__(self) -> str:
+        spikes = "" if self.spike_rate is None else f"rate {self.spike_rate:.3f} {self.cycles:8,.0f} cycles "
+        return (
+            f"{self.recipe} {self.stage:9} epoch {self.epoch:3}/{self.epochs} loss {self.loss:.4f} "
+            f"train {100 * self.accuracy:6.2f} % T {self.mean_T:.2f} {spikes}{self.seconds:6.1f} s, {self.eta:5.0f} s left"
+        )
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Trainer:
+    """One run of a recipe over its training samples, from its first epoch or from where its folder says it was."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        net: TrainableNetwork,
+        train: Samples,
+        test: Samples,
+        generator: torch.Generator,
+        progress: Callable[[Epoch], None],
+        place: Place,
+        folder: RunFolder | None = None,
+    ) -> None:
+        self.recipe, self.net, self.place, self.folder = recipe, net.to(place.device), place, folder
+        self.train, self.test = train.to(place.device), test.to(place.device)
+        self.generator, self.progress = generator, progress
+        self.total = sum(stage.epochs for stage in recipe.stages)
+        self.done, self.start = 0, time.monotonic()
+        self.report: dict[str, Any] = {}  # what was measured on the way
+        self.work = Work(net.shapes())
+        self.quiet = None if place.first else True  # the bar of an epoch: None shows it on a terminal alone
+
+    def run(self) -> None:
+        """All stages in their order."""
+        state = self.folder.load() if self.folder else None
+        first = state["stage"] if state else 0
+        for number, stage in enumerate(self.recipe.stages[first:], first):
+            if state:
+                self.resume(state)
+            else:
+                self.enter(stage)
+            optimizer, schedule = self.optimizer(stage)
+            behind = 0  # epochs of this stage
+            if state:
+                optimizer.load_state_dict(state["optimizer"])
+                schedule.load_state_dict(state["schedule"])
+                behind, state = state["behind"], None
+            for epoch in range(behind, stage.epochs):
+                row = self.epoch(stage.name, optimizer, schedule)
+                if self.place.first:
+                    self.keep(number, epoch + 1, optimizer, schedule, row)
+                    self.progress(row)
+
+    def enter(self, stage: Stage) -> None:
+        """What lies between a stage and the one before it."""
+        if stage.name == "quantized":
+            self.report["float_accuracy"] = trained_accuracy(self.net, self.test)
+            self.net.calibrate(self.train.counts(self.train.images[:CALIBRATION]))
+        elif stage.name == "snapped":
+            self.net.snap()
+
+    def optimizer(self, stage: Stage) -> tuple[Optimizer, Schedule]:
+        """AdamW, the rate falling along a half cosine to 0."""
+        recipe = self.recipe
+        groups: dict[str, list[Tensor]] = {"weight": [], "bias": [], "scale": []}
+        for key, parameter in self.net.named_parameters():
+            if parameter.requires_grad:
+                groups["scale" if ".log_" in key else key.rsplit(".", 1)[-1]].append(parameter)
+        optimizer = torch.optim.AdamW([
+            {"params": groups["weight"], "lr": stage.lr, "weight_decay": recipe.weight_decay},
+            {"params": groups["bias"], "lr": stage.lr, "weight_decay": 0.0},
+            {"params": groups["scale"], "lr": stage.lr * recipe.scale_lr, "weight_decay": 0.0},
+        ], fused=True)  # fmt: skip
+        steps = stage.epochs * math.ceil(len(self.train.labels) / recipe.batch)
+        falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / max(1, steps))))
+        return optimizer, falling
+
+    def epoch(self, stage: str, optimizer: Optimizer, schedule: Schedule) -> Epoch:
+        """Every training sample once."""
+        order = torch.randperm(len(self.train.labels), generator=self.generator)
+        sums = torch.zeros(2, device=self.place.device)  # loss, right answers
+        self.done += 1
+        bar = tqdm(order.split(self.recipe.batch), f"{stage} {self.done}/{self.total}", leave=False, disable=self.quiet)
+        for batch, rows in enumerate(bar):
+            images, labels = self.batch(rows)
+            with self.place.mixed(stage):
+                logits = self.net(self.train.counts(images)).float()
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing) * (len(labels) / len(rows))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            told = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum() / len(rows)])
+            self.place.sum([told, *(p.grad for p in self.net.parameters() if p.grad is not None)])
+            if not math.isfinite(found := float(told[0])):
+                self.diverged(found, stage, batch)
+            optimizer.step()
+            schedule.step()
+            sums += told * len(rows)
+            bar.set_postfix_str(f"loss {found:.3f} train {100 * told[1]:.1f} %", refresh=False)
+        mean_loss, right = (sums / len(order)).tolist()
+        return self.summary(stage, float(mean_loss), float(right), schedule.get_last_lr()[0])
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Augmented images and labels of this process's share of a batch."""
+        images = augmented(self.train.images[rows.to(self.place.device)], self.recipe.augment, self.generator)
+        return self.place.share(images), self.place.share(self.train.labels[rows.to(self.place.device)])
+
+    def diverged(self, loss: float, stage: str, batch: int) -> None:
+        kept = f"; {self.folder.checkpoint} holds the epoch before" if self.folder and self.folder.checkpoint.exists() else ""
+        raise DivergedError(
+            f"{self.recipe.name}: the loss must stay finite, but is {loss} in epoch {self.done} "
+            f"({stage}), batch {batch}; lower the recipe's learning rate of this stage{kept}"
+        )
+
+    @torch.no_grad()
+    def summary(self, stage: str, loss: float, right: float, lr: Any) -> Epoch:
+        """The epoch in numbers; spikes and cycles on the first training images."""
+        rate, cycles, steps = None, None, [layer.spec.T for layer in self.net.stack()]
+        if stage != "float":
+            seen: list[Tensor] = []
+            self.net(self.train.counts(self.train.images[:PROBE]), seen)
+            hidden = [n.sum(0) if self.train.ticks else n for n in seen[1:]]
+            rate = sum(float(n.mean()) / T for n, T in zip(hidden, steps, strict=False)) / max(1, len(hidden))
+            cycles = sum(float(self.work.busy(i, self.work.words(i, n))) for i, n in enumerate(seen))
+        seconds = time.monotonic() - self.start
+        eta = seconds / self.done * (self.total - self.done)
+        mean_T = sum(steps) / len(steps)
+        return Epoch(self.recipe.name, stage, self.done, self.total, loss, right, lr, mean_T, rate, cycles, seconds, eta)
+
+    def keep(self, stage: int, behind: int, optimizer: Optimizer, schedule: Schedule, row: Epoch) -> None:
+        """A checkpoint from which the run goes on as if it had never stopped."""
+        if self.folder is None:
+            return
+        state = {
+            "stage": stage, "behind": behind, "epochs": self.done, "seconds": row.seconds, "report": self.report,
+            "net": self.net.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
+            "generator": self.generator.get_state(),
+        }  # fmt: skip
+        self.folder.save(state, asdict(row))
+
+    def resume(self, state: State) -> None:
+        """Take up a run behind its last epoch."""
+        self.net.resume(state["net"], self.recipe.stages[state["stage"]].name)
+        self.generator.set_state(state["generator"])
+        self.done, self.report = state["epochs"], state["report"]
+        self.start = time.monotonic() - state["seconds"]
+
+
+@torch.no_grad()
+def trained_accuracy(net: TrainableNetwork, test: Samples) -> float:
+    """Accuracy of the trainable network in its present stage."""
+    answers = [net(test.counts(images)).argmax(1) for images in test.images.split(500)]
+    return accuracy(torch.cat(answers).cpu(), test.labels.cpu())

@@ -1,0 +1,46 @@
+"""The cycle law while the network still learns: cycles that each layer is busy with a frame, differentiable in its words.
+
+`sw.cycles.work` says it of a finished network, frame by frame, in whole numbers; here it is the mean over a batch. What an event
+of an input neuron costs, and how many sweeps there are, hangs on shapes alone, so a network without weights is enough.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sw.architecture import Coding
+from sw.network import Network
+from sw.pace import costs
+from sw.rom_conv import ConvRom
+from sw.rom_layers import Lanes, default_lanes, lay_out
+
+
+class Work:
+    """Busy cycles of each layer from the words that it receives.
+
+    shapes: the network's shapes, T and schedule (two_phase or time_stepped); its weights do not matter. lanes: as of `hw.export`.
+    """
+
+    def __init__(self, shapes: Network, lanes: Sequence[Lanes] | None = None, coding: Coding = "count") -> None:
+        self.two_phase, self.coding = shapes.schedule == "two_phase", coding
+        self.each: list[Tensor] = []  # (N_in,) of each layer: cycles of a word
+        self.sweeps: list[int] = []  # cycles of all sweeps of a frame
+        for i, chosen in enumerate(default_lanes(shapes) if lanes is None else lanes):
+            layer, contents = shapes.layers[i], lay_out(shapes, i, chosen)
+            groups = 1 if isinstance(contents, ConvRom) else contents.groups
+            self.each.append(torch.from_numpy(costs(contents, layer.pool) * groups).float())
+            self.sweeps.append((1 if self.two_phase else layer.T) * contents.groups)
+
+    def words(self, i: int, counts: Tensor) -> Tensor:
+        """Words into layer i, (B, N), from counts (B, *map), or spikes (T, B, *map) in time_stepped: what is not 0 is one word.
+
+        With counts in unary, a hidden layer's count is as many words.
+        """
+        if self.two_phase:
+            return (counts if self.coding == "unary" and i > 0 else (counts > 0).float()).flatten(1)
+        return (counts > 0).float().sum(0).flatten(1)
+
+    def busy(self, i: int, words: Tensor) -> Tensor:
+        """Mean cycles that layer i is busy with a frame, from words (B, N)."""
+        return (words @ self.each[i].to(words)).mean() + self.sweeps[i]

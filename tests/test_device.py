@@ -1,0 +1,62 @@
+"""Where a run computes: devices that exist, processes that share every batch and end with the weights of one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from sw.device import Place, find_place
+from sw.network import Network
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+def test_devices_are_named_and_refused() -> None:
+    assert find_place("cpu") == Place(torch.device("cpu"))
+    assert find_place("auto").device.type == ("cuda" if torch.cuda.device_count() else "cpu")
+    for word in ("gpu", "cpu:1", "cuda:x"):
+        with pytest.raises(ValueError, match=f"^device must be auto, cpu, cuda or cuda:N, not '{word}'$"):
+            find_place(word)
+    with pytest.raises(ValueError, match=r"^device cuda:99 needs GPU 99, but torch sees \d+ of them; mend it with: --device cpu$"):
+        find_place("cuda:99")
+
+
+def test_every_row_of_a_batch_is_somebodys() -> None:
+    rows = torch.arange(11)
+    shares = [Place(torch.device("cpu"), rank, 3).share(rows) for rank in range(3)]
+    assert sorted(torch.cat(shares).tolist()) == rows.tolist()
+    assert Place(torch.device("cpu")).share(rows).tolist() == rows.tolist()
+
+
+SCRIPT = """
+import dataclasses, sys
+from sw import train
+from sw.recipes import DIGITS
+tiny = dataclasses.replace(DIGITS, float_epochs=2, quantized_epochs=1, snapped_epochs=1, batch=61)
+network, report = train.train(tiny, out=sys.argv[1], folder=sys.argv[2], device="cpu")
+print(network.digest, report["accuracy"])
+"""
+
+
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
+    """Sums in another order round otherwise, so the weights agree nearly, and both processes agree exactly."""
+    (tmp_path / "run.py").write_text(SCRIPT)
+    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")} | {
+        "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    told = subprocess.run([*launch, "run.py", "two.safetensors", "run"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.split("\n")[:2]
+    assert lines[0] == lines[1] and float(lines[0].split()[1]) > 0.5
+    assert told.stderr.count("epoch   4/4") == 1  # one process reports
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
+
+    alone = subprocess.run([sys.executable, "run.py", "one.safetensors", "alone"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stderr
+    two, one = (Network.load(tmp_path / f"{name}.safetensors") for name in ("two", "one"))
+    for ours, theirs in zip(two.layers, one.layers, strict=True):
+        assert abs(ours.weight - theirs.weight).mean() < 0.05
+    assert abs(float(alone.stdout.split()[1]) - float(lines[0].split()[1])) < 0.03
