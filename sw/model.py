@@ -118,10 +118,13 @@ def read_out(layer: Kind, currents: list[Tensor], bias: Tensor, *, whole: bool) 
     return y
 
 
-def count(layer: Kind, current: Tensor, bias: Tensor, threshold: Tensor, *, whole: bool) -> Tensor:
-    """One two_phase layer: clip(floor((start + B + current) / Th), 0, T)."""
+def count(
+    layer: Kind, current: Tensor, bias: Tensor, threshold: Tensor, *, whole: bool, T: Tensor | None = None
+) -> Tensor:
+    """One two_phase layer: clip(floor((start + B + current) / Th), 0, T); T where it is learned, else the layer's."""
     bias, threshold = per_channel(bias, current), per_channel(threshold, current)
-    return quantize.quantize_count(start_value(layer, threshold, whole) + bias + current, threshold, layer.T)
+    v = start_value(layer, threshold, whole) + bias + current
+    return quantize.quantize_count(v, threshold, layer.T if T is None else T)
 
 
 @dataclass

@@ -66,13 +66,25 @@ def quantize_weight(weight: Tensor, step: Tensor, bits: int) -> Tensor:
     return round_half_up(weight / step).clamp(low, high)
 
 
-def quantize_count(v: Tensor, threshold: Tensor, T: int) -> Tensor:
+def quantize_count(v: Tensor, threshold: Tensor, T: int | Tensor) -> Tensor:
     """Counts clip(floor(v / threshold), 0, T); straight-through where the floor lies in 0..T, 0 outside.
+
+    A T that is learned is a whole number in a tensor; its gradient is that of the counts that are clipped to it.
 
     `v` holds the start value threshold / 2, so this is the rounding quantizer of design 1.1. Exact for integers while
     |v| + threshold stays below 2^24 (float32) or 2^53 (float64): no quotient is then rounded up to the next integer.
     """
-    return floor(v / threshold).clamp(0, T)
+    counts = floor(v / threshold)
+    return counts.clamp(0, T) if isinstance(T, int) else torch.clamp(counts, torch.zeros_like(T), T)
+
+
+def steps(clip_range: Tensor, count: Tensor, max_T: int) -> Tensor:
+    """Time steps T = clip(floor(range / count + 1/2), 1, max_T) of a clip range and what one count is worth (Uhlich et al. 2020).
+
+    Straight-through inside 1..max_T, 0 outside: beyond the range a quantizer's value is T counts = the range, and so is the
+    gradient; within it, it hangs on the count alone.
+    """
+    return round_half_up(clip_range / count).clamp(1, max_T)
 
 
 @torch.no_grad()

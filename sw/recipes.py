@@ -41,6 +41,20 @@ class Augment:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """Learned time steps (MT-SNN, `sw.conversion`): each layer's T follows from a learned clip range and a learned count.
+
+    `cost` is what is traded against accuracy: "cycles" (of the cycle law), "mean_T", or "events" (spikes of a frame).
+    """
+
+    cost: str = "cycles"
+    trade: float = 0.0  # weight of cost / (cost when the quantizers were set) in the loss: the knob of a family of networks
+    target: float | None = None  # of the cost: the weight then falls to 0 where it is reached, and grows while it is not
+    max_T: int = 15
+    norm: bool = True  # batch normalization while the network is float, folded into the weights afterwards
+
+
+@dataclass(frozen=True)
 class Stage:
     """A part of a run: what the network is in it (`sw.trainable`), for how long, and the learning rate at its start."""
 
@@ -73,6 +87,7 @@ class Recipe:
     seed: int = 0
     threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
     validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
+    conversion: Conversion | None = None  # two_phase: the layers' T are where learning starts; None: they stay
 
     @property
     def stages(self) -> tuple[Stage, ...]:

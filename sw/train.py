@@ -72,7 +72,7 @@ def _train(
     training, test = splits(row, recipe, data_root)
     generator = torch.Generator().manual_seed(recipe.seed)
     source = Input(row.shape, prepared.T, prepared.max_count)
-    net = TrainableNetwork(recipe.layers, recipe.schedule, source, generator, recipe.surrogate_width)
+    net = TrainableNetwork(recipe.layers, recipe.schedule, source, generator, recipe.surrogate_width, recipe.conversion)
     trainer = Trainer(recipe, net, training, test, generator, progress, place, folder)
     trainer.run()
     if folder and place.first:
@@ -103,6 +103,8 @@ def _score(network: Network, test: Samples) -> dict[str, Any]:
 def config(recipe: Recipe) -> dict[str, Any]:
     """Every hyper-parameter, as it stands in the file."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    if plain["conversion"] is None:  # a recipe says nothing of what it does not use
+        del plain["conversion"]
     return plain
 
 

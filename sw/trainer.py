@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from sw.conversion import Price
 from sw.device import Place
 from sw.model import accuracy
 from sw.recipes import Recipe, Stage
@@ -46,7 +47,7 @@ class Epoch:
     loss: float
     accuracy: float  # on the augmented training samples of this epoch
     lr: float  # at the end of this epoch
-    mean_T: float  # of the layers' time steps
+    mean_T: float  # of the spiking layers' time steps
     spike_rate: float | None  # spikes of a hidden neuron in a time step; None while the network is float and has none
     cycles: float | None  # that all layers together are busy with a frame, by the cycle law; None likewise
     seconds: float  # since the start
@@ -91,6 +92,7 @@ class Trainer:
         self.done, self.start = 0, time.monotonic()
         self.report: dict[str, Any] = {}  # what was measured on the way
         self.work = Work(net.shapes())
+        self.price = Price(recipe.conversion, net, self.work) if recipe.conversion else None
         self.quiet = None if place.first else True  # the bar of an epoch: None shows it on a terminal alone
 
     def run(self) -> None:
@@ -117,10 +119,19 @@ class Trainer:
     def enter(self, stage: Stage) -> None:
         """What lies between a stage and the one before it."""
         if stage.name == "quantized":
+            self.share_norms()
             self.report["float_accuracy"] = trained_accuracy(self.net, self.test)
+            self.net.eval()
             self.net.calibrate(self.train.counts(self.train.images[:CALIBRATION]))
         elif stage.name == "snapped":
             self.net.snap()
+
+    def share_norms(self) -> None:
+        """The mean of what the processes' normalizations have seen: each has seen its share."""
+        seen = [buffer for name, buffer in self.net.named_buffers() if ".norm.running_" in name]
+        self.place.sum(seen)
+        for buffer in seen:
+            buffer.div_(self.place.world)
 
     def optimizer(self, stage: Stage) -> tuple[Optimizer, Schedule]:
         """AdamW, the rate falling along a half cosine to 0."""
@@ -128,7 +139,7 @@ class Trainer:
         groups: dict[str, list[Tensor]] = {"weight": [], "bias": [], "scale": []}
         for key, parameter in self.net.named_parameters():
             if parameter.requires_grad:
-                groups["scale" if ".log_" in key else key.rsplit(".", 1)[-1]].append(parameter)
+                groups[_group(key)].append(parameter)
         optimizer = torch.optim.AdamW([
             {"params": groups["weight"], "lr": stage.lr, "weight_decay": recipe.weight_decay},
             {"params": groups["bias"], "lr": stage.lr, "weight_decay": 0.0},
@@ -143,12 +154,17 @@ class Trainer:
         order = torch.randperm(len(self.train.labels), generator=self.generator)
         sums = torch.zeros(2, device=self.place.device)  # loss, right answers
         self.done += 1
+        self.net.train()
         bar = tqdm(order.split(self.recipe.batch), f"{stage} {self.done}/{self.total}", leave=False, disable=self.quiet)
         for batch, rows in enumerate(bar):
             images, labels = self.batch(rows)
+            seen: list[Tensor] = []
             with self.place.mixed(stage):
-                logits = self.net(self.train.counts(images)).float()
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing) * (len(labels) / len(rows))
+                logits = self.net(self.train.counts(images), seen).float()
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+            if self.price and stage == "quantized":
+                loss = loss + self.price.term(seen)
+            loss = loss * (len(labels) / len(rows))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             told = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum() / len(rows)])
@@ -177,16 +193,18 @@ class Trainer:
     @torch.no_grad()
     def summary(self, stage: str, loss: float, right: float, lr: Any) -> Epoch:
         """The epoch in numbers; spikes and cycles on the first training images."""
-        rate, cycles, steps = None, None, [layer.spec.T for layer in self.net.stack()]
+        self.net.eval()
+        rate, cycles = None, None
+        steps = [float(layer.present_T()) for layer in self.net.stack()[:-1]]
         if stage != "float":
             seen: list[Tensor] = []
             self.net(self.train.counts(self.train.images[:PROBE]), seen)
             hidden = [n.sum(0) if self.train.ticks else n for n in seen[1:]]
-            rate = sum(float(n.mean()) / T for n, T in zip(hidden, steps, strict=False)) / max(1, len(hidden))
+            rate = sum(float(n.mean()) / T for n, T in zip(hidden, steps, strict=True)) / max(1, len(hidden))
             cycles = sum(float(self.work.busy(i, self.work.words(i, n))) for i, n in enumerate(seen))
         seconds = time.monotonic() - self.start
         eta = seconds / self.done * (self.total - self.done)
-        mean_T = sum(steps) / len(steps)
+        mean_T = sum(steps) / max(1, len(steps))
         return Epoch(self.recipe.name, stage, self.done, self.total, loss, right, lr, mean_T, rate, cycles, seconds, eta)
 
     def keep(self, stage: int, behind: int, optimizer: Optimizer, schedule: Schedule, row: Epoch) -> None:
@@ -196,7 +214,7 @@ class Trainer:
         state = {
             "stage": stage, "behind": behind, "epochs": self.done, "seconds": row.seconds, "report": self.report,
             "net": self.net.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
-            "generator": self.generator.get_state(),
+            "generator": self.generator.get_state(), "price": (self.price.trade, self.price.first) if self.price else None,
         }  # fmt: skip
         self.folder.save(state, asdict(row))
 
@@ -205,11 +223,19 @@ class Trainer:
         self.net.resume(state["net"], self.recipe.stages[state["stage"]].name)
         self.generator.set_state(state["generator"])
         self.done, self.report = state["epochs"], state["report"]
+        if self.price:
+            self.price.trade, self.price.first = state["price"]
         self.start = time.monotonic() - state["seconds"]
+
+
+def _group(name: str) -> str:
+    """How a parameter is trained: normalization's gain and shift as biases are."""
+    return "scale" if ".log_" in name else "bias" if ".norm." in name else name.rsplit(".", 1)[-1]
 
 
 @torch.no_grad()
 def trained_accuracy(net: TrainableNetwork, test: Samples) -> float:
     """Accuracy of the trainable network in its present stage."""
+    net.eval()
     answers = [net(test.counts(images)).argmax(1) for images in test.images.split(500)]
     return accuracy(torch.cat(answers).cpu(), test.labels.cpu())

@@ -35,11 +35,12 @@ class Work:
     def words(self, i: int, counts: Tensor) -> Tensor:
         """Words into layer i, (B, N), from counts (B, *map), or spikes (T, B, *map) in time_stepped: what is not 0 is one word.
 
-        With counts in unary, a hidden layer's count is as many words.
+        With counts in unary, a hidden layer's count is as many words. The gradient is that of counts up to 1, so it reaches the
+        neurons that are silent or speak once.
         """
         if self.two_phase:
-            return (counts if self.coding == "unary" and i > 0 else (counts > 0).float()).flatten(1)
-        return (counts > 0).float().sum(0).flatten(1)
+            return (counts if self.coding == "unary" and i > 0 else counts.clamp(max=1)).flatten(1)
+        return counts.clamp(max=1).sum(0).flatten(1)
 
     def busy(self, i: int, words: Tensor) -> Tensor:
         """Mean cycles that layer i is busy with a frame, from words (B, N)."""

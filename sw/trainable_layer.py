@@ -1,0 +1,192 @@
+"""A layer that learns: float first, then quantized with learned scales, then snapped to the integer layer.
+
+Three stages share one forward pass, written in integer units (counts in, counts out, currents in weight steps):
+
+    float      weights are float; ReLU in two_phase, LIF with float potentials in time_stepped
+    quantized  weights are integers times a learned step; thresholds follow from learned clip ranges and are not whole
+    snapped    thresholds and biases are whole as well, scales stand still: every number is the integer network's
+
+Source of the stages' scales: design 1.1; steps and ranges are learned as in LSQ (Esser et al., ICLR 2020).
+
+In a conversion (`sw.conversion`) the float network has batch normalization, which is folded into its weights behind the float
+stage, and what one count is worth is learned beside the clip range, so that T follows from both until it is snapped.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sw import model, quantize
+from sw.network import Layer
+from sw.recipes import Conversion, LayerSpec
+
+
+class TrainableLayer(nn.Module):
+    """One layer with float master weights."""
+
+    threshold: Tensor  # snapped: Th
+    unit: Tensor  # snapped: what one step of v is worth = weight step * sigma of the input
+    sigma: Tensor  # snapped: what one output count is worth
+    steps: Tensor  # T
+
+    def __init__(
+        self,
+        spec: LayerSpec,
+        schedule: str,
+        in_shape: tuple[int, ...],
+        generator: torch.Generator,
+        conversion: Conversion | None = None,
+    ) -> None:
+        super().__init__()
+        self.spec, self.schedule, self.stage = spec, schedule, "float"
+        pooled = (in_shape[0], *(n // spec.pool for n in in_shape[1:])) if spec.pool > 1 else in_shape
+        shape = (
+            (spec.size, pooled[0], spec.kernel, spec.kernel)
+            if spec.kind == "conv2d"
+            else (spec.size, int(np.prod(pooled)))
+        )
+        self.weight = nn.Parameter(torch.empty(shape))
+        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu", generator=generator)
+        self.bias = nn.Parameter(torch.zeros(spec.size))
+        self.log_step = nn.Parameter(torch.zeros(()))  # of the weights
+        # clip range lambda in two_phase, threshold in time_stepped, where it fixes the scale and is not learned
+        self.log_range = nn.Parameter(torch.zeros(()), requires_grad=schedule == "two_phase")
+        for name in ("threshold", "unit", "sigma"):
+            self.register_buffer(name, torch.ones(()))
+        self.register_buffer("steps", torch.tensor(spec.T))
+        learns = conversion is not None and not self.readout
+        self.max_T = conversion.max_T if conversion and learns else 0  # 0: T stays
+        self.log_count = nn.Parameter(torch.zeros(())) if learns else None  # what one count is worth
+        normal = nn.BatchNorm2d if spec.kind == "conv2d" else nn.BatchNorm1d
+        self.norm = normal(spec.size) if conversion and conversion.norm and learns else None
+        self.seen: Tensor | None = None  # calibration: activations of the last float batch
+        self.width = 1.0
+
+    @property
+    def readout(self) -> bool:
+        return self.spec.kind == "readout"
+
+    @property
+    def levels(self) -> int:
+        """Steps of the clip range: T in two_phase; a LIF neuron spikes at the full range."""
+        return self.spec.T if self.schedule == "two_phase" else 1
+
+    def range(self) -> tuple[Tensor, int]:
+        """A range and the counts that share it: what one count is worth, where that is learned, and 1."""
+        return (self.log_range.exp(), self.levels) if self.log_count is None else (self.log_count.exp(), 1)
+
+    def learned_T(self) -> Tensor | None:
+        """T as a whole number with a gradient; None where T is not being learned."""
+        if self.log_count is None or self.stage != "quantized":
+            return None
+        return quantize.steps(self.log_range.exp(), self.log_count.exp(), self.max_T)
+
+    def present_T(self) -> Tensor:
+        """T, learned or not, as a number."""
+        learned = self.learned_T()
+        return self.steps.float() if learned is None else learned
+
+    def integer_weight(self) -> Tensor:
+        return quantize.quantize_weight(self.weight, self.log_step.exp(), self.spec.weight_bits)
+
+    def scales(self, sigma_in: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(weight, bias, threshold, unit) of this stage, all but the unit in units."""
+        if self.stage == "snapped":
+            return self.integer_weight(), quantize.round_half_up(self.bias / self.unit), self.threshold, self.unit
+        weight = self.weight if self.stage == "float" else self.integer_weight()
+        unit = sigma_in if self.stage == "float" else sigma_in * self.log_step.exp()
+        clip_range, levels = self.range()
+        return weight, self.bias / unit, clip_range / (levels * unit), unit
+
+    def forward(self, n: Tensor, sigma_in: Tensor) -> tuple[Tensor, Tensor]:
+        """(counts, their sigma); the readout gives (logits as float, 1)."""
+        weight, bias, threshold, unit = self.scales(sigma_in)
+        whole = self.stage == "snapped"
+        bias = bias.expand(self.spec.size)
+        threshold = threshold.expand(self.spec.size)
+        one = torch.ones((), device=n.device)
+        if self.schedule == "time_stepped":
+            currents = model.project_ticks(self.spec, n, weight)
+            if self.readout:
+                return model.read_out(self.spec, currents, bias, whole=whole) * unit / self.spec.T, one
+            return model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width), one
+        current = model.project(self.spec, n, weight)
+        if self.readout:
+            return (current + bias) * unit, one
+        if self.stage == "float":
+            y = (current + model.per_channel(bias, current)) * unit
+            y = torch.relu(y if self.norm is None else self.norm(y))
+            self.seen = y.detach()
+            return y, one
+        out = model.count(self.spec, current, bias, threshold, whole=whole, T=self.learned_T())
+        clip_range, levels = self.range()
+        return out, self.sigma if whole else clip_range / levels
+
+    @torch.no_grad()
+    def calibrate(self) -> None:
+        """float -> quantized: the normalization folded in; step and clip range of least squared error."""
+        self.fold()
+        self.log_step.copy_(quantize.best_step(self.weight, self.spec.weight_bits).log())
+        if self.seen is not None:
+            self.log_range.copy_(quantize.best_range(self.seen, self.spec.T).log())
+            self.seen = None
+        if self.log_count is not None:
+            self.log_count.copy_(self.log_range - float(np.log(self.spec.T)))
+        self.stage = "quantized"
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Fold the batch normalization, as it is in evaluation, into weights and bias."""
+        if self.norm is None:
+            return
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        assert mean is not None and variance is not None
+        gain = self.norm.weight / torch.sqrt(variance + self.norm.eps)
+        self.weight.mul_(gain.reshape(-1, *[1] * (self.weight.ndim - 1)))
+        self.bias.copy_(self.norm.bias + (self.bias - mean) * gain)
+        self.norm = None
+
+    @torch.no_grad()
+    def snap(self, sigma_in: Tensor) -> Tensor:
+        """quantized -> snapped: whole thresholds, and the scale of the output that follows from them."""
+        unit = self.log_step.exp() * sigma_in
+        self.unit.copy_(unit)
+        if (T := self.learned_T()) is not None:
+            self.steps.copy_(T)
+        self.threshold.copy_(quantize.export_threshold(*self.range(), unit))
+        self.sigma.copy_(self.threshold * unit if self.schedule == "two_phase" else torch.ones(()))
+        self.resume("snapped")
+        return self.sigma
+
+    def resume(self, stage: str) -> None:
+        """Be in `stage`; scales stand still once they are snapped."""
+        self.stage = stage
+        if stage == "snapped":
+            self.spec = replace(self.spec, T=int(self.steps))
+            for scale in (self.log_step, self.log_range, self.log_count):
+                if scale is not None:
+                    scale.requires_grad_(False)
+
+    @torch.no_grad()
+    def export(self) -> Layer:
+        """The integer layer, from the numbers that the snapped forward pass computes with."""
+        if self.stage != "snapped":
+            raise ValueError(f"{self.spec.name}: must be snapped before it is exported, not {self.stage}")
+        weight, bias, threshold, _ = self.scales(self.sigma)
+        return self._layer(weight.cpu().numpy().astype(np.int64), bias.cpu().numpy().astype(np.int64), int(threshold))
+
+    def blank(self) -> Layer:
+        """The integer layer with weights and biases of 0 and thresholds of 1."""
+        return self._layer(np.zeros(tuple(self.weight.shape), np.int64), np.zeros(self.spec.size, np.int64), 1)
+
+    def _layer(self, weight: np.ndarray, bias: np.ndarray, threshold: int) -> Layer:
+        spec = self.spec
+        return Layer(
+            spec.name, spec.kind, weight, bias,
+            None if self.readout else np.full(spec.size, threshold, np.int64), spec.weight_bits, spec.T,
+            leak_shift=spec.leak_shift, reset=spec.reset, v_init=spec.v_init,
+            pool=spec.pool, stride=spec.stride, padding=spec.padding,
+            bias_mode=spec.bias_mode if self.schedule == "time_stepped" else "once",
+        )  # fmt: skip
