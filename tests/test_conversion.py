@@ -1,0 +1,126 @@
+"""Learned time steps: T follows from range and count, its price is the accelerator's, and the result is exact."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from sw import quantize, train
+from sw.conversion import Price
+from sw.network import Input, Network
+from sw.recipes import DIGITS, Conversion, LayerSpec, Recipe
+from sw.trainable import TrainableNetwork
+from sw.work import Work
+
+LAYERS = (LayerSpec("fc1", 24, T=4), LayerSpec("fc2", 16, T=4), LayerSpec("out", 10, "readout"))
+SHORT: Recipe = dataclasses.replace(DIGITS, name="short", layers=LAYERS, float_epochs=10, quantized_epochs=12, snapped_epochs=6, scale_lr=0.5)
+
+
+def learn(conversion: Conversion) -> tuple[Network, dict[str, float], list[train.Epoch]]:
+    rows: list[train.Epoch] = []
+    network, report = train.train(dataclasses.replace(SHORT, conversion=conversion), progress=rows.append)
+    return network, report, rows
+
+
+# The quantizer
+
+
+@pytest.mark.parametrize(("clip_range", "count", "T"), [(3.0, 1.0, 3), (2.5, 1.0, 3), (2.4999, 1.0, 2), (0.1, 1.0, 1), (99.0, 1.0, 15)])
+def test_steps_are_the_range_in_counts_with_ties_up(clip_range: float, count: float, T: int) -> None:
+    assert quantize.steps(torch.tensor(clip_range), torch.tensor(count), 15).item() == T
+
+
+def test_gradients_of_range_and_count() -> None:
+    """Beyond the range a value is T counts = the range; within it the rounding passes, as in LSQ."""
+    clip_range, count = torch.tensor(3.1, requires_grad=True), torch.tensor(0.7, requires_grad=True)
+
+    def value(x: float) -> torch.Tensor:
+        T = quantize.steps(clip_range, count, 15)
+        v = torch.tensor(x) + count / 2
+        return count * quantize.quantize_count(v, count, T)
+
+    def gradients(x: float) -> list[float]:
+        found = torch.autograd.grad(value(x), [clip_range, count], allow_unused=True)
+        return [0.0 if g is None else g.item() for g in found]
+
+    n = 2  # 1.5 / 0.7 rounds to 2
+    assert gradients(1.5) == pytest.approx([0.0, n - 1.5 / 0.7], rel=1e-5)
+    T = 4  # 3.1 / 0.7 rounds to 4; straight-through, T counts have the gradient of the range, but for T's own rounding
+    assert gradients(9.0) == pytest.approx([1.0, T - 3.1 / 0.7], rel=1e-5)
+    assert gradients(-1.0) == [0.0, 0.0]
+
+
+# The price
+
+
+def network(conversion: Conversion, stage: str = "quantized") -> TrainableNetwork:
+    net = TrainableNetwork(LAYERS, "two_phase", Input((64,), 1, 15), torch.Generator().manual_seed(1), conversion=conversion).eval()
+    if stage == "quantized":
+        net.calibrate(torch.randint(0, 16, (50, 64)).float())
+    return net
+
+
+@pytest.mark.parametrize("cost", ["cycles", "mean_T", "events"])
+def test_what_is_priced_pulls_at_ranges_and_counts(cost: str) -> None:
+    torch.manual_seed(0)
+    net = network(Conversion(cost=cost, trade=0.5))
+    price = Price(Conversion(cost=cost, trade=0.5), net, Work(net.shapes()))
+    seen: list[torch.Tensor] = []
+    net(torch.randint(0, 16, (50, 64)).float(), seen)
+    term = price.term(seen)
+    assert term.item() == pytest.approx(0.5)  # the first cost is the unit
+    term.backward()
+    layer = net.stack()[0]
+    assert layer.log_count is not None and layer.log_count.grad is not None and layer.log_count.grad.item() < 0  # a longer count is cheaper
+
+
+def test_a_price_of_something_else_is_refused() -> None:
+    net = network(Conversion(), "float")
+    with pytest.raises(ValueError, match="^conversion: cost must be one of cycles, mean_T, events, not 'power'$"):
+        Price(Conversion(cost="power"), net, Work(net.shapes()))
+
+
+# Folding
+
+
+def test_normalization_folds_exactly() -> None:
+    torch.manual_seed(0)
+    layers = (LayerSpec("conv", 3, "conv2d", T=4, padding=1), LayerSpec("fc", 8, T=4, pool=2), LayerSpec("out", 4, "readout"))
+    net = TrainableNetwork(layers, "two_phase", Input((2, 6, 6), 1, 15), torch.Generator().manual_seed(1), conversion=Conversion())
+    net.train()
+    for _ in range(4):
+        net(torch.randint(0, 16, (30, 2, 6, 6)).float())
+    net.double().eval()
+    n = torch.randint(0, 16, (30, 2, 6, 6)).double()
+    with torch.no_grad():
+        before = net(n)
+        for layer in net.stack():
+            layer.fold()
+            assert layer.norm is None
+        assert torch.allclose(net(n), before, rtol=1e-10, atol=1e-12)
+
+
+# Whole runs
+
+
+def test_a_target_is_hit_and_the_file_has_the_learned_steps() -> None:
+    """`train` itself compares every count and logit with golden."""
+    network, report, rows = learn(Conversion(cost="mean_T", target=2.0, trade=0.1))
+    steps = [layer.T for layer in network.layers]
+    assert sum(steps[:-1]) / 2 <= 2 and steps[-1] == 1
+    assert rows[-1].mean_T == sum(steps[:-1]) / 2
+    assert report["accuracy"] == report["quantized_accuracy"] > 0.93
+    assert network.provenance["config"]["conversion"]["target"] == 2.0
+
+
+def test_a_higher_price_makes_fewer_cycles() -> None:
+    cheap, _, rows = learn(Conversion(trade=1.0))
+    dear, _, others = learn(Conversion(trade=0.0))
+    assert rows[-1].cycles is not None and others[-1].cycles is not None
+    assert rows[-1].cycles < 0.97 * others[-1].cycles
+    assert cheap.digest != dear.digest
+
+
+def test_recipes_without_a_conversion_say_nothing_of_it() -> None:
+    assert "conversion" not in train.config(DIGITS)
+
