@@ -44,13 +44,46 @@ def lanes(text: str) -> list[int | tuple[int, int]]:
     return found
 
 
-def train_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", required=True, metavar="NAME", help="what to train: a row of sw/recipes.py")
+def training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="network file to write (NAME.safetensors)")
     parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of all random numbers (the recipe's)")
     parser.add_argument("--run", metavar="DIR", help="keep a checkpoint, log and curves there; go on with the run that lies there")
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda", help="where to train (auto: a GPU if there is one)")
+
+
+def train_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", required=True, metavar="NAME", help="what to train: a row of sw/recipes.py")
+    training_arguments(parser)
+    parser.add_argument("--seed", type=int, metavar="N", help="of all random numbers (the recipe's)")
+
+
+def epochs(text: str) -> tuple[int, int]:
+    """Epochs of the two stages of a conversion, as in 8,4."""
+    match = re.fullmatch(r"(\d{1,4}),(\d{1,4})", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"must be two numbers, quantized and snapped, such as 8,4, not {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def convert_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="FILE.py:FUNCTION", help="what makes the torch model; the file is run")
+    parser.add_argument("--weights", metavar="FILE", help="its state_dict, as torch.save writes it")
+    parser.add_argument("--dataset", required=True, metavar="NAME", help="what it was trained on")
+    parser.add_argument("--preprocess", required=True, metavar="levels:N", help="the model's inputs 0..1 as counts 0..N")
+    training_arguments(parser)
+    parser.add_argument("--name", default="converted", metavar="NAME", help="of the network (converted)")
+    parser.add_argument("--steps", type=int, default=4, metavar="T", help="time steps of each layer at the start (4)")
+    parser.add_argument("--max-T", type=int, default=15, metavar="T", help="the most that a layer may learn (15)")
+    parser.add_argument("--weight-bits", type=int, default=4, choices=range(2, 9), metavar="2..8", help="of each weight (4)")
+    parser.add_argument("--target-cycles", type=float, metavar="N", help="busy cycles of a frame to come down to")
+    parser.add_argument("--target-mean-T", type=float, metavar="T", help="mean time steps to come down to")
+    parser.add_argument("--target-events", type=float, metavar="N", help="events of a frame to come down to")
+    told = "weight of the cost in the loss: the knob of a family of networks (0; with a target where it starts, 0.1)"
+    parser.add_argument("--trade", type=float, default=0.0, metavar="X", help=told)
+    parser.add_argument("--epochs", type=epochs, default=(8, 4), metavar="Q,S", help="quantized and snapped (8,4)")
+    parser.add_argument("--lr", type=float, default=1e-3, metavar="X", help="learning rate at the start (0.001)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch (1); another number rounds otherwise")
 
 
 def info_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +136,7 @@ def hardware_arguments(parser: argparse.ArgumentParser) -> None:
 # In the order of the flow: verb -> module of cli, one line of help, its arguments.
 VERBS: dict[str, tuple[str, str, Add | None]] = {
     "train": ("networks", "train a recipe and quantize it", train_arguments),
+    "convert": ("convert", "a trained ANN of torch, its time steps learned", convert_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("networks", "send frames through golden model, RTL or cocotb", run_arguments),
     "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),

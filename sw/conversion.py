@@ -6,7 +6,10 @@ from both (Uhlich et al., ICLR 2020), and what T costs is traded against accurac
 published method minimises the number of steps.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,17 +19,29 @@ from sw.trainable import TrainableNetwork
 from sw.work import Work
 
 COSTS = ("cycles", "mean_T", "events")
-GROWTH = 0.05  # of the weight of the cost in each batch that misses its target; as much it falls where the target is reached
+GROWTH = 20.0  # the weight of the cost can grow by e^20 in a stage that misses its target; as fast it falls where it is reached
+LIGHTEST, HEAVIEST = 1e-4, 10.0  # that it can be
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a network costs, the mean of a few frames; None while it is float and has no spikes."""
+
+    mean_T: float  # of the layers that spike
+    spike_rate: float | None = None  # spikes of a hidden neuron in a time step
+    events: float | None = None  # spikes of all hidden neurons in a frame
+    cycles: float | None = None  # that all layers together are busy with a frame, by the cycle law
 
 
 class Price:
-    """What the learned time steps cost, as a term of the loss that is beside the accuracy's."""
+    """What the learned time steps cost, as a term of the loss that is beside the accuracy's. batches: of the stage that learns."""
 
-    def __init__(self, conversion: Conversion, net: TrainableNetwork, work: Work) -> None:
+    def __init__(self, conversion: Conversion, net: TrainableNetwork, work: Work, batches: int) -> None:
         if conversion.cost not in COSTS:
             raise ValueError(f"conversion: cost must be one of {', '.join(COSTS)}, not {conversion.cost!r}")
         self.conversion, self.net, self.work = conversion, net, work
-        self.trade = conversion.trade
+        self.batches, self.batch = batches, 0
+        self.trade, self.growth = conversion.trade, math.exp(GROWTH / max(1, batches))
         self.first: float | None = None  # the cost when the quantizers were set: the unit that `trade` counts in
 
     def cost(self, seen: Sequence[Tensor]) -> Tensor:
@@ -42,13 +57,35 @@ class Price:
         return torch.stack([layer.present_T() for layer in self.net.stack()[:-1]]).mean()
 
     def term(self, seen: Sequence[Tensor]) -> Tensor:
-        """What is added to the loss of a batch. A target is steered to: the weight of the cost grows while it is missed."""
-        cost = self.cost(seen)
+        """What is added to the loss of a batch.
+
+        A target is steered to: the weight of the cost grows while it is missed. T settles in the second half of the stage, as
+        soon as the target is reached (without one: at once), so that the weights end on the steps that they will have.
+        """
+        cost, target = self.cost(seen), self.conversion.target
         if self.first is None:
             self.first = float(cost.detach())
-        if self.conversion.target is not None:
-            reached = float(cost.detach()) <= self.conversion.target
-            self.trade = min(10.0, max(1e-4, self.trade * (1 + (-GROWTH if reached else GROWTH))))
+        reached = target is None or float(cost.detach()) <= target
+        self.batch += 1
+        if reached and self.batch > self.batches / 2:
+            self.net.settle()
+        if target is not None:
+            self.trade = min(HEAVIEST, max(LIGHTEST, self.trade * self.growth ** (-1 if reached else 1)))
             if reached:
                 return 0.0 * cost
         return self.trade * cost / self.first
+
+    def state(self) -> tuple[int, float, float | None]:
+        """What a run that goes on must know."""
+        return self.batch, self.trade, self.first
+
+    def resume(self, state: tuple[int, float, float | None]) -> None:
+        self.batch, self.trade, self.first = state
+
+    def report(self, measured: Measured) -> dict[str, Any]:
+        """What came of it: T of each spiking layer, its mean, cycles and events, and whether the target was reached."""
+        found = {"T": [layer.spec.T for layer in self.net.stack()[:-1]], "mean_T": measured.mean_T,
+                 "cycles": measured.cycles, "events": measured.events}  # fmt: skip
+        if self.conversion.target is None:
+            return found
+        return found | {"target_reached": getattr(measured, self.conversion.cost) <= self.conversion.target}

@@ -8,24 +8,26 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from sw import curves, data, golden
-from sw.device import Place, find_place
+from sw.ann import import_ann
+from sw.device import find_place, torch_threads
 from sw.model import TorchNetwork, TorchResult, accuracy
 from sw.network import Input, Network
 from sw.recipes import Recipe
 from sw.runfolder import RunFolder
 from sw.samples import Samples, integer_counts, splits
 from sw.trainable import TrainableNetwork
-from sw.trainer import DivergedError, Epoch, Trainer, torch_threads
+from sw.trainer import DivergedError, Epoch, Trainer
 
-__all__ = ["DivergedError", "Epoch", "config", "evaluate", "to_stderr", "train"]
+__all__ = ["DivergedError", "Epoch", "config", "convert", "evaluate", "to_stderr", "train"]
 
 
 def to_stderr(epoch: Epoch) -> None:
@@ -55,30 +57,67 @@ def train(
     torch and golden differ.
     """
     with torch_threads(recipe.threads):
-        place = find_place(device)
-        return _train(recipe, data_root, out, progress, place, RunFolder(folder, config(recipe)) if folder else None)
+        generator = torch.Generator().manual_seed(recipe.seed)
+        net = TrainableNetwork(
+            recipe.layers, recipe.schedule, source_of(recipe), generator, recipe.surrogate_width, recipe.conversion
+        )
+        return _run(recipe, net, generator, data_root, out, progress, folder, device)
 
 
-def _train(
+def convert(
+    ann: nn.Module,
     recipe: Recipe,
+    data_root: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: Callable[[Epoch], None] = to_stderr,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    T: int = 4,
+    weight_bits: int = 4,
+) -> tuple[Network, dict[str, Any]]:
+    """As `train`, but the float network is a trained ANN (`sw.ann`), whose layers replace the recipe's.
+
+    recipe: two_phase, with a `conversion`. T: time steps from which learning starts. The report has also the mean T and the busy
+    cycles of a frame (by the cycle law, on training images), and whether the conversion's target was reached. Raises what `train`
+    raises, and UnsupportedError for models that cannot spike.
+    """
+    if recipe.schedule != "two_phase" or recipe.conversion is None:
+        raise ValueError(f"{recipe.name}: an ANN is converted by a two_phase recipe with a conversion, not {recipe.schedule}")
+    with torch_threads(recipe.threads):
+        net = import_ann(ann, source_of(recipe), T, weight_bits, recipe.conversion)
+        layers = tuple(layer.spec for layer in net.stack())
+        recipe = replace(recipe, layers=layers, float_epochs=0)
+        generator = torch.Generator().manual_seed(recipe.seed)
+        return _run(recipe, net, generator, data_root, out, progress, folder, device)
+
+
+def source_of(recipe: Recipe) -> Input:
+    """What a recipe's data set and encoding feed into a network."""
+    prepared = data.parse_preprocess(recipe.preprocess)
+    return Input(data.find(recipe.dataset).shape, prepared.T, prepared.max_count)
+
+
+def _run(
+    recipe: Recipe,
+    net: TrainableNetwork,
+    generator: torch.Generator,
     data_root: str | Path | None,
     out: str | Path | None,
     progress: Callable[[Epoch], None],
-    place: Place,
-    folder: RunFolder | None,
+    folder: str | Path | None,
+    device: str,
 ) -> tuple[Network, dict[str, Any]]:
-    start = time.monotonic()
-    row, prepared = data.find(recipe.dataset), data.parse_preprocess(recipe.preprocess)
+    start, row, place = time.monotonic(), data.find(recipe.dataset), find_place(device)
+    kept = RunFolder(folder, config(recipe)) if folder else None
     training, test = splits(row, recipe, data_root)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    source = Input(row.shape, prepared.T, prepared.max_count)
-    net = TrainableNetwork(recipe.layers, recipe.schedule, source, generator, recipe.surrogate_width, recipe.conversion)
-    trainer = Trainer(recipe, net, training, test, generator, progress, place, folder)
+    trainer = Trainer(recipe, net, training, test, generator, progress, place, kept)
     trainer.run()
-    if folder and place.first:
-        curves.draw(folder.rows(), folder.path / "curves.svg")
+    if kept and place.first:
+        curves.draw(kept.rows(), kept.path / "curves.svg")
     report = {"recipe": recipe.name, "scored_on": "validation" if recipe.validation else "test"} | trainer.report
     report |= _score(net.export(recipe.name), test) | {"seconds": round(time.monotonic() - start, 1)}
+    if trainer.price:
+        report |= trainer.price.report(trainer.measure())
     network = net.export(recipe.name, labels=row.labels, provenance=_provenance(recipe, report))
     if out is not None and place.first:
         Path(out).parent.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,11 @@ class TrainableNetwork(nn.Module):
             layer.calibrate()
         self.stage = "quantized"
 
+    def settle(self) -> None:
+        """Time steps that are being learned stay as they are from now on."""
+        for layer in self.stack():
+            layer.settle()
+
     @torch.no_grad()
     def snap(self) -> None:
         """quantized -> snapped, from the first layer to the last: each threshold needs the snapped sigma before it."""

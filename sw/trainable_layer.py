@@ -30,6 +30,7 @@ class TrainableLayer(nn.Module):
     unit: Tensor  # snapped: what one step of v is worth = weight step * sigma of the input
     sigma: Tensor  # snapped: what one output count is worth
     steps: Tensor  # T
+    settled: Tensor  # whether a T that is learned stays from now on
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class TrainableLayer(nn.Module):
         for name in ("threshold", "unit", "sigma"):
             self.register_buffer(name, torch.ones(()))
         self.register_buffer("steps", torch.tensor(spec.T))
+        self.register_buffer("settled", torch.tensor(False))
         learns = conversion is not None and not self.readout
         self.max_T = conversion.max_T if conversion and learns else 0  # 0: T stays
         self.log_count = nn.Parameter(torch.zeros(())) if learns else None  # what one count is worth
@@ -79,9 +81,17 @@ class TrainableLayer(nn.Module):
 
     def learned_T(self) -> Tensor | None:
         """T as a whole number with a gradient; None where T is not being learned."""
-        if self.log_count is None or self.stage != "quantized":
+        if self.log_count is None or self.stage != "quantized" or self.settled:
             return None
         return quantize.steps(self.log_range.exp(), self.log_count.exp(), self.max_T)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """From now on T is what it is."""
+        if (T := self.learned_T()) is not None:
+            self.steps.copy_(T)
+            self.settled.fill_(True)
+            self.spec = replace(self.spec, T=int(T))
 
     def present_T(self) -> Tensor:
         """T, learned or not, as a number."""
@@ -153,8 +163,7 @@ class TrainableLayer(nn.Module):
         """quantized -> snapped: whole thresholds, and the scale of the output that follows from them."""
         unit = self.log_step.exp() * sigma_in
         self.unit.copy_(unit)
-        if (T := self.learned_T()) is not None:
-            self.steps.copy_(T)
+        self.settle()
         self.threshold.copy_(quantize.export_threshold(*self.range(), unit))
         self.sigma.copy_(self.threshold * unit if self.schedule == "two_phase" else torch.ones(()))
         self.resume("snapped")
@@ -163,8 +172,8 @@ class TrainableLayer(nn.Module):
     def resume(self, stage: str) -> None:
         """Be in `stage`; scales stand still once they are snapped."""
         self.stage = stage
+        self.spec = replace(self.spec, T=int(self.steps))
         if stage == "snapped":
-            self.spec = replace(self.spec, T=int(self.steps))
             for scale in (self.log_step, self.log_range, self.log_count):
                 if scale is not None:
                     scale.requires_grad_(False)

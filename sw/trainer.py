@@ -6,8 +6,7 @@ run's batches hang on its seed alone.
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from sw.conversion import Price
+from sw.conversion import Measured, Price
 from sw.device import Place
 from sw.model import accuracy
 from sw.recipes import Recipe, Stage
@@ -26,6 +25,7 @@ from sw.trainable import TrainableNetwork
 from sw.work import Work
 
 CALIBRATION = 2000  # training images whose activations set the first clip ranges
+REACH = 3.0  # how far a range and a count that T is learned from can go in a stage: by a factor of e^3, however long it is
 PROBE = 256  # training images on which spikes and cycles are counted behind each epoch
 
 Optimizer = torch.optim.Optimizer
@@ -61,16 +61,6 @@ class Epoch:
         )
 
 
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class Trainer:
     """One run of a recipe over its training samples, from its first epoch or from where its folder says it was."""
 
@@ -92,8 +82,14 @@ class Trainer:
         self.done, self.start = 0, time.monotonic()
         self.report: dict[str, Any] = {}  # what was measured on the way
         self.work = Work(net.shapes())
-        self.price = Price(recipe.conversion, net, self.work) if recipe.conversion else None
+        batches = recipe.quantized_epochs * self.batches
+        self.price = Price(recipe.conversion, net, self.work, batches) if recipe.conversion else None
         self.quiet = None if place.first else True  # the bar of an epoch: None shows it on a terminal alone
+
+    @property
+    def batches(self) -> int:
+        """Of an epoch."""
+        return math.ceil(len(self.train.labels) / self.recipe.batch)
 
     def run(self) -> None:
         """All stages in their order."""
@@ -136,18 +132,25 @@ class Trainer:
     def optimizer(self, stage: Stage) -> tuple[Optimizer, Schedule]:
         """AdamW, the rate falling along a half cosine to 0."""
         recipe = self.recipe
-        groups: dict[str, list[Tensor]] = {"weight": [], "bias": [], "scale": []}
+        steps = stage.epochs * self.batches
+        groups: dict[str, list[Tensor]] = {"weight": [], "bias": [], "scale": [], "steps": []}
         for key, parameter in self.net.named_parameters():
             if parameter.requires_grad:
-                groups[_group(key)].append(parameter)
+                groups[self.group(key)].append(parameter)
         optimizer = torch.optim.AdamW([
             {"params": groups["weight"], "lr": stage.lr, "weight_decay": recipe.weight_decay},
             {"params": groups["bias"], "lr": stage.lr, "weight_decay": 0.0},
             {"params": groups["scale"], "lr": stage.lr * recipe.scale_lr, "weight_decay": 0.0},
+            {"params": groups["steps"], "lr": 2 * REACH / max(1, steps), "weight_decay": 0.0},
         ], fused=True)  # fmt: skip
-        steps = stage.epochs * math.ceil(len(self.train.labels) / recipe.batch)
         falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / max(1, steps))))
         return optimizer, falling
+
+    def group(self, name: str) -> str:
+        """How a parameter is trained: normalization's gain and shift as biases are, what T follows from at a rate of its own."""
+        if self.recipe.conversion and name.endswith((".log_range", ".log_count")):
+            return "steps"
+        return "scale" if ".log_" in name else "bias" if ".norm." in name else name.rsplit(".", 1)[-1]
 
     def epoch(self, stage: str, optimizer: Optimizer, schedule: Schedule) -> Epoch:
         """Every training sample once."""
@@ -190,22 +193,31 @@ class Trainer:
             f"({stage}), batch {batch}; lower the recipe's learning rate of this stage{kept}"
         )
 
-    @torch.no_grad()
     def summary(self, stage: str, loss: float, right: float, lr: Any) -> Epoch:
-        """The epoch in numbers; spikes and cycles on the first training images."""
-        self.net.eval()
-        rate, cycles = None, None
-        steps = [float(layer.present_T()) for layer in self.net.stack()[:-1]]
-        if stage != "float":
-            seen: list[Tensor] = []
-            self.net(self.train.counts(self.train.images[:PROBE]), seen)
-            hidden = [n.sum(0) if self.train.ticks else n for n in seen[1:]]
-            rate = sum(float(n.mean()) / T for n, T in zip(hidden, steps, strict=True)) / max(1, len(hidden))
-            cycles = sum(float(self.work.busy(i, self.work.words(i, n))) for i, n in enumerate(seen))
+        """The epoch in numbers."""
         seconds = time.monotonic() - self.start
         eta = seconds / self.done * (self.total - self.done)
+        now = self.measure()
+        return Epoch(
+            self.recipe.name, stage, self.done, self.total, loss, right, lr, now.mean_T, now.spike_rate, now.cycles, seconds, eta
+        )
+
+    @torch.no_grad()
+    def measure(self) -> Measured:
+        """Steps, spikes and cycles of a frame, the mean of the first training images."""
+        self.net.eval()
+        hidden = self.net.stack()[:-1]
+        steps = [float(layer.present_T()) for layer in hidden]
         mean_T = sum(steps) / max(1, len(steps))
-        return Epoch(self.recipe.name, stage, self.done, self.total, loss, right, lr, mean_T, rate, cycles, seconds, eta)
+        if self.net.stage == "float":
+            return Measured(mean_T)
+        seen: list[Tensor] = []
+        self.net(self.train.counts(self.train.images[:PROBE]), seen)
+        counts = [n.sum(0) if self.train.ticks else n for n in seen[1:]]
+        rate = sum(float(n.mean()) / T for n, T in zip(counts, steps, strict=True)) / max(1, len(hidden))
+        events = sum(float(n.flatten(1).sum(1).mean()) for n in counts)
+        cycles = sum(float(self.work.busy(i, self.work.words(i, n))) for i, n in enumerate(seen))
+        return Measured(mean_T, rate, events, cycles)
 
     def keep(self, stage: int, behind: int, optimizer: Optimizer, schedule: Schedule, row: Epoch) -> None:
         """A checkpoint from which the run goes on as if it had never stopped."""
@@ -214,7 +226,7 @@ class Trainer:
         state = {
             "stage": stage, "behind": behind, "epochs": self.done, "seconds": row.seconds, "report": self.report,
             "net": self.net.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
-            "generator": self.generator.get_state(), "price": (self.price.trade, self.price.first) if self.price else None,
+            "generator": self.generator.get_state(), "price": self.price.state() if self.price else None,
         }  # fmt: skip
         self.folder.save(state, asdict(row))
 
@@ -224,13 +236,8 @@ class Trainer:
         self.generator.set_state(state["generator"])
         self.done, self.report = state["epochs"], state["report"]
         if self.price:
-            self.price.trade, self.price.first = state["price"]
+            self.price.resume(state["price"])
         self.start = time.monotonic() - state["seconds"]
-
-
-def _group(name: str) -> str:
-    """How a parameter is trained: normalization's gain and shift as biases are."""
-    return "scale" if ".log_" in name else "bias" if ".norm." in name else name.rsplit(".", 1)[-1]
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from sw.trainable import TrainableNetwork
 from sw.work import Work
 
 LAYERS = (LayerSpec("fc1", 24, T=4), LayerSpec("fc2", 16, T=4), LayerSpec("out", 10, "readout"))
-SHORT: Recipe = dataclasses.replace(DIGITS, name="short", layers=LAYERS, float_epochs=10, quantized_epochs=12, snapped_epochs=6, scale_lr=0.5)
+SHORT: Recipe = dataclasses.replace(DIGITS, name="short", layers=LAYERS, float_epochs=10, quantized_epochs=12, snapped_epochs=6)
 
 
 def learn(conversion: Conversion) -> tuple[Network, dict[str, float], list[train.Epoch]]:
@@ -64,7 +64,7 @@ def network(conversion: Conversion, stage: str = "quantized") -> TrainableNetwor
 def test_what_is_priced_pulls_at_ranges_and_counts(cost: str) -> None:
     torch.manual_seed(0)
     net = network(Conversion(cost=cost, trade=0.5))
-    price = Price(Conversion(cost=cost, trade=0.5), net, Work(net.shapes()))
+    price = Price(Conversion(cost=cost, trade=0.5), net, Work(net.shapes()), 100)
     seen: list[torch.Tensor] = []
     net(torch.randint(0, 16, (50, 64)).float(), seen)
     term = price.term(seen)
@@ -77,7 +77,7 @@ def test_what_is_priced_pulls_at_ranges_and_counts(cost: str) -> None:
 def test_a_price_of_something_else_is_refused() -> None:
     net = network(Conversion(), "float")
     with pytest.raises(ValueError, match="^conversion: cost must be one of cycles, mean_T, events, not 'power'$"):
-        Price(Conversion(cost="power"), net, Work(net.shapes()))
+        Price(Conversion(cost="power"), net, Work(net.shapes()), 100)
 
 
 # Folding
