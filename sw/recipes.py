@@ -55,6 +55,17 @@ class Conversion:
 
 
 @dataclass(frozen=True)
+class Mixture:
+    """Mixed time-step training (MTT, `sw.mtt`): every batch is learned at several vectors of time steps, drawn at random."""
+
+    profiles: tuple[tuple[str, tuple[int, ...]], ...]  # working points that the file will hold: name, T of each layer
+    draws: int = 3  # vectors a batch
+    min_T: int = 1
+    max_T: int = 8
+    norm: bool = True  # batch normalization of currents while the network is float, re-estimated at max_T and folded
+
+
+@dataclass(frozen=True)
 class Stage:
     """A part of a run: what the network is in it (`sw.trainable`), for how long, and the learning rate at its start."""
 
@@ -87,6 +98,7 @@ class Recipe:
     seed: int = 0
     threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
     validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
+    mixture: Mixture | None = None  # time_stepped: the layers' T are those of the network without a profile
     conversion: Conversion | None = None  # two_phase: the layers' T are where learning starts; None: they stay
 
     @property

@@ -58,8 +58,9 @@ def train(
     """
     with torch_threads(recipe.threads):
         generator = torch.Generator().manual_seed(recipe.seed)
+        norm = bool((recipe.conversion and recipe.conversion.norm) or (recipe.mixture and recipe.mixture.norm))
         net = TrainableNetwork(
-            recipe.layers, recipe.schedule, source_of(recipe), generator, recipe.surrogate_width, recipe.conversion
+            recipe.layers, recipe.schedule, source_of(recipe), generator, recipe.surrogate_width, recipe.conversion, norm
         )
         return _run(recipe, net, generator, data_root, out, progress, folder, device)
 
@@ -115,10 +116,11 @@ def _run(
     if kept and place.first:
         curves.draw(kept.rows(), kept.path / "curves.svg")
     report = {"recipe": recipe.name, "scored_on": "validation" if recipe.validation else "test"} | trainer.report
-    report |= _score(net.export(recipe.name), test) | {"seconds": round(time.monotonic() - start, 1)}
+    profiles = trainer.mixing.profiles() if trainer.mixing else {}
+    report |= _score(net.export(recipe.name, profiles=profiles), test) | {"seconds": round(time.monotonic() - start, 1)}
     if trainer.price:
         report |= trainer.price.report(trainer.measure())
-    network = net.export(recipe.name, labels=row.labels, provenance=_provenance(recipe, report))
+    network = net.export(recipe.name, profiles=profiles, labels=row.labels, provenance=_provenance(recipe, report))
     if out is not None and place.first:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         network.save(out)
@@ -126,8 +128,17 @@ def _run(
 
 
 def _score(network: Network, test: Samples) -> dict[str, Any]:
-    """Accuracies of the integer network by torch and by golden, which must agree on every count and logit."""
-    counts = integer_counts(test)
+    """Accuracies of the integer network, and of each of its profiles, by torch and by golden."""
+    counts, labels = integer_counts(test), test.labels.numpy()
+    ours, theirs = _answers(network, counts)
+    scores: dict[str, Any] = {"quantized_accuracy": accuracy(ours, labels), "accuracy": accuracy(theirs, labels)}
+    if network.profiles:
+        scores["profiles"] = {name: accuracy(_answers(network.profile(name), counts)[1], labels) for name in network.profiles}
+    return scores
+
+
+def _answers(network: Network, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Classes by torch and by golden, which must agree on every count and logit."""
     ours, theirs = evaluate(network, counts), golden.run(network, counts)
     for name, values in [*ours.counts.items(), ("logits", ours.logits)]:
         expected = theirs.logits if name == "logits" else theirs.counts[name]
@@ -135,16 +146,13 @@ def _score(network: Network, test: Samples) -> dict[str, Any]:
             raise RuntimeError(
                 f"{network.name}: torch and golden must agree, but {name} differs in {(values != expected).sum()} places"
             )
-    labels = test.labels.numpy()
-    return {"quantized_accuracy": accuracy(ours.answer, labels), "accuracy": accuracy(theirs.answer, labels)}
+    return ours.answer, theirs.answer
 
 
 def config(recipe: Recipe) -> dict[str, Any]:
     """Every hyper-parameter, as it stands in the file."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
-    if plain["conversion"] is None:  # a recipe says nothing of what it does not use
-        del plain["conversion"]
-    return plain
+    return {key: value for key, value in plain.items() if value is not None}  # a recipe says nothing of what it does not use
 
 
 def _provenance(recipe: Recipe, report: dict[str, Any]) -> dict[str, Any]:
@@ -155,6 +163,7 @@ def _provenance(recipe: Recipe, report: dict[str, Any]) -> dict[str, Any]:
         "float_accuracy": report["float_accuracy"],
         "quantized_accuracy": report["quantized_accuracy"],
         "scored_on": report["scored_on"],
+        **({"profiles": report["profiles"]} if "profiles" in report else {}),
         "recipe": recipe.name,
         "config": config(recipe),
         "seed": recipe.seed,

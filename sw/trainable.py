@@ -20,13 +20,14 @@ class TrainableNetwork(nn.Module):
         generator: torch.Generator,
         width: float = 1.0,
         conversion: Conversion | None = None,
+        norm: bool = False,
     ) -> None:
         super().__init__()
         self.schedule, self.source, self.stage = schedule, source, "float"
         self.layers = nn.ModuleList()
         shape = source.shape
         for spec in specs:
-            layer = TrainableLayer(spec, schedule, shape, generator, conversion)
+            layer = TrainableLayer(spec, schedule, shape, generator, conversion, norm)
             layer.width = width
             self.layers.append(layer)
             sample = torch.zeros(1, *shape)
@@ -70,6 +71,15 @@ class TrainableNetwork(nn.Module):
         for layer in self.stack():
             layer.calibrate()
         self.stage = "quantized"
+
+    def steps(self) -> tuple[int, ...]:
+        """T of each layer."""
+        return tuple(layer.spec.T for layer in self.stack())
+
+    def set_steps(self, T: tuple[int, ...]) -> None:
+        """Compute with other time steps; of time_stepped networks, whose scales do not hang on T."""
+        for layer, steps in zip(self.stack(), T, strict=True):
+            layer.set_steps(steps)
 
     def settle(self) -> None:
         """Time steps that are being learned stay as they are from now on."""

@@ -39,7 +39,9 @@ class TrainableLayer(nn.Module):
         in_shape: tuple[int, ...],
         generator: torch.Generator,
         conversion: Conversion | None = None,
+        norm: bool = False,
     ) -> None:
+        """norm: batch normalization in the float stage, of the layers that spike."""
         super().__init__()
         self.spec, self.schedule, self.stage = spec, schedule, "float"
         pooled = (in_shape[0], *(n // spec.pool for n in in_shape[1:])) if spec.pool > 1 else in_shape
@@ -62,7 +64,7 @@ class TrainableLayer(nn.Module):
         self.max_T = conversion.max_T if conversion and learns else 0  # 0: T stays
         self.log_count = nn.Parameter(torch.zeros(())) if learns else None  # what one count is worth
         normal = nn.BatchNorm2d if spec.kind == "conv2d" else nn.BatchNorm1d
-        self.norm = normal(spec.size) if conversion and conversion.norm and learns else None
+        self.norm = normal(spec.size) if norm and not self.readout else None
         self.seen: Tensor | None = None  # calibration: activations of the last float batch
         self.width = 1.0
 
@@ -85,13 +87,16 @@ class TrainableLayer(nn.Module):
             return None
         return quantize.steps(self.log_range.exp(), self.log_count.exp(), self.max_T)
 
+    def set_steps(self, T: int) -> None:
+        self.steps.fill_(T)
+        self.spec = replace(self.spec, T=T)
+
     @torch.no_grad()
     def settle(self) -> None:
         """From now on T is what it is."""
         if (T := self.learned_T()) is not None:
-            self.steps.copy_(T)
             self.settled.fill_(True)
-            self.spec = replace(self.spec, T=int(T))
+            self.set_steps(int(T))
 
     def present_T(self) -> Tensor:
         """T, learned or not, as a number."""
@@ -119,6 +124,9 @@ class TrainableLayer(nn.Module):
         one = torch.ones((), device=n.device)
         if self.schedule == "time_stepped":
             currents = model.project_ticks(self.spec, n, weight)
+            if self.norm is not None:
+                ticks = torch.stack(currents)
+                currents = list((self.norm(ticks.flatten(0, 1) * unit) / unit).unflatten(0, ticks.shape[:2]))
             if self.readout:
                 return model.read_out(self.spec, currents, bias, whole=whole) * unit / self.spec.T, one
             return model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width), one

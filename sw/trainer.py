@@ -18,6 +18,7 @@ from tqdm import tqdm
 from sw.conversion import Measured, Price
 from sw.device import Place
 from sw.model import accuracy
+from sw.mtt import REESTIMATED, Mixing
 from sw.recipes import Recipe, Stage
 from sw.runfolder import RunFolder, State
 from sw.samples import Samples, augmented
@@ -82,6 +83,7 @@ class Trainer:
         self.done, self.start = 0, time.monotonic()
         self.report: dict[str, Any] = {}  # what was measured on the way
         self.work = Work(net.shapes())
+        self.mixing = Mixing(recipe.mixture, net, generator) if recipe.mixture else None
         batches = recipe.quantized_epochs * self.batches
         self.price = Price(recipe.conversion, net, self.work, batches) if recipe.conversion else None
         self.quiet = None if place.first else True  # the bar of an epoch: None shows it on a terminal alone
@@ -115,6 +117,10 @@ class Trainer:
     def enter(self, stage: Stage) -> None:
         """What lies between a stage and the one before it."""
         if stage.name == "quantized":
+            if self.mixing:
+                rows = torch.randperm(len(self.train.labels), generator=self.generator).to(self.place.device)
+                chosen = rows.split(self.recipe.batch)[:REESTIMATED]
+                self.mixing.reestimate([self.train.counts(self.train.images[batch]) for batch in chosen])
             self.share_norms()
             self.report["float_accuracy"] = trained_accuracy(self.net, self.test)
             self.net.eval()
@@ -161,16 +167,8 @@ class Trainer:
         bar = tqdm(order.split(self.recipe.batch), f"{stage} {self.done}/{self.total}", leave=False, disable=self.quiet)
         for batch, rows in enumerate(bar):
             images, labels = self.batch(rows)
-            seen: list[Tensor] = []
-            with self.place.mixed(stage):
-                logits = self.net(self.train.counts(images), seen).float()
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
-            if self.price and stage == "quantized":
-                loss = loss + self.price.term(seen)
-            loss = loss * (len(labels) / len(rows))
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            told = torch.stack([loss.detach(), (logits.argmax(1) == labels).sum() / len(rows)])
+            told = self.learn(images, labels, stage, len(labels) / len(rows))
             self.place.sum([told, *(p.grad for p in self.net.parameters() if p.grad is not None)])
             if not math.isfinite(found := float(told[0])):
                 self.diverged(found, stage, batch)
@@ -180,6 +178,26 @@ class Trainer:
             bar.set_postfix_str(f"loss {found:.3f} train {100 * told[1]:.1f} %", refresh=False)
         mean_loss, right = (sums / len(order)).tolist()
         return self.summary(stage, float(mean_loss), float(right), schedule.get_last_lr()[0])
+
+    def learn(self, images: Tensor, labels: Tensor, stage: str, share: float) -> Tensor:
+        """Add up the gradients of a batch, of which this process has its share; mean loss and share of right answers, (2,)."""
+        told = torch.zeros(2, device=self.place.device)
+        vectors: list[tuple[int, ...]] = self.mixing.draw() if self.mixing else [self.net.steps()]
+        for vector in vectors:
+            if self.mixing:
+                self.net.set_steps(vector)
+            seen: list[Tensor] = []
+            with self.place.mixed(stage):
+                logits = self.net(self.train.counts(images), seen).float()
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+            if self.price and stage == "quantized":
+                loss = loss + self.price.term(seen)
+            loss = loss * share
+            loss.backward()  # type: ignore[no-untyped-call]
+            told += torch.stack([loss.detach(), share * (logits.argmax(1) == labels).float().mean()]) / len(vectors)
+        if self.mixing:
+            self.net.set_steps(self.mixing.own)
+        return told
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Augmented images and labels of this process's share of a batch."""

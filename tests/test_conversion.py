@@ -86,7 +86,8 @@ def test_a_price_of_something_else_is_refused() -> None:
 def test_normalization_folds_exactly() -> None:
     torch.manual_seed(0)
     layers = (LayerSpec("conv", 3, "conv2d", T=4, padding=1), LayerSpec("fc", 8, T=4, pool=2), LayerSpec("out", 4, "readout"))
-    net = TrainableNetwork(layers, "two_phase", Input((2, 6, 6), 1, 15), torch.Generator().manual_seed(1), conversion=Conversion())
+    net = TrainableNetwork(layers, "two_phase", Input((2, 6, 6), 1, 15), torch.Generator().manual_seed(1), norm=True)
+    assert [layer.norm is not None for layer in net.stack()] == [True, True, False]
     net.train()
     for _ in range(4):
         net(torch.randint(0, 16, (30, 2, 6, 6)).float())

@@ -1,0 +1,57 @@
+"""MTT: mixed time-step training ("Temporal Flexibility in Spiking Neural Networks", ICLR 2025, arXiv 2503.17394).
+
+Every batch is learned at several vectors of time steps, one T for each layer, drawn uniformly; the gradients add up and one step
+follows. Between layers the aligner's rule holds: ticks are added up or held. One set of weights and thresholds then works at many
+T, uniform or mixed; which ones a file names is the recipe's choice. The published method deploys uniform T alone.
+"""
+
+import torch
+from torch import Tensor
+
+from sw.network import Profile
+from sw.recipes import Mixture
+from sw.trainable import TrainableNetwork
+
+REESTIMATED = 10  # batches at max_T whose statistics normalization keeps
+
+
+class Mixing:
+    """The vectors of time steps of a run."""
+
+    def __init__(self, mixture: Mixture, net: TrainableNetwork, generator: torch.Generator) -> None:
+        if net.schedule != "time_stepped":
+            raise ValueError(f"mixture: time steps are mixed in time_stepped networks, not in {net.schedule} ones; see conversion")
+        depth = len(net.layers)
+        for name, T in mixture.profiles:
+            if len(T) != depth:
+                raise ValueError(f"mixture: profile {name!r} must give T of {depth} layers, not {len(T)}: {T}")
+        if not 1 <= mixture.min_T <= mixture.max_T or mixture.draws < 1:
+            raise ValueError(f"mixture: must draw at least one vector of 1 <= min_T <= max_T, not {mixture}")
+        self.mixture, self.net, self.generator = mixture, net, generator
+        self.own = net.steps()
+
+    def draw(self) -> list[tuple[int, ...]]:
+        """The vectors of one batch."""
+        mixture = self.mixture
+        T = torch.randint(mixture.min_T, mixture.max_T + 1, (mixture.draws, len(self.own)), generator=self.generator)
+        return [tuple(row) for row in T.tolist()]
+
+    @torch.no_grad()
+    def reestimate(self, batches: list[Tensor]) -> None:
+        """Normalization's statistics anew: the mean over batches (T_in, B, *map) at max_T."""
+        norms = [layer.norm for layer in self.net.stack() if layer.norm is not None]
+        self.net.set_steps((self.mixture.max_T,) * len(self.own))
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a mean over all batches alike
+        self.net.train()
+        for n in batches:
+            self.net(n)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.net.set_steps(self.own)
+
+    def profiles(self) -> dict[str, Profile]:
+        """The working points of the network file: T alone changes, thresholds and biases serve every T."""
+        return {name: Profile(T) for name, T in self.mixture.profiles}
