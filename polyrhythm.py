@@ -95,7 +95,6 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", required=True, metavar="X.npy", help="integer counts, (B, *shape) or (B, T, *shape)")
     parser.add_argument("--executor", required=True, metavar="golden|rtl|cocotb", help="what runs it")
     parser.add_argument("--trace", metavar="OUT.npz", help="write counts, logits and cycles of every frame")
-    parser.add_argument("--profile", metavar="NAME", help="one of the network's working points")
     hardware_arguments(parser)
 
 
@@ -109,6 +108,17 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     parser.add_argument("--dataset", required=True, metavar="NAME", help="digits, mnist, ...: its test split")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images")
+    parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
+    hardware_arguments(parser)
+
+
+def cutoff_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    parser.add_argument("--dataset", required=True, metavar="NAME", help="its training split calibrates, its test split is scored")
+    parser.add_argument("--epsilon", type=float, default=0.01, metavar="X", help="share of answers that may be wrong (0.01)")
+    parser.add_argument("--frames", type=int, default=20000, metavar="N", help="training images to calibrate on (20000)")
+    parser.add_argument("--rule", metavar="margin|softmax|safe", help="the rule that the written file gets")
+    parser.add_argument("--out", metavar="FILE", help="network file to write, with that rule")
     parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
     hardware_arguments(parser)
 
@@ -127,6 +137,7 @@ def network_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def hardware_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", metavar="NAME", help="one of the network's working points (its own)")
     told = "neurons served per cycle in each layer; in a convolution channels, or channels x banks, as in 8x9"
     parser.add_argument("--lanes", type=lanes, metavar="A,B,..", help=told)
     told = "how hidden layers send several spikes of a neuron: in one event, or in an event each (count)"
@@ -137,6 +148,7 @@ def hardware_arguments(parser: argparse.ArgumentParser) -> None:
 VERBS: dict[str, tuple[str, str, Add | None]] = {
     "train": ("networks", "train a recipe and quantize it", train_arguments),
     "convert": ("convert", "a trained ANN of torch, its time steps learned", convert_arguments),
+    "cutoff": ("cutoff", "answers before the last tick: calibrate the rules", cutoff_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("networks", "send frames through golden model, RTL or cocotb", run_arguments),
     "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),

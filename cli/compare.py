@@ -81,12 +81,12 @@ def compare(args: argparse.Namespace) -> Answer:
     """Compare on a data set's test split."""
     from sw import data
 
-    network = load_network(args.network)
+    network = load_network(args.network, args.profile)
     dataset = one_of("dataset", args.dataset, data.DATASETS)
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"limit must be at least 1 frame, not {args.limit}")
     inputs, labels = data.inputs_for(network, dataset, "test", args.data)
-    whole = dataset == network.provenance.get("dataset") and (args.limit is None or args.limit >= len(labels))
+    whole = not args.profile and dataset == network.provenance.get("dataset") and (args.limit is None or args.limit >= len(labels))
     hardware = {"lanes": args.lanes, "coding": args.coding}
     return answer(Comparison(network, inputs[: args.limit], labels[: args.limit], whole, hardware), dataset)
 

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from sw.network import Network
 
 
-def load_network(path: str) -> "Network":
-    """The network in a file; a wrong name gets the nearest one that exists."""
+def load_network(path: str, profile: str | None = None) -> "Network":
+    """The network in a file, at one of its working points; a wrong name gets the nearest one that exists."""
     from sw.network import Network
 
     file = Path(path)
     if not file.exists():
         there = [str(other) for other in file.parent.glob("*.safetensors")]
         raise ValueError(f"{path}: no such network file{nearest(path, there)}")
-    return Network.load(path)
+    return Network.load(path).profile(profile)
 
 
 def load_inputs(path: str) -> "np.ndarray":

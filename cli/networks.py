@@ -69,6 +69,13 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
     ]  # fmt: skip
     if "accuracy" in made:
         lines += ["", f"{percent(made['accuracy'])} on {made.get('dataset', 'its data set')}, as its file says"]
+    scores = made.get("profiles", {})
+    points = [(name, ", ".join(map(str, profile.T)), percent(scores[name]) if name in scores else None)
+              for name, profile in network.profiles.items()]  # fmt: skip
+    if points:
+        lines += ["", "Other working points, for --profile:", "", table(points, ("profile", "T", "accuracy"))]
+    if network.exit is not None:
+        lines += ["", f"Leaves early by the rule {network.exit['kind']}"]
     return "\n".join(lines)
 
 
@@ -113,7 +120,7 @@ def shown(trace: "Trace", network: "Network", path: str | None) -> str:
 
 def verilog(args: argparse.Namespace) -> Answer:
     """Write the accelerator as Verilog."""
-    network, folder = load_network(args.network), Path(args.out)
+    network, folder = load_network(args.network, args.profile), Path(args.out)
     interface = export_verilog(network, folder, args.lanes, args.coding)
     rows = [(layer["name"], layer["kind"], layer["n_in"], layer["n_out"], layer["lanes"], f"{layer['v_bits']} bit")
             for layer in interface["layers"]]

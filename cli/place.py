@@ -19,7 +19,7 @@ def synth(args: argparse.Namespace) -> Answer:
     if args.seeds < 1:
         raise ValueError(f"seeds must be at least 1 placement, not {args.seeds}")
     seeds = range(args.seed, args.seed + args.seeds)
-    result = run(load_network(args.network), part, args.lanes, seeds, args.freq, args.coding)
+    result = run(load_network(args.network, args.profile), part, args.lanes, seeds, args.freq, args.coding)
     return Answer(result, describe(result))
 
 

@@ -44,25 +44,25 @@ class Price:
         self.trade, self.growth = conversion.trade, math.exp(GROWTH / max(1, batches))
         self.first: float | None = None  # the cost when the quantizers were set: the unit that `trade` counts in
 
-    def cost(self, seen: Sequence[Tensor]) -> Tensor:
+    def cost(self, received: Sequence[Tensor]) -> Tensor:
         """The cost of a frame, with gradients, from what each layer receives (B, *map): counts, whole numbers."""
         if self.conversion.cost == "mean_T":
             return self.mean_T()
         if self.conversion.cost == "events":
-            return torch.stack([n.flatten(1).sum(1).mean() for n in seen[1:]]).sum()
-        return torch.stack([self.work.busy(i, self.work.words(i, n)) for i, n in enumerate(seen)]).sum()
+            return torch.stack([n.flatten(1).sum(1).mean() for n in received[1:]]).sum()
+        return torch.stack([self.work.busy(i, self.work.words(i, n)) for i, n in enumerate(received)]).sum()
 
     def mean_T(self) -> Tensor:
         """Mean T of the layers that spike, with gradients where it is learned."""
         return torch.stack([layer.present_T() for layer in self.net.stack()[:-1]]).mean()
 
-    def term(self, seen: Sequence[Tensor]) -> Tensor:
+    def term(self, received: Sequence[Tensor]) -> Tensor:
         """What is added to the loss of a batch.
 
         A target is steered to: the weight of the cost grows while it is missed. T settles in the second half of the stage, as
         soon as the target is reached (without one: at once), so that the weights end on the steps that they will have.
         """
-        cost, target = self.cost(seen), self.conversion.target
+        cost, target = self.cost(received), self.conversion.target
         if self.first is None:
             self.first = float(cost.detach())
         reached = target is None or float(cost.detach()) <= target

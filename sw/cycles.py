@@ -30,10 +30,15 @@ Blocks = list[list[Said]]  # of a swept group, the blocks in which somebody fire
 
 @dataclass(frozen=True)
 class Timing:
-    """cycles: first input word accepted to answer valid, (B,); interval: answer to answer, (B,), 0 for the first frame."""
+    """cycles: first input word accepted to answer valid, (B,); interval: answer to answer, (B,), 0 for the first frame.
+
+    ticks: first input word accepted until the class that the readout's sums have after each of its ticks is known, (B, T): what an
+    answer costs that does not wait for the last tick, whose column is `cycles`.
+    """
 
     cycles: Array
     interval: Array
+    ticks: Array
 
 
 def work(network: Network, trace: Trace, inputs: Array, lanes: Sequence[Lanes], coding: Coding = "count") -> Array:
@@ -66,8 +71,13 @@ def timing(
     if back_to_back:
         return run(slice(None))
     alone = [run(slice(b, b + 1)) for b in range(len(inputs))]
-    cycles = np.concatenate([frame.cycles for frame in alone]) if alone else np.zeros(0, np.int64)
-    return Timing(cycles, np.zeros_like(cycles))
+    ticks = np.concatenate([frame.ticks for frame in alone]) if alone else np.zeros((0, answer_ticks(network)), np.int64)
+    return Timing(ticks[:, -1], np.zeros(len(ticks), np.int64), ticks)
+
+
+def answer_ticks(network: Network) -> int:
+    """Ticks of the readout, in which its sums are swept."""
+    return network.readout.T if network.schedule == "time_stepped" else 1
 
 
 def _by_trace(network: Network, layers: Layers, steps: Array, trace: Trace, coding: Coding) -> Callable[[slice], Timing]:
@@ -115,8 +125,9 @@ def _answered(
     network: Network, layers: Layers, words: Iterator[Word], queue: Queue, starts: list[int], coding: Coding
 ) -> Timing:
     answers = _answers(Sequencer(network, len(layers) - 1, layers[-1], queue, coding), words, layers[-1].lanes)
-    valid = np.array(answers, np.int64)
-    return Timing(valid - np.array(starts, np.int64), np.diff(valid, prepend=valid[:1]))
+    known = np.array(answers, np.int64).reshape(-1, answer_ticks(network))
+    ticks = known - np.array(starts, np.int64)[:, None]
+    return Timing(ticks[:, -1], np.diff(known[:, -1], prepend=known[:1, -1]), ticks)
 
 
 def _words(network: Network, trace: Trace, coding: Coding) -> list[npt.NDArray[Any]]:
@@ -165,10 +176,11 @@ def _source(events: list[list[list[Any]]], queue: Queue, starts: list[int]) -> I
 
 
 def _answers(sequencer: Sequencer, words: Iterator[Word], lanes: int) -> list[int]:
-    """When each frame's answer is valid; it is taken in the same cycle."""
-    valid = []
+    """When the class after each tick of each frame is known; the last one of a frame is its answer, taken in the same cycle."""
+    known = []
     for sweep in sequencer.sweeps(words):
-        if sweep.closing and sweep.group == sequencer.groups - 1:
-            valid.append(sweep.done + winner_stages(lanes) + 1)
-            sequencer.places.left.append(valid[-1])
-    return valid
+        if sweep.group == sequencer.groups - 1:
+            known.append(sweep.done + winner_stages(lanes) + 1)
+            if sweep.closing:
+                sequencer.places.left.append(known[-1])
+    return known

@@ -117,7 +117,7 @@ def _time_stepped(network: Network, counts: Array, spikes: bool, potentials: boo
         found[layer.name] = fired[layer.name].sum(axis=1, dtype=np.int32)
         counts = fired[layer.name].reshape(size, layer.T, *network.out_shape(i))
     logits_t = _readout(network, counts)
-    ticks = _exit_ticks(network, logits_t)
+    ticks = exit_ticks(network, logits_t)
     logits = logits_t[np.arange(size), ticks - 1]
     sent = [count.sum(axis=1) for count in found.values()]
     return Trace(
@@ -181,8 +181,8 @@ def _readout(network: Network, counts: Array) -> npt.NDArray[np.int64]:
     return logits_t
 
 
-def _exit_ticks(network: Network, logits_t: Array) -> npt.NDArray[np.int32]:
-    """Give the readout ticks used: up to the first at which the exit rule holds, else all."""
+def exit_ticks(network: Network, logits_t: Array) -> npt.NDArray[np.int32]:
+    """Give the readout ticks used, (B,): up to the first at which the exit rule holds, else all; logits_t (B, T, C)."""
     T = logits_t.shape[1]
     leaves = np.zeros(logits_t.shape[:2], dtype=bool)  # (B, T)
     if network.exit is not None:

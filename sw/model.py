@@ -93,9 +93,16 @@ def leak(layer: Kind, v: Tensor, whole: bool) -> Tensor:
 
 
 def fire(
-    layer: Kind, currents: list[Tensor], bias: Tensor, threshold: Tensor, *, whole: bool, width: float = 1.0
+    layer: Kind,
+    currents: list[Tensor],
+    bias: Tensor,
+    threshold: Tensor,
+    *,
+    whole: bool,
+    width: float = 1.0,
+    left: list[Tensor] | None = None,
 ) -> Tensor:
-    """One layer's ticks: leak, integrate, fire, reset. Spikes 0/1: (T, B, *map).
+    """One layer's ticks: leak, integrate, fire, reset. Spikes 0/1: (T, B, *map); `left` gets the potential behind each reset.
 
     The reset takes no gradient of its own: only the surrogate of the spike that leaves the neuron does.
     """
@@ -107,15 +114,18 @@ def fire(
         s = quantize.spike((v - threshold) / threshold, width)
         v = v - threshold * s.detach() if layer.reset == "subtract" else v * (1 - s.detach())
         spikes.append(s)
+        if left is not None:
+            left.append(v)
     return torch.stack(spikes)
 
 
-def read_out(layer: Kind, currents: list[Tensor], bias: Tensor, *, whole: bool) -> Tensor:
-    """The readout's sum after its last tick: (B, C)."""
-    y = torch.zeros_like(currents[0])
+def read_out(layer: Kind, currents: list[Tensor], bias: Tensor, *, whole: bool) -> list[Tensor]:
+    """The readout's sum after each of its ticks: (B, C)."""
+    y, sums = torch.zeros_like(currents[0]), []
     for t, current in enumerate(currents):
         y = leak(layer, y, whole) + current + bias_at(layer, bias, t, whole)
-    return y
+        sums.append(y)
+    return sums
 
 
 def count(
@@ -210,7 +220,7 @@ class TorchNetwork(nn.Module):
             return count(layer, current, bias, self.get_buffer(f"threshold{i}"), whole=True)
         currents = project_ticks(layer, n, weight)
         if layer.kind == "readout":
-            return read_out(layer, currents, bias, whole=True)
+            return read_out(layer, currents, bias, whole=True)[-1]
         return fire(layer, currents, bias, self.get_buffer(f"threshold{i}"), whole=True)
 
 

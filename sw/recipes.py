@@ -28,16 +28,17 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class Augment:
-    """Random affine changes of each training image, uniform in these ranges around none; all 0 is off."""
+    """Random changes of each training image, the affine ones uniform in these ranges around none; all 0 is off."""
 
     shift: float = 0.0  # pixels, in x and in y
     rotate: float = 0.0  # degrees
     zoom: float = 0.0  # relative
     shear: float = 0.0  # pixels per pixel
+    mirror: bool = False  # left and right, every other image
 
     @property
     def active(self) -> bool:
-        return any((self.shift, self.rotate, self.zoom, self.shear))
+        return any((self.shift, self.rotate, self.zoom, self.shear, self.mirror))
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ class Mixture:
     min_T: int = 1
     max_T: int = 8
     norm: bool = True  # batch normalization of currents while the network is float, re-estimated at max_T and folded
+
+
+@dataclass(frozen=True)
+class Anytime:
+    """Answers that are good after every tick (STR, `sw.anytime`): what the loss has beside each tick's cross-entropy."""
+
+    mean_square: float = 1e-3  # share of the squared distance of a tick's logits from 1 (TET)
+    regular: float = 0.1  # weight of the regularizer of space and time
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Recipe:
     threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
     validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
     mixture: Mixture | None = None  # time_stepped: the layers' T are those of the network without a profile
+    anytime: Anytime | None = None  # time_stepped
     conversion: Conversion | None = None  # two_phase: the layers' T are where learning starts; None: they stay
 
     @property
@@ -145,6 +155,14 @@ DIGITS_LIF = Recipe(
     label_smoothing=0.05,
     surrogate_width=2.0,
     augment=Augment(shift=0.3, rotate=4, zoom=0.04),
+)
+
+DIGITS_MTT = replace(
+    DIGITS_LIF,
+    name="digits-mtt",
+    preprocess="levels:15",
+    layers=(LayerSpec("fc1", 20, T=4, leak_shift=4), LayerSpec("out", 10, "readout", T=4)),
+    mixture=Mixture((("t1", (1, 1)), ("t2", (2, 2)), ("t8", (8, 8)), ("mixed", (8, 3))), max_T=8),
 )
 
 MNIST_MLP = Recipe(
@@ -204,4 +222,7 @@ MNIST_CONV_LIF = replace(
     snapped_epochs=4,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (DIGITS, DIGITS_LIF, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF)}
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF)
+}

@@ -53,7 +53,7 @@ def samples(row: Dataset, recipe: Recipe, split: str, root: str | Path | None) -
 
 
 def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Tensor:
-    """Shift, turn, zoom and shear each image at random; black comes in at the edges. uint8 -> uint8."""
+    """Mirror, shift, turn, zoom and shear each image at random; black comes in at the edges. uint8 -> uint8."""
     if not change.active:
         return images
     size = len(images)
@@ -72,6 +72,9 @@ def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Te
         moved[1],
     ]
     matrices = torch.stack(rows, 1).view(size, 2, 3).to(images.device)
+    if change.mirror:
+        mirrored = (torch.rand(size, generator=generator) < 0.5).to(images.device)
+        matrices[:, :, 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
     grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
     return (F.grid_sample(images.float(), grid, align_corners=False) + 0.5).to(torch.uint8)
 

@@ -150,9 +150,10 @@ def _answers(network: Network, counts: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def config(recipe: Recipe) -> dict[str, Any]:
-    """Every hyper-parameter, as it stands in the file."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
-    return {key: value for key, value in plain.items() if value is not None}  # a recipe says nothing of what it does not use
+    """Every hyper-parameter, as it stands in the file; nothing of what the recipe does not use."""
+    used = {key: value for key, value in asdict(recipe).items() if value is not None}
+    used["augment"] = {key: value for key, value in used["augment"].items() if value is not False}
+    return dict(json.loads(json.dumps(used)))
 
 
 def _provenance(recipe: Recipe, report: dict[str, Any]) -> dict[str, Any]:

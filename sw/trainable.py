@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from sw import model
 from sw.network import Input, Network
 from sw.recipes import Conversion, LayerSpec
-from sw.trainable_layer import TrainableLayer
+from sw.trainable_layer import Seen, TrainableLayer
 
 
 class TrainableNetwork(nn.Module):
@@ -41,13 +41,11 @@ class TrainableNetwork(nn.Module):
         """What one input count is worth: the brightest input is 1."""
         return torch.tensor(1.0 / self.source.max_count)
 
-    def forward(self, n: Tensor, seen: list[Tensor] | None = None) -> Tensor:
-        """Counts (B, *shape) in two_phase, (T_in, B, *shape) in time_stepped, as float32; `seen` gets what each layer receives."""
+    def forward(self, n: Tensor, seen: Seen | None = None) -> Tensor:
+        """Counts (B, *shape) in two_phase, (T_in, B, *shape) in time_stepped, as float32; `seen` is told what happens inside."""
         sigma = self.sigma_in.to(n.device)
         for layer in self.layers:
-            if seen is not None:
-                seen.append(n)
-            n, sigma = layer(n, sigma)
+            n, sigma = layer(n, sigma, seen)
         return n
 
     def shapes(self) -> Network:

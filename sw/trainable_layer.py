@@ -12,7 +12,7 @@ In a conversion (`sw.conversion`) the float network has batch normalization, whi
 stage, and what one count is worth is learned beside the clip range, so that T follows from both until it is snapped.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,15 @@ from torch import Tensor, nn
 from sw import model, quantize
 from sw.network import Layer
 from sw.recipes import Conversion, LayerSpec
+
+
+@dataclass
+class Seen:
+    """What a forward pass shows to whoever asks for it, layer after layer."""
+
+    received: list[Tensor] = field(default_factory=list)  # by each layer: counts (B, *map); spikes (T, B, *map) in time_stepped
+    left: list[Tensor] = field(default_factory=list)  # time_stepped, in thresholds: potentials behind each reset, (T, B, *map)
+    sums: list[Tensor] = field(default_factory=list)  # time_stepped: the readout's after each tick (B, C), in units of logits
 
 
 class TrainableLayer(nn.Module):
@@ -115,8 +124,10 @@ class TrainableLayer(nn.Module):
         clip_range, levels = self.range()
         return weight, self.bias / unit, clip_range / (levels * unit), unit
 
-    def forward(self, n: Tensor, sigma_in: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, n: Tensor, sigma_in: Tensor, seen: Seen | None = None) -> tuple[Tensor, Tensor]:
         """(counts, their sigma); the readout gives (logits as float, 1)."""
+        if seen is not None:
+            seen.received.append(n)
         weight, bias, threshold, unit = self.scales(sigma_in)
         whole = self.stage == "snapped"
         bias = bias.expand(self.spec.size)
@@ -128,8 +139,15 @@ class TrainableLayer(nn.Module):
                 ticks = torch.stack(currents)
                 currents = list((self.norm(ticks.flatten(0, 1) * unit) / unit).unflatten(0, ticks.shape[:2]))
             if self.readout:
-                return model.read_out(self.spec, currents, bias, whole=whole) * unit / self.spec.T, one
-            return model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width), one
+                sums = model.read_out(self.spec, currents, bias, whole=whole)
+                if seen is not None:
+                    seen.sums = [y * unit for y in sums]
+                return sums[-1] * unit / self.spec.T, one
+            left: list[Tensor] | None = None if seen is None else []
+            spikes = model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width, left=left)
+            if seen is not None and left:
+                seen.left.append(torch.stack(left) / model.per_channel(threshold, left[0]))
+            return spikes, one
         current = model.project(self.spec, n, weight)
         if self.readout:
             return (current + bias) * unit, one

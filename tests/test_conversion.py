@@ -10,6 +10,7 @@ from sw.conversion import Price
 from sw.network import Input, Network
 from sw.recipes import DIGITS, Conversion, LayerSpec, Recipe
 from sw.trainable import TrainableNetwork
+from sw.trainable_layer import Seen
 from sw.work import Work
 
 LAYERS = (LayerSpec("fc1", 24, T=4), LayerSpec("fc2", 16, T=4), LayerSpec("out", 10, "readout"))
@@ -65,9 +66,9 @@ def test_what_is_priced_pulls_at_ranges_and_counts(cost: str) -> None:
     torch.manual_seed(0)
     net = network(Conversion(cost=cost, trade=0.5))
     price = Price(Conversion(cost=cost, trade=0.5), net, Work(net.shapes()), 100)
-    seen: list[torch.Tensor] = []
+    seen = Seen()
     net(torch.randint(0, 16, (50, 64)).float(), seen)
-    term = price.term(seen)
+    term = price.term(seen.received)
     assert term.item() == pytest.approx(0.5)  # the first cost is the unit
     term.backward()
     layer = net.stack()[0]

@@ -18,15 +18,19 @@ def load(name: str) -> Network:
     return Network.load(MODELS / f"{name}.safetensors")
 
 
-def check(network: Network, inputs: np.ndarray, labels: np.ndarray, lanes: list[Lanes]) -> tuple[float, float]:
+def check(
+    network: Network, inputs: np.ndarray, labels: np.ndarray, lanes: list[Lanes], profile: str | None = None
+) -> tuple[float, float]:
     """Golden against RTL, alone and back to back; the cycle law against the RTL; mean cycles and interval of all frames."""
+    made = network.provenance
+    stated, network = made["profiles"][profile] if profile else made["accuracy"], network.profile(profile)
     expected = golden.run(network, inputs, spikes=network.schedule == "time_stepped")
     alone = bulk.run(network, inputs, lanes=lanes, back_to_back=False)
     streamed = bulk.run(network, inputs, lanes=lanes, back_to_back=True)
     for trace in (alone, streamed):
         assert len(trace.answer) == len(inputs)
         assert expected.first_difference(trace) is None
-    assert np.mean(alone.answer == labels) == network.provenance["accuracy"]
+    assert np.mean(alone.answer == labels) == stated
     some = inputs[:LAW_FRAMES]
     law = golden.run(network, some, spikes=network.schedule == "time_stepped")
     by_frame, in_a_row = (cycles.timing(network, law, some, lanes, back_to_back=flowing) for flowing in (False, True))
@@ -35,10 +39,19 @@ def check(network: Network, inputs: np.ndarray, labels: np.ndarray, lanes: list[
     return float(alone.cycles.mean()), float(streamed.interval.mean())
 
 
-@pytest.mark.parametrize("name", ["digits", "digits-lif"])
+@pytest.mark.parametrize("name", ["digits", "digits-lif", "digits-mtt"])
 def test_digits_agree_in_every_count_and_cycle(name: str) -> None:
     network = load(name)
     check(network, *data.inputs_for(network, "digits", "test"), [20, 10])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("profile", ["t1", "t2", "t8", "mixed"])
+def test_one_file_agrees_at_each_of_its_working_points(profile: str) -> None:
+    network = load("digits-mtt")
+    inputs, labels = data.inputs_for(network, "digits", "test")
+    assert network.provenance["profiles"][profile] >= 0.98
+    check(network, inputs, labels, [20, 10], profile)
 
 
 def test_digits_lif_takes_at_most_230_cycles_an_image() -> None:

@@ -108,6 +108,11 @@ def test_augmentation() -> None:
     assert 1.6 < float(x.max()) < 2.05 and -2.05 < float(x.min()) < -1.6
     turned = samples.augmented(image, Augment(rotate=20, zoom=0.2, shear=0.2), generator)
     assert bool((turned[:, 0, 4, 4] > 150).all())  # the middle stays
+    side = image.roll(3, -1)
+    mirrored = samples.augmented(side, Augment(mirror=True), generator)
+    swapped = (mirrored == side.flip(-1)).flatten(1).all(1)
+    assert torch.equal(mirrored[~swapped], side[~swapped])
+    assert 60 < int(swapped.sum()) < 140
 
 
 def test_recordings_train_too(data_root: Path) -> None:

@@ -1,0 +1,98 @@
+"""cutoff: when an answer is good enough to be given before the last tick."""
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.files import load_network
+from cli.report import Answer, one_of, percent, say, table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sw.network import Network
+
+RULES = ("margin", "softmax", "safe")
+TIMED = 500  # test frames that the cycle law follows
+
+
+def cutoff(args: argparse.Namespace) -> Answer:
+    """Calibrate the rules on training images, score them on the test split, write the network with one of them."""
+    from sw import anytime, data, golden
+
+    network = load_network(args.network, args.profile)
+    dataset = one_of("dataset", args.dataset, data.DATASETS)
+    check(args, network, dataset)
+    say(f"{network.name}: {args.frames} training images calibrate the rules")
+    counts, labels = anytime.training_frames(network, args.frames, args.data)
+    rules = anytime.rules(sums(network, counts), labels, args.epsilon)
+    inputs, labels = data.inputs_for(network, dataset, "test", args.data)
+    trace = golden.run(replace(network, exit=None), inputs)
+    assert trace.logits_t is not None
+    ticks = known(network, inputs[:TIMED], args)
+    found = [anytime.outcome(network, rule, trace.logits_t, labels, ticks) for rule in rules]
+    accuracies = anytime.by_tick(trace.logits_t, labels)
+    report: dict[str, Any] = {"network": network.name, "epsilon": args.epsilon, "accuracy_by_tick": accuracies,
+                              "rules": [asdict(row) | {"exit": rule} for row, rule in zip(found, rules, strict=True)]}  # fmt: skip
+    if args.out:
+        chosen = next(rule for rule in rules if rule and rule["kind"] == args.rule)
+        replace(network, exit=chosen).save(args.out)
+        report["out"] = args.out
+    return Answer(report, describe(report))
+
+
+def check(args: argparse.Namespace, network: "Network", dataset: str) -> None:
+    """What can be refused before anything is computed."""
+    if network.schedule != "time_stepped":
+        raise ValueError(f"{network.name}: only a time_stepped network answers in ticks, not a {network.schedule} one")
+    if dataset != network.provenance.get("dataset"):
+        trained = network.provenance.get("dataset")
+        raise ValueError(f"{network.name}: dataset must be {trained}, which it was trained on, not {dataset}")
+    if args.frames < 1:
+        raise ValueError(f"frames must be at least 1, not {args.frames}")
+    if bool(args.out) != bool(args.rule):
+        raise ValueError("--out and --rule belong together: the file that is written has that rule")
+    if args.rule:
+        one_of("rule", args.rule, RULES)
+    if args.out and Path(args.out).resolve() == Path(args.network).resolve():
+        raise ValueError(f"{args.out}: must be another file than the network's own")
+
+
+def sums(network: "Network", counts: "np.ndarray") -> "np.ndarray":
+    """The readout's sums after each tick."""
+    from sw import golden
+
+    found = golden.run(replace(network, exit=None), counts).logits_t
+    assert found is not None
+    return found
+
+
+def known(network: "Network", inputs: "np.ndarray", args: argparse.Namespace) -> "np.ndarray":
+    """When the class after each tick is known, by the cycle law."""
+    from sw import cycles, golden
+    from sw.rom_layers import default_lanes
+
+    plain = replace(network, exit=None)
+    trace = golden.run(plain, inputs, spikes=True)
+    return cycles.timing(plain, trace, inputs, args.lanes or default_lanes(plain), back_to_back=False, coding=args.coding).ticks
+
+
+def describe(report: dict[str, Any]) -> str:
+    """Both tables."""
+    ticks = [(t, percent(accuracy)) for t, accuracy in enumerate(report["accuracy_by_tick"], 1)]
+    full = report["rules"][0]
+    rows = [
+        (row["rule"], f"{row['mean_ticks']:.2f}", f"{full['mean_ticks'] / row['mean_ticks']:.2f} x", percent(row["accuracy"]),
+         row["changed"], f"{row['cycles']:.1f}", f"{100 * (1 - row['cycles'] / full['cycles']):.1f} %")
+        for row in report["rules"]
+    ]  # fmt: skip
+    head = ("rule", "mean ticks", "fewer", "accuracy", "answers changed", f"cycles to the answer ({TIMED} images)", "saved")
+    told = (
+        f"epsilon {report['epsilon']}. Exits are the golden model's, cycles the cycle law's for a circuit that leaves at once; "
+        "the gateware answers after the last tick."
+    )
+    text = [table(ticks, ("tick", "accuracy")), "", table(rows, head), "", told]
+    if "out" in report:
+        text.append(f"Written with its rule: {report['out']}")
+    return "\n".join(text)
