@@ -4,16 +4,26 @@ An ECP5 block RAM can end in a register of its own: from the clock to its output
 of the fabric are saved. Yosys does not use it; the netlist says plainly where it may be.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 Netlist = dict[str, Any]  # one module as `write_json` of Yosys describes it
 Cell = dict[str, Any]
 
-# Per block RAM cell, its read sides: how the output ports begin, the clock, which edge, and the parameter of the register.
-SIDES = {
-    "DP16KD": (("DOA", "CLKA", "CLKAMUX", "REGMODE_A"), ("DOB", "CLKB", "CLKBMUX", "REGMODE_B")),
-    "PDPW16KD": (("DO", "CLKR", "CLKRMUX", "REGMODE"),),
-}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One read side of a block RAM."""
+
+    outputs: tuple[str, ...]  # how the names of its output ports begin
+    clock: str
+    edge: str  # parameter that says which one
+    registers: tuple[str, ...]  # parameters that switch its register on
+    enables: tuple[str, ...]  # ports that enable it
+
+
+BOTH_HALVES = 36  # bits of a word for which a DP16KD reads with both its halves, on the second one's clock
 
 
 def use_output_registers(module: Netlist) -> int:
@@ -24,26 +34,38 @@ def use_output_registers(module: Netlist) -> int:
     """
     cells, moved = module["cells"], 0
     sinks = _sinks(module)
-    for cell in [cell for cell in cells.values() if cell["type"] in SIDES]:
-        for prefix, clock, edge, register in SIDES[cell["type"]]:
-            outputs = {
-                port: bits[0] for port, bits in cell["connections"].items() if _is_output(port, prefix) and sinks.get(bits[0])
-            }
+    for cell in list(cells.values()):
+        told = cell["parameters"]
+        for side in _sides(cell):
+            outputs = {port: bits[0] for port, bits in cell["connections"].items() if _of(side, port) and sinks.get(bits[0])}
             names = {port: sinks[bit][0] for port, bit in outputs.items() if len(sinks[bit]) == 1}
-            if not outputs or len(names) < len(outputs) or cell["parameters"].get(register) != "NOREG":
+            if not outputs or len(names) < len(outputs) or any(told.get(register) != "NOREG" for register in side.registers):
                 continue
-            clocked = (cell["connections"][clock], cell["parameters"].get(edge, clock) == clock)
+            clocked = (cell["connections"][side.clock], told.get(side.edge, side.clock) == side.clock)
             if not all(name in cells and _is_plain(cells[name], outputs[port], clocked) for port, name in names.items()):
                 continue
-            cell["parameters"][register] = "OUTREG"
+            told.update(dict.fromkeys(side.registers, "OUTREG"))
+            cell["connections"].update({port: ["1"] for port in side.enables if port in cell["connections"]})
             for port, name in names.items():
                 cell["connections"][port] = cells.pop(name)["connections"]["Q"]
                 moved += 1
     return moved
 
 
-def _is_output(port: str, prefix: str) -> bool:
-    return port.startswith(prefix) and port.removeprefix(prefix).isdigit()
+def _sides(cell: Cell) -> list[Side]:
+    """What a cell reads with; nothing unless it is a block RAM."""
+    if cell["type"] == "PDPW16KD":
+        return [Side(("DO",), "CLKR", "CLKRMUX", ("REGMODE",), ("OCER",))]
+    if cell["type"] != "DP16KD":
+        return []
+    if int(cell["parameters"].get("DATA_WIDTH_B", "0"), 2) == BOTH_HALVES:
+        return [Side(("DOA", "DOB"), "CLKB", "CLKBMUX", ("REGMODE_A", "REGMODE_B"), ("OCEA", "OCEB"))]
+    return [Side((f"DO{half}",), f"CLK{half}", f"CLK{half}MUX", (f"REGMODE_{half}",), (f"OCE{half}",)) for half in "AB"]
+
+
+def _of(side: Side, port: str) -> bool:
+    """Whether `port` is one of the side's outputs."""
+    return any(port.startswith(prefix) and port.removeprefix(prefix).isdigit() for prefix in side.outputs)
 
 
 def _sinks(module: Netlist) -> dict[int | str, list[str]]:

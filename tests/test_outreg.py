@@ -49,6 +49,32 @@ def test_the_flip_flops_move_into_the_block_ram(kind: str) -> None:
     assert ram["parameters"].get("REGMODE_B", "NOREG") == "NOREG"
 
 
+def wide(**changes: Any) -> dict[str, Any]:
+    """A DP16KD that reads words of 36 bits: both its halves on the second one's clock, a flip-flop behind an output of each."""
+    ports = {"CLKA": ["0"], "CLKB": [CLOCK], "OCEA": ["0"], "OCEB": ["1"], "DOA0": [10], "DOB0": [11]}
+    ram = {
+        "type": "DP16KD",
+        "parameters": {"DATA_WIDTH_A": f"{36:032b}", "DATA_WIDTH_B": f"{36:032b}", "REGMODE_A": "NOREG", "REGMODE_B": "NOREG"},
+        "port_directions": {name: "output" if name.startswith("DO") else "input" for name in ports},
+        "connections": ports,
+    }
+    cells = {"ram": ram, "upper": flip_flop(10, 20, **changes), "lower": flip_flop(11, 21)}
+    return {"ports": {"clk": {"direction": "input", "bits": [CLOCK]}}, "cells": cells}
+
+
+def test_both_halves_of_a_wide_word_get_their_register_or_none_does() -> None:
+    netlist = wide()
+    assert use_output_registers(netlist) == 2
+    ram = netlist["cells"]["ram"]
+    assert (ram["parameters"]["REGMODE_A"], ram["parameters"]["REGMODE_B"]) == ("OUTREG", "OUTREG")
+    assert (ram["connections"]["DOA0"], ram["connections"]["DOB0"]) == ([20], [21])
+    assert (ram["connections"]["OCEA"], ram["connections"]["OCEB"]) == (["1"], ["1"])
+    netlist = wide(CE=[7], CEMUX="CE")
+    assert use_output_registers(netlist) == 0
+    parameters = netlist["cells"]["ram"]["parameters"]
+    assert (parameters["REGMODE_A"], parameters["REGMODE_B"]) == ("NOREG", "NOREG")
+
+
 def test_a_netlist_is_changed_once() -> None:
     netlist = module()
     use_output_registers(netlist)
