@@ -43,7 +43,8 @@ class AnytimeLoss:
 
     def __call__(self, seen: Seen, labels: Tensor, smoothing: float) -> Tensor:
         """(1 - mean_square) * cross-entropy + mean_square * squared distance + regular * `irregularity`; labels (B,)."""
-        sums = torch.stack(seen.sums).float()  # (T, B, C)
+        assert seen.sums is not None
+        sums = seen.sums.float()  # (T, B, C)
         T = len(sums)
         logits = sums / torch.arange(1, T + 1, device=sums.device).reshape(-1, 1, 1)
         entropy = F.cross_entropy(logits.flatten(0, 1), labels.repeat(T), label_smoothing=smoothing)

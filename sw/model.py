@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from sw import quantize, widths
 from sw.align import source_ticks
+from sw.lif import lif
 from sw.network import Layer, Network
 
 EXACT = 1 << 53  # float64 holds every integer up to this
@@ -51,14 +52,16 @@ def project(layer: Kind, counts: Tensor, weight: Tensor) -> Tensor:
     return F.linear(counts.flatten(1), weight)
 
 
-def project_ticks(layer: Kind, counts: Tensor, weight: Tensor) -> list[Tensor]:
-    """Currents of each of the layer's T ticks, from the source ticks that it sees: sums over groups, or one held."""
+def project_ticks(layer: Kind, counts: Tensor, weight: Tensor) -> Tensor:
+    """Currents of each of the layer's T ticks (T, B, *map), from the source ticks that it sees: sums over groups, or one held.
+
+    Counts that are added up, or held, are projected once.
+    """
     groups = source_ticks(len(counts), layer.T)
     if len(counts) > layer.T:
         counts = torch.stack([counts[ticks.start : ticks.stop].sum(0) for ticks in groups])
-        groups = [range(t, t + 1) for t in range(layer.T)]
     currents = project(layer, counts.flatten(0, 1), weight).unflatten(0, counts.shape[:2])
-    return [currents[ticks.start] for ticks in groups]
+    return currents[[ticks.start for ticks in groups]] if len(counts) < layer.T else currents
 
 
 def per_channel(values: Tensor, like: Tensor) -> Tensor:
@@ -84,7 +87,7 @@ def bias_at(layer: Kind, bias: Tensor, t: int, whole: bool) -> Tensor:
     return bias / layer.T
 
 
-def leak(layer: Kind, v: Tensor, whole: bool) -> Tensor:
+def leaked(layer: Kind, v: Tensor, whole: bool) -> Tensor:
     """v - (v >> leak_shift): the arithmetic shift is the floor of a division by a power of two."""
     if layer.leak_shift is None:
         return v
@@ -92,40 +95,34 @@ def leak(layer: Kind, v: Tensor, whole: bool) -> Tensor:
     return v - (quantize.floor(lost) if whole else lost)
 
 
+def driven(layer: Kind, currents: Tensor, bias: Tensor, whole: bool) -> Tensor:
+    """Currents (T, B, *map) with each tick's share of the bias."""
+    bias = per_channel(bias, currents[0])
+    if layer.bias_mode == "per_tick":
+        return currents + bias
+    return currents + torch.stack([bias_at(layer, bias, t, whole) for t in range(len(currents))]).unsqueeze(1)
+
+
 def fire(
-    layer: Kind,
-    currents: list[Tensor],
-    bias: Tensor,
-    threshold: Tensor,
-    *,
-    whole: bool,
-    width: float = 1.0,
-    left: list[Tensor] | None = None,
-) -> Tensor:
-    """One layer's ticks: leak, integrate, fire, reset. Spikes 0/1: (T, B, *map); `left` gets the potential behind each reset.
-
-    The reset takes no gradient of its own: only the surrogate of the spike that leaves the neuron does.
-    """
-    bias, threshold = per_channel(bias, currents[0]), per_channel(threshold, currents[0])
-    v = start_value(layer, threshold, whole).expand_as(currents[0])
-    spikes = []
-    for t, current in enumerate(currents):
-        v = leak(layer, v, whole) + current + bias_at(layer, bias, t, whole)
-        s = quantize.spike((v - threshold) / threshold, width)
-        v = v - threshold * s.detach() if layer.reset == "subtract" else v * (1 - s.detach())
-        spikes.append(s)
-        if left is not None:
-            left.append(v)
-    return torch.stack(spikes)
+    layer: Kind, currents: Tensor, bias: Tensor, threshold: Tensor, *, whole: bool, width: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """One layer's ticks: spikes 0/1 and the potentials before each reset, (T, B, *map), from currents (T, B, *map)."""
+    threshold = per_channel(threshold, currents[0])
+    drive, start = driven(layer, currents, bias, whole), start_value(layer, threshold, whole)
+    return lif(
+        drive, start, threshold, leak_shift=layer.leak_shift, subtract=layer.reset == "subtract", whole=whole, width=width
+    )
 
 
-def read_out(layer: Kind, currents: list[Tensor], bias: Tensor, *, whole: bool) -> list[Tensor]:
-    """The readout's sum after each of its ticks: (B, C)."""
-    y, sums = torch.zeros_like(currents[0]), []
-    for t, current in enumerate(currents):
-        y = leak(layer, y, whole) + current + bias_at(layer, bias, t, whole)
-        sums.append(y)
-    return sums
+def read_out(layer: Kind, currents: Tensor, bias: Tensor, *, whole: bool) -> Tensor:
+    """The readout's sum after each of its ticks: (T, B, C)."""
+    drive = driven(layer, currents, bias, whole)
+    if layer.leak_shift is None:
+        return drive.cumsum(0)
+    sums = [drive[0]]
+    for current in drive[1:]:
+        sums.append(leaked(layer, sums[-1], whole) + current)
+    return torch.stack(sums)
 
 
 def count(
@@ -221,7 +218,7 @@ class TorchNetwork(nn.Module):
         currents = project_ticks(layer, n, weight)
         if layer.kind == "readout":
             return read_out(layer, currents, bias, whole=True)[-1]
-        return fire(layer, currents, bias, self.get_buffer(f"threshold{i}"), whole=True)
+        return fire(layer, currents, bias, self.get_buffer(f"threshold{i}"), whole=True)[0]
 
 
 def accuracy(answer: Any, labels: Any) -> float:

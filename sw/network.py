@@ -25,8 +25,8 @@ Ints = npt.NDArray[np.integer]
 
 
 def _freeze(values: Any, dtype: type[np.integer]) -> Any:
-    """Copy into a read-only array, in `dtype` where the values fit (where they do not, Network says so)."""
-    array = np.array(values)
+    """Copy into a read-only array in C order, in `dtype` where the values fit (where they do not, Network says so)."""
+    array = np.array(values, order="C")
     limits = np.iinfo(dtype)
     if array.dtype.kind in "iu" and (array.size == 0 or (array.min() >= limits.min and array.max() <= limits.max)):
         array = array.astype(dtype)

@@ -22,21 +22,6 @@ class _Floor(Function):
         return grads[0]
 
 
-class _Spike(Function):
-    """1 where x >= 0; the gradient is the triangle max(0, 1 - |x| / width) / width (Esser et al. 2016)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, width: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.width = width
-        return (x >= 0).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        return grads[0] * (1 - x.abs() / ctx.width).clamp_min(0) / ctx.width, None
-
-
 def floor(x: Tensor) -> Tensor:
     """floor(x) with a straight-through gradient."""
     return _Floor.apply(x)
@@ -45,11 +30,6 @@ def floor(x: Tensor) -> Tensor:
 def round_half_up(x: Tensor) -> Tensor:
     """floor(x + 1/2) with a straight-through gradient."""
     return floor(x + 0.5)
-
-
-def spike(x: Tensor, width: float = 1.0) -> Tensor:
-    """1 where x >= 0, with a triangular surrogate gradient. `x` is (v - threshold) / threshold."""
-    return _Spike.apply(x, width)
 
 
 def weight_range(bits: int) -> tuple[int, int]:

@@ -75,6 +75,14 @@ class Anytime:
 
 
 @dataclass(frozen=True)
+class Clockless:
+    """Fine-tuning of a trained network for `event_driven` hardware of `unsigned` neurons (`sw.clockless`)."""
+
+    T: int = 15  # spikes that a neuron may send in a frame
+    bins: int = 16  # parts in which a frame's events are looked at
+
+
+@dataclass(frozen=True)
 class Stage:
     """A part of a run: what the network is in it (`sw.trainable`), for how long, and the learning rate at its start."""
 
@@ -109,10 +117,13 @@ class Recipe:
     validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
     mixture: Mixture | None = None  # time_stepped: the layers' T are those of the network without a profile
     anytime: Anytime | None = None  # time_stepped
+    clockless: Clockless | None = None  # event_driven: layers, weights and thresholds are those of the network it begins with
     conversion: Conversion | None = None  # two_phase: the layers' T are where learning starts; None: they stay
 
     @property
     def stages(self) -> tuple[Stage, ...]:
+        if self.clockless:
+            return (Stage("snapped", self.snapped_epochs, self.snapped_lr),)
         return (
             Stage("float", self.float_epochs, self.lr),
             Stage("quantized", self.quantized_epochs, self.quantized_lr),
@@ -222,7 +233,24 @@ MNIST_CONV_LIF = replace(
     snapped_epochs=4,
 )
 
+MNIST_MT = replace(
+    MNIST_MLP,
+    name="mnist-mt",
+    layers=(
+        LayerSpec("conv1", 12, "conv2d", T=3, padding=1),
+        LayerSpec("conv2", 24, "conv2d", T=3, pool=2, padding=1),
+        LayerSpec("conv3", 32, "conv2d", T=3, pool=2, padding=1),
+        LayerSpec("out", 10, "readout", pool=2),
+    ),
+    float_epochs=14,
+    quantized_epochs=10,
+    snapped_epochs=8,
+    lr=4e-3,
+    quantized_lr=2e-3,
+    conversion=Conversion("mean_T", target=2.0),
+)
+
 RECIPES = {
     recipe.name: recipe
-    for recipe in (DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF)
+    for recipe in (DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT)
 }

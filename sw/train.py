@@ -25,9 +25,11 @@ from sw.recipes import Recipe
 from sw.runfolder import RunFolder
 from sw.samples import Samples, integer_counts, splits
 from sw.trainable import TrainableNetwork
-from sw.trainer import DivergedError, Epoch, Trainer
+from sw.trainer import DivergedError, Epoch, Trainer, trained_accuracy
 
-__all__ = ["DivergedError", "Epoch", "config", "convert", "evaluate", "to_stderr", "train"]
+SCORES = ("accuracy", "float_accuracy", "start_accuracy", "quantized_accuracy")
+
+__all__ = ["DivergedError", "Epoch", "config", "convert", "evaluate", "to_stderr", "train", "tune"]
 
 
 def to_stderr(epoch: Epoch) -> None:
@@ -92,6 +94,28 @@ def convert(
         return _run(recipe, net, generator, data_root, out, progress, folder, device)
 
 
+def tune(
+    network: Network,
+    recipe: Recipe,
+    data_root: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: Callable[[Epoch], None] = to_stderr,
+    folder: str | Path | None = None,
+    device: str = "auto",
+) -> tuple[Network, dict[str, Any]]:
+    """As `train`, but a trained network goes on learning as one of unsigned event-driven neurons (`sw.clockless`).
+
+    recipe: event_driven, with `clockless`. In the report, start_accuracy is the golden model's before the first epoch, and
+    quantized_accuracy torch's, which looks at a frame's events in bins.
+    """
+    if recipe.schedule != "event_driven" or recipe.clockless is None:
+        raise ValueError(f"{recipe.name}: a network is tuned by an event_driven recipe with clockless, not {recipe.schedule}")
+    with torch_threads(recipe.threads):
+        net = TrainableNetwork.without_clock(network, source_of(recipe), recipe.clockless)
+        generator = torch.Generator().manual_seed(recipe.seed)
+        return _run(recipe, net, generator, data_root, out, progress, folder, device)
+
+
 def source_of(recipe: Recipe) -> Input:
     """What a recipe's data set and encoding feed into a network."""
     prepared = data.parse_preprocess(recipe.preprocess)
@@ -112,12 +136,19 @@ def _run(
     kept = RunFolder(folder, config(recipe)) if folder else None
     training, test = splits(row, recipe, data_root)
     trainer = Trainer(recipe, net, training, test, generator, progress, place, kept)
+    if recipe.clockless:
+        trainer.report["start_accuracy"] = _golden_accuracy(net.export(recipe.name), test)
     trainer.run()
     if kept and place.first:
         curves.draw(kept.rows(), kept.path / "curves.svg")
     report = {"recipe": recipe.name, "scored_on": "validation" if recipe.validation else "test"} | trainer.report
     profiles = trainer.mixing.profiles() if trainer.mixing else {}
-    report |= _score(net.export(recipe.name, profiles=profiles), test) | {"seconds": round(time.monotonic() - start, 1)}
+    network = net.export(recipe.name, profiles=profiles)
+    if recipe.clockless:
+        report |= {"quantized_accuracy": trained_accuracy(net, trainer.test), "accuracy": _golden_accuracy(network, test)}
+    else:
+        report |= _score(network, test)
+    report |= {"seconds": round(time.monotonic() - start, 1)}
     if trainer.price:
         report |= trainer.price.report(trainer.measure())
     network = net.export(recipe.name, profiles=profiles, labels=row.labels, provenance=_provenance(recipe, report))
@@ -135,6 +166,10 @@ def _score(network: Network, test: Samples) -> dict[str, Any]:
     if network.profiles:
         scores["profiles"] = {name: accuracy(_answers(network.profile(name), counts)[1], labels) for name in network.profiles}
     return scores
+
+
+def _golden_accuracy(network: Network, test: Samples) -> float:
+    return accuracy(golden.run(network, integer_counts(test)).answer, test.labels.numpy())
 
 
 def _answers(network: Network, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,9 +195,7 @@ def _provenance(recipe: Recipe, report: dict[str, Any]) -> dict[str, Any]:
     return {
         "dataset": recipe.dataset,
         "preprocess": recipe.preprocess,
-        "accuracy": report["accuracy"],
-        "float_accuracy": report["float_accuracy"],
-        "quantized_accuracy": report["quantized_accuracy"],
+        **{name: report[name] for name in SCORES if name in report},
         "scored_on": report["scored_on"],
         **({"profiles": report["profiles"]} if "profiles" in report else {}),
         "recipe": recipe.name,

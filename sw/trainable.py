@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from sw import model
+from sw import clockless, model
 from sw.network import Input, Network
-from sw.recipes import Conversion, LayerSpec
+from sw.recipes import Clockless, Conversion, LayerSpec
 from sw.trainable_layer import Seen, TrainableLayer
 
 
@@ -24,6 +24,7 @@ class TrainableNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.schedule, self.source, self.stage = schedule, source, "float"
+        self.bins = 1  # event_driven: parts of a frame, see sw.clockless
         self.layers = nn.ModuleList()
         shape = source.shape
         for spec in specs:
@@ -41,9 +42,32 @@ class TrainableNetwork(nn.Module):
         """What one input count is worth: the brightest input is 1."""
         return torch.tensor(1.0 / self.source.max_count)
 
+    @classmethod
+    def without_clock(cls, network: Network, source: Input, chosen: Clockless) -> "TrainableNetwork":
+        """A trained network as one of unsigned neurons that take events one by one; its numbers are whole already.
+
+        A frame charges a neuron as much as it did in all ticks. Raises NetworkError where a layer leaks.
+        """
+        net = cls(clockless.specs(network, chosen.T), "event_driven", source, torch.Generator())
+        net.bins, net.stage = chosen.bins, "snapped"
+        for i, (layer, trained) in enumerate(zip(net.stack(), network.layers, strict=True)):
+            stepped = network.schedule == "time_stepped"
+            held = max(1, trained.T // network.t_in(i)) if stepped else 1
+            layer.take(trained, held, trained.T if stepped and trained.bias_mode == "per_tick" else 1, 1.0)
+        return net
+
+    @torch.no_grad()
+    def scale_logits(self, sample: Tensor) -> None:
+        """Let the logits of `sample` spread as far as fine-tuning wants them to."""
+        readout = self.stack()[-1]
+        ratio = clockless.LOGITS / self(sample).std(dim=1).mean().clamp_min(1e-6)
+        readout.unit.mul_(ratio)
+        readout.bias.mul_(ratio)
+
     def forward(self, n: Tensor, seen: Seen | None = None) -> Tensor:
-        """Counts (B, *shape) in two_phase, (T_in, B, *shape) in time_stepped, as float32; `seen` is told what happens inside."""
+        """Counts (B, *shape), (T_in, B, *shape) in time_stepped, as float32; `seen` is told what happens inside."""
         sigma = self.sigma_in.to(n.device)
+        n = clockless.bins(n, self.bins) if self.schedule == "event_driven" else n
         for layer in self.layers:
             n, sigma = layer(n, sigma, seen)
         return n

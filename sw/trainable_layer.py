@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sw import model, quantize
+from sw import clockless, model, quantize
 from sw.network import Layer
 from sw.recipes import Conversion, LayerSpec
 
@@ -29,7 +29,7 @@ class Seen:
 
     received: list[Tensor] = field(default_factory=list)  # by each layer: counts (B, *map); spikes (T, B, *map) in time_stepped
     left: list[Tensor] = field(default_factory=list)  # time_stepped, in thresholds: potentials behind each reset, (T, B, *map)
-    sums: list[Tensor] = field(default_factory=list)  # time_stepped: the readout's after each tick (B, C), in units of logits
+    sums: Tensor | None = None  # time_stepped: the readout's after each tick (T, B, C), in units of logits
 
 
 class TrainableLayer(nn.Module):
@@ -136,18 +136,22 @@ class TrainableLayer(nn.Module):
         if self.schedule == "time_stepped":
             currents = model.project_ticks(self.spec, n, weight)
             if self.norm is not None:
-                ticks = torch.stack(currents)
-                currents = list((self.norm(ticks.flatten(0, 1) * unit) / unit).unflatten(0, ticks.shape[:2]))
+                currents = (self.norm(currents.flatten(0, 1) * unit) / unit).unflatten(0, currents.shape[:2])
             if self.readout:
                 sums = model.read_out(self.spec, currents, bias, whole=whole)
                 if seen is not None:
-                    seen.sums = [y * unit for y in sums]
+                    seen.sums = sums * unit
                 return sums[-1] * unit / self.spec.T, one
-            left: list[Tensor] | None = None if seen is None else []
-            spikes = model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width, left=left)
-            if seen is not None and left:
-                seen.left.append(torch.stack(left) / model.per_channel(threshold, left[0]))
+            spikes, potential = model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width)
+            if seen is not None:
+                full = potential / model.per_channel(threshold, potential[0])
+                seen.left.append(full - spikes.detach() if self.spec.reset == "subtract" else full * (1 - spikes.detach()))
             return spikes, one
+        if self.schedule == "event_driven":
+            currents = model.project(self.spec, n.flatten(0, 1), weight).unflatten(0, n.shape[:2])
+            if self.readout:
+                return (currents.sum(0) + bias) * unit, one
+            return clockless.react(self.spec, currents, bias, threshold), one
         current = model.project(self.spec, n, weight)
         if self.readout:
             return (current + bias) * unit, one
@@ -205,23 +209,40 @@ class TrainableLayer(nn.Module):
                     scale.requires_grad_(False)
 
     @torch.no_grad()
+    def take(self, layer: Layer, held: int, ticks: int, unit: float) -> None:
+        """Be the snapped form of an integer layer that sees each count `held` times and its bias `ticks` times in a frame.
+
+        unit: what one step of its sums is worth.
+        """
+        self.weight.copy_(torch.from_numpy(layer.weight.astype(np.float32)))
+        self.unit.fill_(unit)
+        self.bias.copy_(torch.from_numpy(layer.bias.astype(np.float32)) * ticks / held * unit)
+        if layer.threshold is not None:
+            threshold = torch.from_numpy(layer.threshold.astype(np.float32)) / held
+            self.threshold = quantize.round_half_up(threshold).clamp_min(1)
+        self.resume("snapped")
+
+    @torch.no_grad()
     def export(self) -> Layer:
         """The integer layer, from the numbers that the snapped forward pass computes with."""
         if self.stage != "snapped":
             raise ValueError(f"{self.spec.name}: must be snapped before it is exported, not {self.stage}")
         weight, bias, threshold, _ = self.scales(self.sigma)
-        return self._layer(weight.cpu().numpy().astype(np.int64), bias.cpu().numpy().astype(np.int64), int(threshold))
+        thresholds = threshold.expand(self.spec.size).cpu().numpy().astype(np.int64)
+        return self._layer(weight.cpu().numpy().astype(np.int64), bias.cpu().numpy().astype(np.int64), thresholds)
 
     def blank(self) -> Layer:
         """The integer layer with weights and biases of 0 and thresholds of 1."""
-        return self._layer(np.zeros(tuple(self.weight.shape), np.int64), np.zeros(self.spec.size, np.int64), 1)
+        none, one = np.zeros(self.spec.size, np.int64), np.ones(self.spec.size, np.int64)
+        return self._layer(np.zeros(tuple(self.weight.shape), np.int64), none, one)
 
-    def _layer(self, weight: np.ndarray, bias: np.ndarray, threshold: int) -> Layer:
+    def _layer(self, weight: np.ndarray, bias: np.ndarray, threshold: np.ndarray) -> Layer:
         spec = self.spec
         return Layer(
             spec.name, spec.kind, weight, bias,
-            None if self.readout else np.full(spec.size, threshold, np.int64), spec.weight_bits, spec.T,
+            None if self.readout else threshold, spec.weight_bits, spec.T,
             leak_shift=spec.leak_shift, reset=spec.reset, v_init=spec.v_init,
             pool=spec.pool, stride=spec.stride, padding=spec.padding,
             bias_mode=spec.bias_mode if self.schedule == "time_stepped" else "once",
+            neuron="unsigned" if self.schedule == "event_driven" else "signed",
         )  # fmt: skip

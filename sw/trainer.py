@@ -57,7 +57,8 @@ class Epoch:
     eta: float
 
     def __str__(self) -> str:
-        spikes = "" if self.spike_rate is None else f"rate {self.spike_rate:.3f} {self.cycles:8,.0f} cycles "
+        spikes = "" if self.spike_rate is None else f"rate {self.spike_rate:.3f} "
+        spikes += "" if self.cycles is None else f"{self.cycles:8,.0f} cycles "
         return (
             f"{self.recipe} {self.stage:9} epoch {self.epoch:3}/{self.epochs} loss {self.loss:.4f} "
             f"train {100 * self.accuracy:6.2f} % T {self.mean_T:.2f} {spikes}{self.seconds:6.1f} s, {self.eta:5.0f} s left"
@@ -86,10 +87,10 @@ class Trainer:
         self.total = sum(stage.epochs for stage in recipe.stages)
         self.done, self.start = 0, time.monotonic()
         self.report: dict[str, Any] = {}  # what was measured on the way
-        self.work = Work(net.shapes())
+        self.work = Work(net.shapes()) if net.schedule != "event_driven" else None  # there cycles hang on the events' order
         self.mixing = Mixing(recipe.mixture, net, generator) if recipe.mixture else None
         batches = recipe.quantized_epochs * self.batches
-        self.price = Price(recipe.conversion, net, self.work, batches) if recipe.conversion else None
+        self.price = Price(recipe.conversion, net, self.work, batches) if recipe.conversion and self.work else None
         self.anytime = AnytimeLoss(recipe.anytime, net) if recipe.anytime else None
         self.quiet = None if place.first else True  # the bar of an epoch: None shows it on a terminal alone
 
@@ -130,6 +131,8 @@ class Trainer:
             self.report["float_accuracy"] = trained_accuracy(self.net, self.test)
             self.net.eval()
             self.net.calibrate(self.train.counts(self.train.images[:CALIBRATION]))
+        elif self.recipe.clockless:
+            self.net.scale_logits(self.train.counts(self.train.images[:CALIBRATION]))
         elif stage.name == "snapped":
             self.net.snap()
 
@@ -239,9 +242,11 @@ class Trainer:
             return Measured(mean_T)
         seen = Seen()
         self.net(self.train.counts(self.train.images[:PROBE]), seen)
-        counts = [n.sum(0) if self.train.ticks else n for n in seen.received[1:]]
+        counts = [n if self.net.schedule == "two_phase" else n.sum(0) for n in seen.received[1:]]
         rate = sum(float(n.mean()) / T for n, T in zip(counts, steps, strict=True)) / max(1, len(hidden))
         events = sum(float(n.flatten(1).sum(1).mean()) for n in counts)
+        if self.work is None:
+            return Measured(mean_T, rate, events)
         cycles = sum(float(self.work.busy(i, self.work.words(i, n))) for i, n in enumerate(seen.received))
         return Measured(mean_T, rate, events, cycles)
 

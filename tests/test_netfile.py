@@ -121,6 +121,21 @@ def test_same_network_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
 
 
+def test_arrays_in_any_order_of_memory_are_the_same_network(tmp_path: Path) -> None:
+    weight = np.arange(2 * 3 * 3 * 3).reshape(2, 3, 3, 3)
+    folded = np.ascontiguousarray(weight.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)  # the same numbers, channels last
+    saved = []
+    for name, array in (("rows", weight), ("channels", folded), ("columns", np.asfortranarray(weight))):
+        conv = Layer("conv", "conv2d", array, [0, 0], [9, 9])  # type: ignore[arg-type]
+        out = Layer("out", "readout", np.ones((4, 2), np.int8), [0] * 4)  # type: ignore[arg-type]
+        network = Network("n", "two_phase", Input((3, 3, 3), 1, 1), (conv, out))
+        network.save(tmp_path / name)
+        loaded = Network.load(tmp_path / name)
+        assert (loaded.layers[0].weight == weight).all() and loaded.digest == network.digest
+        saved.append((tmp_path / name).read_bytes())
+    assert saved[0] == saved[1] == saved[2]
+
+
 def test_optional_keys_may_be_left_out(file: Path) -> None:
     network = small()
     header, entries, data = parts(network, file)

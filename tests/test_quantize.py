@@ -78,16 +78,6 @@ def test_float32_counts_are_exact_next_to_every_multiple() -> None:
     assert (n.numpy() == np.maximum(v // threshold, 0)).all()
 
 
-@pytest.mark.parametrize("width", [0.5, 1.0, 2.0])
-def test_spike_and_its_surrogate(width: float) -> None:
-    x = grid(-3, 3)
-    s = quantize.spike(x, width)
-    assert torch.equal(s, (x >= 0).double()) and s[x == 0] == 1
-    expected = (1 - x.abs() / width).clamp_min(0) / width
-    assert torch.allclose(gradient(s, x), expected.detach())
-    assert float(expected.detach().sum()) * 0.125 == pytest.approx(1)  # a step of 1 in all
-
-
 def test_best_step_beats_its_neighbours() -> None:
     weight = torch.randn(2000, generator=torch.Generator().manual_seed(0))
 

@@ -136,5 +136,6 @@ def test_reference_files_are_those_of_the_recipes() -> None:
         network = Network.load(MODELS / f"{name}.safetensors")
         # through JSON and back: tuples are lists in the file
         assert network.provenance["config"] == train.config(recipe), f"{name}: train it again, its recipe has changed"
-        assert [layer.T for layer in network.layers] == [spec.T for spec in recipe.layers]
-        assert {spec.weight_bits for spec in recipe.layers} == {layer.weight_bits for layer in network.layers} == {4}
+        if recipe.conversion is None:
+            assert [layer.T for layer in network.layers] == [spec.T for spec in recipe.layers]
+        assert [layer.weight_bits for layer in network.layers] == [spec.weight_bits for spec in recipe.layers]

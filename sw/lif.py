@@ -1,0 +1,93 @@
+"""All ticks of a layer of LIF neurons as one operation with a surrogate gradient: what time-stepped training spends its time on.
+
+Written out tick by tick for autograd, every tick leaves a dozen small operations and as many saved tensors behind. Here a tick is
+five operations on memory that is there already, and what backward needs of it are its potential and its spikes.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+
+class _Lif(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, drive: Tensor, start: Tensor, threshold: Tensor, leak: int | None, subtract: bool, width: float, whole: bool
+    ) -> tuple[Tensor, Tensor]:
+        v, potential, spikes = torch.empty_like(drive[0]).copy_(start), torch.empty_like(drive), torch.empty_like(drive)
+        for current, u, s in zip(drive.unbind(), potential.unbind(), spikes.unbind(), strict=True):
+            if leak is not None and whole:
+                v -= (v / 2**leak).floor_()
+            elif leak is not None:
+                v *= 1 - 2.0**-leak
+            torch.add(v, current, out=u)
+            torch.ge(u, threshold, out=s)
+            if subtract:
+                torch.addcmul(u, s, threshold, value=-1, out=v)
+            else:
+                torch.mul(u, 1 - s, out=v)
+        ctx.save_for_backward(potential, spikes, threshold, start)
+        ctx.kept = 1.0 if leak is None else 1 - 2.0**-leak
+        ctx.subtract, ctx.width = subtract, width
+        ctx.set_materialize_grads(False)
+        return spikes, potential
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        of_spikes, of_potential = grads
+        potential, spikes, threshold, start = ctx.saved_tensors
+        learned = ctx.needs_input_grad[2]
+        of_threshold = torch.zeros_like(threshold) if learned else None
+        if of_spikes is None:
+            assert of_potential is not None
+            grad = of_potential.clone()
+        else:
+            grad, of_threshold = _through_spikes(potential, threshold, of_spikes, ctx.width, learned)
+            if of_potential is not None:
+                grad += of_potential
+        ticks, fired = grad.unbind(), spikes.unbind()
+        resets = torch.zeros_like(ticks[0]) if learned and ctx.subtract else None
+        later = ticks[-1] * ctx.kept  # the gradient of v behind the reset of the tick before
+        for here, s in zip(reversed(ticks[:-1]), reversed(fired[:-1]), strict=True):
+            here += later if ctx.subtract else later.addcmul(later, s, value=-1)
+            if resets is not None:
+                resets.addcmul_(later, s, value=-1)
+            torch.mul(here, ctx.kept, out=later)
+        if resets is not None and of_threshold is not None:
+            of_threshold += resets.sum_to_size(threshold.shape)
+        return grad, later.sum_to_size(start.shape) if ctx.needs_input_grad[1] else None, of_threshold, None, None, None, None
+
+
+def _through_spikes(
+    potential: Tensor, threshold: Tensor, of_spikes: Tensor, width: float, learned: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Gradients of potentials and threshold through the triangle of x = potential / threshold - 1."""
+    ratio = potential / threshold
+    surrogate = (ratio - 1).abs_().mul_(-1 / width).add_(1).clamp_min_(0).mul_(of_spikes).div_(threshold * width)
+    of_threshold = -(ratio.mul_(surrogate)).sum_to_size(threshold.shape) if learned else None
+    return surrogate, of_threshold
+
+
+def lif(
+    drive: Tensor,
+    start: Tensor,
+    threshold: Tensor,
+    *,
+    leak_shift: int | None,
+    subtract: bool,
+    whole: bool,
+    width: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Leak, integrate, fire, reset in every tick: spikes 0/1 and the potentials before each reset, both (T, B, *map).
+
+    drive: currents with their bias, (T, B, *map). start, v before the first tick, and threshold (> 0) are broadcast to (B, *map).
+    whole: the leak rounds as v >> leak_shift does, while potentials are whole. A neuron fires where v >= threshold.
+
+    The gradient of a spike is the triangle max(0, 1 - |x| / width) / width of x = (v - threshold) / threshold (Esser et al., 2016);
+    the reset takes none of its own, and rounding passes it on (straight-through).
+    """
+    drive = drive.to(threshold.dtype)  # what was projected in half precision is added up in full
+    spikes, potential = _Lif.apply(drive, start, threshold, leak_shift, subtract, width, whole)
+    return spikes, potential
