@@ -10,7 +10,7 @@ from cli.report import Answer, paced, percent, say, table
 if TYPE_CHECKING:
     from torch import nn
 
-    from sw.recipes import Conversion, Recipe
+    from sw.recipe import Conversion, Recipe
 
 TARGETS = {"target_cycles": "cycles", "target_mean_T": "mean_T", "target_events": "events"}
 
@@ -62,7 +62,7 @@ def load_ann(where: str, weights: str | None) -> "nn.Module":
 
 def recipe_of(args: argparse.Namespace) -> "Recipe":
     """The command line as a recipe."""
-    from sw.recipes import Recipe
+    from sw.recipe import Recipe
 
     lr = args.lr
     return Recipe(
@@ -73,7 +73,7 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
 
 def conversion_of(args: argparse.Namespace) -> "Conversion":
     """What is traded: a target of one kind, or a weight for the cost in cycles."""
-    from sw.recipes import Conversion
+    from sw.recipe import Conversion
 
     given: dict[str, Any] = {cost: value for name, cost in TARGETS.items() if (value := getattr(args, name)) is not None}
     if len(given) > 1:

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from sw.network import Input
-from sw.recipes import Conversion, LayerSpec
+from sw.recipe import Conversion, LayerSpec
 from sw.trainable import TrainableNetwork
 
 INSTEAD = {

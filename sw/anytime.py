@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from sw import data, golden
 from sw.network import Network
 from sw.network_check import MAX_SUM
-from sw.recipes import Anytime, Augment
+from sw.recipe import Anytime, Augment
 from sw.samples import augmented
 from sw.trainable import TrainableNetwork
 from sw.trainable_layer import Seen

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sw import model, quantize
 from sw.network import Network, NetworkError
-from sw.recipes import LayerSpec
+from sw.recipe import LayerSpec
 
 LOGITS = 3.0  # standard deviation of the logits that fine-tuning begins with
 

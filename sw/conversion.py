@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sw.recipes import Conversion
+from sw.recipe import Conversion
 from sw.trainable import TrainableNetwork
 from sw.work import Work
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sw.network import Profile
-from sw.recipes import Mixture
+from sw.recipe import Mixture
 from sw.trainable import TrainableNetwork
 
 REESTIMATED = 10  # batches at max_T whose statistics normalization keeps
@@ -34,7 +34,7 @@ class Mixing:
         """The vectors of one batch."""
         mixture = self.mixture
         T = torch.randint(mixture.min_T, mixture.max_T + 1, (mixture.draws, len(self.own)), generator=self.generator)
-        return [tuple(row) for row in T.tolist()]
+        return [tuple(row[:1] * len(row)) if mixture.uniform else tuple(row) for row in T.tolist()]
 
     @torch.no_grad()
     def reestimate(self, batches: list[Tensor]) -> None:

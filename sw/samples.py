@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from sw import data
 from sw.datasets import Dataset
-from sw.recipes import Augment, Recipe
+from sw.recipe import Augment, Recipe
 
 
 @dataclass

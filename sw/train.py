@@ -21,7 +21,7 @@ from sw.ann import import_ann
 from sw.device import find_place, torch_threads
 from sw.model import TorchNetwork, TorchResult, accuracy
 from sw.network import Input, Network
-from sw.recipes import Recipe
+from sw.recipe import Recipe
 from sw.runfolder import RunFolder
 from sw.samples import Samples, integer_counts, splits
 from sw.trainable import TrainableNetwork
@@ -187,7 +187,9 @@ def _answers(network: Network, counts: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def config(recipe: Recipe) -> dict[str, Any]:
     """Every hyper-parameter, as it stands in the file; nothing of what the recipe does not use."""
     used = {key: value for key, value in asdict(recipe).items() if value is not None}
-    used["augment"] = {key: value for key, value in used["augment"].items() if value is not False}
+    for part in ("augment", "mixture"):
+        if part in used:
+            used[part] = {key: value for key, value in used[part].items() if value is not False}
     return dict(json.loads(json.dumps(used)))
 
 

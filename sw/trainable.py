@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from sw import clockless, model
 from sw.network import Input, Network
-from sw.recipes import Clockless, Conversion, LayerSpec
+from sw.recipe import Clockless, Conversion, LayerSpec
 from sw.trainable_layer import Seen, TrainableLayer
 
 

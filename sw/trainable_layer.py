@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from sw import clockless, model, quantize
 from sw.network import Layer
-from sw.recipes import Conversion, LayerSpec
+from sw.recipe import Conversion, LayerSpec
 
 
 @dataclass

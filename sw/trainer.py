@@ -20,7 +20,7 @@ from sw.conversion import Measured, Price
 from sw.device import Place
 from sw.model import accuracy
 from sw.mtt import REESTIMATED, Mixing
-from sw.recipes import Recipe, Stage
+from sw.recipe import Recipe, Stage
 from sw.runfolder import RunFolder, State
 from sw.samples import Samples, augmented
 from sw.trainable import TrainableNetwork

@@ -14,7 +14,8 @@ import polyrhythm
 from sw import anytime, cycles, data, golden, train
 from sw.network import Input, Layer, Network
 from sw.network_check import MAX_SUM
-from sw.recipes import DIGITS_LIF, Anytime, LayerSpec, Recipe
+from sw.recipe import Anytime, LayerSpec, Recipe
+from sw.recipes import DIGITS_LIF
 from sw.trainable import TrainableNetwork
 from sw.trainable_layer import Seen
 

@@ -10,7 +10,8 @@ from networks import random_inputs, random_network
 
 from sw import clockless, golden, train
 from sw.network import Input, Layer, Network, NetworkError
-from sw.recipes import DIGITS, DIGITS_LIF, Clockless, LayerSpec, Mixture, Recipe
+from sw.recipe import Clockless, LayerSpec, Mixture, Recipe
+from sw.recipes import DIGITS, DIGITS_LIF
 from sw.trainable import TrainableNetwork
 from sw.trainable_layer import Seen
 

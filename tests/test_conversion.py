@@ -8,7 +8,8 @@ import torch
 from sw import quantize, train
 from sw.conversion import Price
 from sw.network import Input, Network
-from sw.recipes import DIGITS, Conversion, LayerSpec, Recipe
+from sw.recipe import Conversion, LayerSpec, Recipe
+from sw.recipes import DIGITS
 from sw.trainable import TrainableNetwork
 from sw.trainable_layer import Seen
 from sw.work import Work

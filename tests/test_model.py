@@ -13,7 +13,8 @@ from networks import random_inputs, random_network
 from sw import data, golden, samples, train
 from sw.model import EXACT, TorchNetwork, accuracy
 from sw.network import Input, Layer, Network
-from sw.recipes import DIGITS, DIGITS_LIF, LayerSpec, Recipe
+from sw.recipe import LayerSpec, Recipe
+from sw.recipes import DIGITS, DIGITS_LIF
 from sw.trainable import TrainableNetwork
 
 MODELS = Path(__file__).resolve().parents[1] / "models"

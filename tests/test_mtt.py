@@ -10,7 +10,8 @@ from sw import golden, samples, train
 from sw.data import find
 from sw.mtt import Mixing
 from sw.network import Input, Network
-from sw.recipes import DIGITS_LIF, LayerSpec, Mixture, Recipe
+from sw.recipe import LayerSpec, Mixture, Recipe
+from sw.recipes import DIGITS_LIF
 from sw.trainable import TrainableNetwork
 
 LAYERS = (LayerSpec("fc1", 24, T=4, leak_shift=4), LayerSpec("out", 10, "readout", T=4))

@@ -14,10 +14,11 @@ README = (REPO / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 SLOW = ("train", "synth")  # minutes each
+ON_DATA = ("compare", "cutoff", "train")
 
 
 def marked(command: str) -> object:
-    slow = command.split()[1] in SLOW or ("mnist" in command and "compare" in command)
+    slow = command.split()[1] in SLOW or ("mnist" in command and command.split()[1] in ON_DATA)
     return pytest.param(command, marks=pytest.mark.long if slow else ())
 
 
@@ -44,15 +45,20 @@ def test_shows_the_commands_it_promises() -> None:
 
 @pytest.mark.parametrize("command", [marked(c) for c in COMMANDS])
 def test_command_runs_and_prints_the_numbers_of_the_readme(command: str, request: pytest.FixtureRequest) -> None:
-    data = request.getfixturevalue("data_root") if "mnist" in command and command.split()[1] in ("compare", "train") else None
+    data = request.getfixturevalue("data_root") if "mnist" in command and command.split()[1] in ON_DATA else None
     printed = run(command, data)
     if " compare " in command:
         assert printed["first_difference"] is None
-    if " compare " in command and "--limit" not in command:
+    if " compare " in command and "--limit" not in command and "--profile" not in command:
         cells = row_of(printed["network"])
         accuracy = printed["accuracy"]
         assert cells[3] == " / ".join(f"{100 * accuracy[k]:.2f}" for k in ("float", "torch", "golden", "RTL")) + " %"
         assert (cells[4], cells[5]) == (f"{printed['cycles']['mean']:.1f}", f"{printed['interval']['mean']:.1f}")
+    if " cutoff " in command:
+        for rule in printed["rules"]:
+            (row,) = [line for line in README.splitlines() if line.startswith((f"| `{rule['rule']}` |", f"| {rule['rule']} |"))]
+            assert f"| {rule['mean_ticks']:.2f} |" in row and f"| {100 * rule['accuracy']:.2f} % |" in row
+            assert f"| {rule['changed']}" in row and f"| {rule['cycles']:.1f} |" in row
     if " train " in command:
         assert printed["accuracy"] >= 0.98
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sw import train
-from sw.recipes import DIGITS, Recipe
+from sw.recipe import Recipe
+from sw.recipes import DIGITS
 from sw.runfolder import RunFolder
 
 TINY: Recipe = dataclasses.replace(DIGITS, float_epochs=2, quantized_epochs=1, snapped_epochs=1, batch=128)

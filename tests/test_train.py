@@ -12,7 +12,8 @@ import torch
 from sw import data, golden, samples, train
 from sw.data import DataError
 from sw.network import Network
-from sw.recipes import DIGITS, DIGITS_LIF, RECIPES, Augment, LayerSpec, Recipe
+from sw.recipe import Augment, LayerSpec, Recipe
+from sw.recipes import DIGITS, DIGITS_LIF, RECIPES
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sw.network import Input
-from sw.recipes import LayerSpec
+from sw.recipe import LayerSpec
 from sw.trainable import TrainableNetwork
 
 DECAY = 3  # v loses v / 2^3 in each tick

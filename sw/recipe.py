@@ -1,0 +1,132 @@
+"""What a training run is told: everything that decides how a network comes out, as data. The rows are in `sw.recipes`.
+
+A recipe is scored on the test split once, after its last epoch; to tune one, set `validation`, which keeps training samples back
+and scores those instead.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer before it has weights; the names are those of sw.network.Layer."""
+
+    name: str
+    size: int  # neurons (dense, readout) or output channels (conv2d)
+    kind: str = "dense"
+    T: int = 1  # time steps; in two_phase the number of levels above 0
+    weight_bits: int = 4
+    leak_shift: int | None = None  # v loses v >> leak_shift in each tick; None: no leak
+    reset: str = "subtract"
+    v_init: str = "half_threshold"  # two_phase needs it: it makes the count a rounding quantizer
+    bias_mode: str = "per_tick"
+    pool: int = 1
+    stride: int = 1
+    padding: int = 0
+    kernel: int = 3  # conv2d: K
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of each training image, the affine ones uniform in these ranges around none; all 0 is off."""
+
+    shift: float = 0.0  # pixels, in x and in y
+    rotate: float = 0.0  # degrees
+    zoom: float = 0.0  # relative
+    shear: float = 0.0  # pixels per pixel
+    mirror: bool = False  # left and right, every other image
+
+    @property
+    def active(self) -> bool:
+        return any((self.shift, self.rotate, self.zoom, self.shear, self.mirror))
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Learned time steps (MT-SNN, `sw.conversion`): each layer's T follows from a learned clip range and a learned count.
+
+    `cost` is what is traded against accuracy: "cycles" (of the cycle law), "mean_T", or "events" (spikes of a frame).
+    """
+
+    cost: str = "cycles"
+    trade: float = 0.0  # weight of cost / (cost when the quantizers were set) in the loss: the knob of a family of networks
+    target: float | None = None  # of the cost: the weight then falls to 0 where it is reached, and grows while it is not
+    max_T: int = 15
+    norm: bool = True  # batch normalization while the network is float, folded into the weights afterwards
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Mixed time-step training (MTT, `sw.mtt`): every batch is learned at several vectors of time steps, drawn at random."""
+
+    profiles: tuple[tuple[str, tuple[int, ...]], ...]  # working points that the file will hold: name, T of each layer
+    draws: int = 3  # vectors a batch
+    min_T: int = 1
+    max_T: int = 8
+    norm: bool = True  # batch normalization of currents while the network is float, re-estimated at max_T and folded
+    uniform: bool = False  # a vector's layers have the same T: the naive mixture that MTT is measured against
+
+
+@dataclass(frozen=True)
+class Anytime:
+    """Answers that are good after every tick (STR, `sw.anytime`): what the loss has beside each tick's cross-entropy."""
+
+    mean_square: float = 1e-3  # share of the squared distance of a tick's logits from 1 (TET)
+    regular: float = 0.1  # weight of the regularizer of space and time
+
+
+@dataclass(frozen=True)
+class Clockless:
+    """Fine-tuning of a trained network for `event_driven` hardware of `unsigned` neurons (`sw.clockless`)."""
+
+    T: int = 15  # spikes that a neuron may send in a frame
+    bins: int = 16  # parts in which a frame's events are looked at
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run: what the network is in it (`sw.trainable`), for how long, and the learning rate at its start."""
+
+    name: str
+    epochs: int
+    lr: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run: float network, then quantizers with learned scales, then the snapped integer network."""
+
+    name: str
+    dataset: str
+    preprocess: str  # see sw.data.encode
+    schedule: str  # two_phase or time_stepped
+    layers: tuple[LayerSpec, ...]
+    float_epochs: int  # float weights; ReLU (two_phase) or LIF with float potentials (time_stepped)
+    quantized_epochs: int  # integer weights with learned steps, float thresholds with learned clip ranges
+    snapped_epochs: int  # integer thresholds and biases: the forward pass is the integer network's
+    lr: float  # AdamW's rate at the start of the float stage; each stage decays along a half cosine to 0
+    quantized_lr: float
+    snapped_lr: float
+    scale_lr: float = 0.1  # rate of steps and clip ranges relative to that of the weights
+    batch: int = 128
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    surrogate_width: float = 1.0  # time_stepped: half the base of the triangle, in thresholds
+    augment: Augment = Augment()
+    seed: int = 0
+    threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
+    validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
+    mixture: Mixture | None = None  # time_stepped: the layers' T are those of the network without a profile
+    anytime: Anytime | None = None  # time_stepped
+    clockless: Clockless | None = None  # event_driven: layers, weights and thresholds are those of the network it begins with
+    conversion: Conversion | None = None  # two_phase: the layers' T are where learning starts; None: they stay
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        if self.clockless:
+            return (Stage("snapped", self.snapped_epochs, self.snapped_lr),)
+        return (
+            Stage("float", self.float_epochs, self.lr),
+            Stage("quantized", self.quantized_epochs, self.quantized_lr),
+            Stage("snapped", self.snapped_epochs, self.snapped_lr),
+        )
