@@ -53,6 +53,7 @@ class Conversion:
     target: float | None = None  # of the cost: the weight then falls to 0 where it is reached, and grows while it is not
     max_T: int = 15
     norm: bool = True  # batch normalization while the network is float, folded into the weights afterwards
+    fixed: bool = False  # T stays where it begins: the uniform networks that learned time steps are measured against
 
 
 @dataclass(frozen=True)

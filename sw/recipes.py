@@ -123,6 +123,19 @@ MNIST_MT = replace(
     conversion=Conversion("mean_T", target=2.0),
 )
 
+MNIST_MTT = replace(
+    MNIST_LIF,
+    name="mnist-mtt",
+    layers=(LayerSpec("fc1", 128, T=4, leak_shift=3), LayerSpec("out", 10, "readout", T=4)),
+    float_epochs=16,
+    quantized_epochs=10,
+    snapped_epochs=8,
+    mixture=Mixture(
+        (("t1", (1, 1)), ("t2", (2, 2)), ("t4", (4, 4)), ("t8", (8, 8)), ("mixed", (8, 3))),
+        max_T=8,
+    ),
+)
+
 MNIST_ANYTIME = replace(
     MNIST_LIF,
     name="mnist-anytime",
@@ -134,7 +147,7 @@ MNIST_ANYTIME = replace(
 )
 
 ROWS = (
-    DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT, MNIST_ANYTIME,
+    DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT, MNIST_MTT, MNIST_ANYTIME,
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in ROWS}

@@ -9,11 +9,12 @@ import torch
 
 from sw.atomic import write_whole
 
+FLOATS = "float.pt"
 State = dict[str, Any]  # tensors, numbers, texts, and dicts and lists of them
 
 
 class RunFolder:
-    """One run: checkpoint.pt (the last epoch's), log.jsonl (a line for each epoch), config.json (what the run is).
+    """One run: checkpoint.pt (the last epoch's), float.pt (behind the float stage), log.jsonl (epochs), config.json (what it is).
 
     A folder belongs to one configuration: whoever comes with the same goes on behind its last epoch. ValueError where another run
     lies there, or a checkpoint that cannot be read.
@@ -61,6 +62,21 @@ class RunFolder:
         torch.save(state, buffer)
         write_whole(self.checkpoint, buffer.getvalue())
 
+    def save_floats(self, state: State) -> None:
+        """Keep the network as it was behind the float stage: other runs may begin with it."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self.path / FLOATS, buffer.getvalue())
+
     def rows(self) -> list[dict[str, Any]]:
         """The log, epoch by epoch."""
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+
+def read_floats(folder: str | Path) -> State:
+    """What a run's network was behind its float stage. ValueError where there is none."""
+    path = Path(folder) / FLOATS
+    if not path.exists():
+        raise ValueError(f"{path}: must be there: a run of which the float stage is done, trained with a run folder")
+    state: State = torch.load(path, map_location="cpu", weights_only=True)
+    return state

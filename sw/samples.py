@@ -41,21 +41,26 @@ class Samples:
 
 
 def samples(row: Dataset, recipe: Recipe, split: str, root: str | Path | None) -> Samples:
-    if row.peak == 0 and recipe.augment.active:
-        raise data.DataError(f"{recipe.name}: augment changes images; it must be Augment() for the event recordings of {row.name}")
+    if row.peak == 0 and recipe.augment != Augment(shift=recipe.augment.shift):
+        raise data.DataError(f"{recipe.name}: augment can shift the event recordings of {row.name}, and nothing else")
     images, labels = data.load(row.name, split, root)
     ticks, table = recipe.schedule == "time_stepped", None
     if images.dtype == object:
-        images = data.encode(images, recipe.preprocess, row.peak, row.shape).astype(np.uint16)
+        images = data.encode(images, recipe.preprocess, row.peak, row.shape).astype(np.int16)
     else:
         table = torch.from_numpy(data.parse_preprocess(recipe.preprocess).table(row.peak)).float()
     return Samples(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)), table, ticks)
 
 
 def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Tensor:
-    """Mirror, shift, turn, zoom and shear each image at random; black comes in at the edges. uint8 -> uint8."""
+    """Mirror, shift, turn, zoom and shear each image at random; black comes in at the edges. uint8 -> uint8.
+
+    Counts of recordings (B, T, C, H, W) are shifted by whole pixels.
+    """
     if not change.active:
         return images
+    if images.ndim == 5:
+        return shifted(images, int(change.shift), generator)
     size = len(images)
 
     def draw(limit: float) -> Tensor:
@@ -77,6 +82,18 @@ def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Te
         matrices[:, :, 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
     grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
     return (F.grid_sample(images.float(), grid, align_corners=False) + 0.5).to(torch.uint8)
+
+
+def shifted(counts: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Each recording's counts (B, T, C, H, W), moved by up to `most` pixels in x and in y; nothing comes in at the edges."""
+    extents, each = counts.shape[-2:], torch.arange(len(counts))
+    by = torch.randint(-most, most + 1, (2, len(counts), 1), generator=generator)
+    y, x = (torch.arange(extent) - moved for extent, moved in zip(extents, by, strict=True))  # where each pixel comes from
+    inside = [(place >= 0) & (place < extent) for place, extent in zip((y, x), extents, strict=True)]
+    y, x = (place.clamp(0, extent - 1).to(counts.device) for place, extent in zip((y, x), extents, strict=True))
+    taken = counts.movedim((3, 4), (1, 2))[each[:, None, None], y[:, :, None], x[:, None, :]]  # (B, H, W, T, C)
+    mask = (inside[0][:, :, None] & inside[1][:, None, :]).to(counts.device)
+    return (taken * mask[..., None, None]).movedim((1, 2), (3, 4))
 
 
 def splits(row: Dataset, recipe: Recipe, root: str | Path | None) -> tuple[Samples, Samples]:

@@ -22,7 +22,7 @@ from sw.device import find_place, torch_threads
 from sw.model import TorchNetwork, TorchResult, accuracy
 from sw.network import Input, Network
 from sw.recipe import Recipe
-from sw.runfolder import RunFolder
+from sw.runfolder import RunFolder, read_floats
 from sw.samples import Samples, integer_counts, splits
 from sw.trainable import TrainableNetwork
 from sw.trainer import DivergedError, Epoch, Trainer, trained_accuracy
@@ -48,10 +48,12 @@ def train(
     progress: Callable[[Epoch], None] = to_stderr,
     folder: str | Path | None = None,
     device: str = "auto",
+    floats: str | Path | None = None,
 ) -> tuple[Network, dict[str, Any]]:
     """Run a recipe; give the integer network and a report, and save the network to `out` when that is given.
 
     folder: keeps a checkpoint, the log of every epoch and their curves; a run that lies there goes on behind its last epoch.
+    floats: folder of a run of the same layers, whose float network takes the place of the float stage.
     device: see `sw.device.find_place`; under torchrun each process calls this, and the first one writes.
 
     The report (and the network's provenance) holds float_accuracy, quantized_accuracy (torch) and accuracy (golden) on
@@ -61,9 +63,12 @@ def train(
     with torch_threads(recipe.threads):
         generator = torch.Generator().manual_seed(recipe.seed)
         norm = bool((recipe.conversion and recipe.conversion.norm) or (recipe.mixture and recipe.mixture.norm))
+        recipe = replace(recipe, float_epochs=0) if floats else recipe
         net = TrainableNetwork(
             recipe.layers, recipe.schedule, source_of(recipe), generator, recipe.surrogate_width, recipe.conversion, norm
         )
+        if floats:
+            net.load_floats(read_floats(floats))
         return _run(recipe, net, generator, data_root, out, progress, folder, device)
 
 
@@ -187,7 +192,7 @@ def _answers(network: Network, counts: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def config(recipe: Recipe) -> dict[str, Any]:
     """Every hyper-parameter, as it stands in the file; nothing of what the recipe does not use."""
     used = {key: value for key, value in asdict(recipe).items() if value is not None}
-    for part in ("augment", "mixture"):
+    for part in ("augment", "conversion", "mixture"):
         if part in used:
             used[part] = {key: value for key, value in used[part].items() if value is not False}
     return dict(json.loads(json.dumps(used)))

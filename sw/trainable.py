@@ -86,6 +86,14 @@ class TrainableNetwork(nn.Module):
         for layer in self.stack():
             layer.resume(stage)
 
+    def load_floats(self, state: dict[str, Tensor]) -> None:
+        """Take up the weights, biases and normalizations of another float network of the same layers."""
+        own = self.state_dict()
+        taken = [name for name in own if name.rsplit(".", 1)[-1] in ("weight", "bias") or ".norm." in name]
+        if missing := [name for name in taken if name not in state or state[name].shape != own[name].shape]:
+            raise ValueError(f"the float network must have the same layers, but does not have {missing[0]} as this one has it")
+        self.load_state_dict(own | {name: state[name] for name in taken})
+
     @torch.no_grad()
     def calibrate(self, sample: Tensor) -> None:
         """float -> quantized, from the activations that `sample` causes."""

@@ -69,7 +69,7 @@ class TrainableLayer(nn.Module):
             self.register_buffer(name, torch.ones(()))
         self.register_buffer("steps", torch.tensor(spec.T))
         self.register_buffer("settled", torch.tensor(False))
-        learns = conversion is not None and not self.readout
+        learns = conversion is not None and not conversion.fixed and not self.readout
         self.max_T = conversion.max_T if conversion and learns else 0  # 0: T stays
         self.log_count = nn.Parameter(torch.zeros(())) if learns else None  # what one count is worth
         normal = nn.BatchNorm2d if spec.kind == "conv2d" else nn.BatchNorm1d

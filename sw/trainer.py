@@ -128,6 +128,8 @@ class Trainer:
                 chosen = rows.split(self.recipe.batch)[:REESTIMATED]
                 self.mixing.reestimate([self.train.counts(self.train.images[batch]) for batch in chosen])
             self.share_norms()
+            if self.folder and self.place.first:
+                self.folder.save_floats(self.net.state_dict())
             self.report["float_accuracy"] = trained_accuracy(self.net, self.test)
             self.net.eval()
             self.net.calibrate(self.train.counts(self.train.images[:CALIBRATION]))
@@ -162,7 +164,8 @@ class Trainer:
 
     def group(self, name: str) -> str:
         """How a parameter is trained: normalization's gain and shift as biases are, what T follows from at a rate of its own."""
-        if self.recipe.conversion and name.endswith((".log_range", ".log_count")):
+        learned = self.recipe.conversion and not self.recipe.conversion.fixed
+        if learned and name.endswith((".log_range", ".log_count")):
             return "steps"
         return "scale" if ".log_" in name else "bias" if ".norm." in name else name.rsplit(".", 1)[-1]
 

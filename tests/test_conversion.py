@@ -1,7 +1,9 @@
 """Learned time steps: T follows from range and count, its price is the accelerator's, and the result is exact."""
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -127,3 +129,28 @@ def test_a_higher_price_makes_fewer_cycles() -> None:
 def test_recipes_without_a_conversion_say_nothing_of_it() -> None:
     assert "conversion" not in train.config(DIGITS)
 
+
+
+# --- a family from one float network ---
+
+
+def test_time_steps_that_are_fixed_stay_and_float_weights_are_taken_over(tmp_path: Path) -> None:
+    _, first = train.train(SHORT, folder=tmp_path / "float", progress=lambda _: None)
+    rows: list[train.Epoch] = []
+    fixed = dataclasses.replace(SHORT, conversion=Conversion(fixed=True, norm=False))
+    made, report = train.train(fixed, floats=tmp_path / "float", progress=rows.append)
+    assert report["float_accuracy"] == first["float_accuracy"]
+    assert [row.stage for row in rows] == ["quantized"] * 12 + ["snapped"] * 6
+    assert [layer.T for layer in made.hidden] == [4, 4] and report["mean_T"] == 4 and report["cycles"] > 0
+    learned, _ = train.train(dataclasses.replace(SHORT, conversion=Conversion("mean_T", target=2.5, norm=False)), floats=tmp_path / "float", progress=lambda _: None)
+    assert np.mean([layer.T for layer in learned.hidden]) <= 2.5
+
+
+def test_float_weights_of_other_layers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be there: a run of which the float stage is done, trained with a run folder$"):
+        train.train(SHORT, floats=tmp_path)
+    brief = dataclasses.replace(SHORT, float_epochs=1, quantized_epochs=0, snapped_epochs=0)
+    train.train(brief, folder=tmp_path / "float", progress=lambda _: None)
+    other = dataclasses.replace(SHORT, layers=(LayerSpec("fc1", 25, T=4), *LAYERS[1:]))
+    with pytest.raises(ValueError, match="^the float network must have the same layers, but does not have layers.0.weight as this one has it$"):
+        train.train(other, floats=tmp_path / "float")

@@ -125,11 +125,22 @@ def test_recordings_train_too(data_root: Path) -> None:
     assert (network.input.T, network.input.max_count) == (4, 3) and report["accuracy"] > 0.2
 
 
-def test_recordings_cannot_be_augmented() -> None:
-    recipe = dataclasses.replace(DIGITS_LIF, dataset="nmnist", preprocess="frames:4:3", augment=Augment(shift=1))
+def test_recordings_can_be_shifted_and_nothing_else() -> None:
+    recipe = dataclasses.replace(DIGITS_LIF, dataset="nmnist", preprocess="frames:4:3", augment=Augment(shift=1, rotate=2))
     assert message(DataError, lambda: train.train(recipe)) == (
-        "digits-lif: augment changes images; it must be Augment() for the event recordings of nmnist"
+        "digits-lif: augment can shift the event recordings of nmnist, and nothing else"
     )
+
+
+def test_recordings_are_shifted_by_whole_pixels() -> None:
+    counts = torch.zeros(300, 2, 2, 9, 7, dtype=torch.int32)
+    counts[:, 1, 0, 4, 3], counts[:, 0, 1, 0, 0] = 5, 2
+    moved = samples.augmented(counts, Augment(shift=2), torch.Generator().manual_seed(0))
+    assert moved.shape == counts.shape and moved.dtype == counts.dtype
+    assert bool((moved[:, 1, 0, 2:7, 1:6].sum((1, 2)) == 5).all())  # whole, and in its own tick and channel
+    assert {tuple(place) for place in torch.nonzero(moved[:, 1, 0])[:, 1:].tolist()} == {(y, x) for y in range(2, 7) for x in range(1, 6)}
+    corner = moved[:, 0, 1].sum((1, 2))
+    assert bool(((corner == 2) | (corner == 0)).all()) and 0 < int((corner == 0).sum()) < 300  # what leaves does not come in elsewhere
 
 
 def test_reference_files_are_those_of_the_recipes() -> None:

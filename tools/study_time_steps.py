@@ -1,0 +1,103 @@
+"""Accuracy against cycles: the same network with the same T everywhere, and with learned mixed time steps.
+
+    python tools/study_time_steps.py --recipe mnist-mt --run build/study --out docs/results/mnist-mt.json
+
+One float network is trained; from it come networks whose T is 1, 2, 4, 8 in every layer, and networks whose T was learned under a
+target of mean T. Cycles are those that all layers together are busy with a frame, and those of the slowest layer (which is what a
+stream of frames takes), by the cycle law on 1,000 test images; accuracy is the golden model's on the whole test split. --run keeps
+every run, so that a study that was stopped goes on. --plot draws the curve.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cli.report import table
+from sw import cycles, data, golden, train
+from sw.network import Network
+from sw.recipe import Conversion, Recipe
+from sw.recipes import RECIPES
+from sw.rom_layers import default_lanes
+
+UNIFORM = (1, 2, 4, 8)
+LEARNED = (1.34, 2.0, 3.0, 4.5)  # targets of mean T
+FRAMES = 1000  # that the cycle law counts
+
+
+def variants(recipe: Recipe) -> dict[str, Recipe]:
+    """From the same float network: T fixed at one value, and T learned."""
+    found = {}
+    for T in UNIFORM:
+        layers = tuple(spec if spec.kind == "readout" else replace(spec, T=T) for spec in recipe.layers)
+        found[f"uniform T = {T}"] = replace(recipe, layers=layers, conversion=Conversion(fixed=True))
+    for target in LEARNED:
+        found[f"learned, mean T <= {target:g}"] = replace(recipe, conversion=Conversion("mean_T", target=target))
+    return found
+
+
+def cost(network: Network, root: str | None) -> dict[str, Any]:
+    """Busy cycles and events of a frame."""
+    inputs, _ = data.inputs_for(network, network.provenance["dataset"], "test", root)
+    trace = golden.run(network, inputs[:FRAMES])
+    assert trace.events is not None
+    work = cycles.work(network, trace, inputs[:FRAMES], default_lanes(network)).mean(axis=0)
+    return {"cycles": float(work.sum()), "slowest": float(work.max()), "events": float(trace.events.sum(axis=1).mean())}
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Both curves, as SVG."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    for kind, mark in (("uniform", "o--"), ("learned", "s-")):
+        chosen = sorted((row["cycles"], 100 * row["accuracy"], row["T"]) for row in rows if row["name"].startswith(kind))
+        axes.plot([c for c, _, _ in chosen], [a for _, a, _ in chosen], mark, label=f"{kind} T")
+        for c, a, T in chosen:
+            axes.annotate(",".join(map(str, T)), (c, a), textcoords="offset points", xytext=(4, -10), fontsize=7)
+    axes.set(xlabel="busy cycles of a frame, all layers", ylabel="accuracy on the test split [%]")
+    axes.legend()
+    figure.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="accuracy against cycles for uniform and for learned time steps")
+    parser.add_argument("--recipe", default="mnist-mt", help="a two_phase one with a conversion (mnist-mt)")
+    parser.add_argument("--data", help="folder with the data sets ($POLYRHYTHM_DATA)")
+    parser.add_argument("--run", required=True, help="folder of all runs")
+    parser.add_argument("--out", help="JSON file to write")
+    parser.add_argument("--plot", help="SVG file to write")
+    args = parser.parse_args()
+    recipe, root = RECIPES[args.recipe], Path(args.run)
+    quiet: dict[str, Any] = {"data_root": args.data, "progress": lambda _: None, "device": "cpu"}
+    train.train(replace(recipe, quantized_epochs=0, snapped_epochs=0), folder=root / "float", **quiet)
+    rows = []
+    for name, variant in variants(recipe).items():
+        folder = root / "".join(c if c.isalnum() else "-" for c in name)
+        network, report = train.train(variant, folder=folder, floats=root / "float", **quiet)
+        T = [layer.T for layer in network.hidden]
+        row = {"name": name, "T": T, "mean_T": float(np.mean(T)), "accuracy": report["accuracy"]} | cost(network, args.data)
+        rows.append(row)
+        print(row, file=sys.stderr, flush=True)
+    shown = [
+        (row["name"], ", ".join(map(str, row["T"])), f"{row['mean_T']:.2f}", f"{100 * row['accuracy']:.2f} %",
+         f"{row['cycles']:,.0f}", f"{row['slowest']:,.0f}", f"{row['events']:,.0f}")
+        for row in rows
+    ]  # fmt: skip
+    print(table(shown, ("network", "T", "mean T", "accuracy", "busy cycles", "slowest layer", "events")))
+    if args.out:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.out).write_text(json.dumps(rows, indent=1) + "\n")
+    if args.plot:
+        draw(rows, Path(args.plot))
+
+
+if __name__ == "__main__":
+    main()
