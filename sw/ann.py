@@ -2,10 +2,10 @@
 
 Understood are Conv2d, Linear, BatchNorm (folded), ReLU, AvgPool2d, Flatten, and what does nothing in evaluation (Dropout,
 Identity). They must follow each other in a chain: [pool] weights [norm] ReLU, again and again, and weights without a ReLU at
-the end.
+the end. To the sums of a Conv2d the map of an earlier layer may be added, as it is or through a 1 x 1 Conv2d (residual blocks).
 """
 
-from collections.abc import Iterator
+import operator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from sw.network import Input
-from sw.recipe import Conversion, LayerSpec
+from sw.recipe import Conversion, LayerSpec, SkipSpec
 from sw.trainable import TrainableNetwork
 
 INSTEAD = {
@@ -42,6 +42,17 @@ class Part:
     stride: int = 1
     padding: int = 0
     fires: bool = False  # a ReLU follows
+    source: "Part | None" = None  # the part that it takes its counts from; None: the model's input
+    skip: "Shortcut | None" = None
+
+
+@dataclass
+class Shortcut:
+    """A residual addition: the part whose map is added, through weights (C_out, C), every `stride`-th row and column."""
+
+    source: Part
+    weight: Tensor
+    stride: int
 
 
 def import_ann(
@@ -65,60 +76,127 @@ def import_ann(
         with torch.no_grad():
             layer.weight.copy_(part.weight)
             layer.bias.copy_(part.bias)
+            if part.skip and layer.skip_weight is not None:
+                layer.skip_weight.copy_(part.skip.weight)
     return net
 
 
 def _spec(part: Part, last: bool, T: int, weight_bits: int) -> LayerSpec:
     kind = "readout" if last else "conv2d" if part.weight.ndim == 4 else "dense"
-    name = "".join(c if c.isalnum() else "_" for c in part.path)
     kernel = part.weight.shape[-1] if kind == "conv2d" else 3
-    return LayerSpec(name, len(part.weight), kind, 1 if last else T, weight_bits, pool=part.pool, stride=part.stride,
-                     padding=part.padding, kernel=kernel)  # fmt: skip
+    skip = SkipSpec(_name(part.skip.source), part.skip.stride) if part.skip else None
+    return LayerSpec(_name(part), len(part.weight), kind, 1 if last else T, weight_bits, pool=part.pool, stride=part.stride,
+                     padding=part.padding, kernel=kernel, skip=skip)  # fmt: skip
+
+
+def _name(part: Part) -> str:
+    """A layer's name from its path in the model."""
+    return "".join(c if c.isalnum() else "_" for c in part.path)
+
+
+@dataclass
+class Value:
+    """What a node of the traced model computes: counts of a part that has fired, or sums of one that has not."""
+
+    part: Part | None  # None: the model's input
+    pool: int = 1  # pooled since the part fired
+    flat: bool = False
 
 
 def read(module: nn.Module) -> list[Part]:
     """The layers of a model in their order."""
     parts: list[Part] = []
-    pool = 1
-    for path, step in _steps(module):
-        if isinstance(step, nn.AvgPool2d):
-            if parts and not parts[-1].fires:
-                raise UnsupportedError(f"{path}: pools sums; put the ReLU of {parts[-1].path} before it")
-            pool *= _pool_size(path, step)
-        elif isinstance(step, nn.Conv2d | nn.Linear):
-            if parts and not parts[-1].fires:
-                raise UnsupportedError(f"{path}: two layers of weights follow each other; put a ReLU behind {parts[-1].path}")
-            parts.append(_weights(path, step, pool))
-            pool = 1
-        elif isinstance(step, nn.BatchNorm1d | nn.BatchNorm2d):
-            _fold(path, step, parts[-1] if parts else None)
-        elif isinstance(step, nn.ReLU):
-            if not parts or parts[-1].fires:
-                raise UnsupportedError(f"{path}: a ReLU must follow weights or their normalization; take it out")
-            parts[-1].fires = True
-    if not parts or parts[-1].fires or pool > 1 or parts[-1].weight.ndim != 2:
+    values: dict[fx.Node, Value] = {}
+    graph = fx.symbolic_trace(module).graph
+    modules = dict(module.named_modules())
+    last = Value(None)
+    for node in graph.nodes:
+        if node.op == "output":
+            break
+        inputs = [values[argument] for argument in node.args if isinstance(argument, fx.Node)]
+        if node.op == "placeholder":
+            found = Value(None)
+        elif len(inputs) == 2 and _is_addition(node):
+            found = _added(_path(node), inputs, parts)
+        else:
+            found = _stepped(_path(node), _step(node, modules), inputs[0], parts)
+        values[node] = last = found
+    readout = last.part
+    if readout is None or readout.fires or readout.weight.ndim != 2:
         raise UnsupportedError(f"{type(module).__name__}: must end in a Linear layer without ReLU, the readout of the classes")
+    _append(readout, parts)
     return parts
 
 
-def _steps(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """(path, module) along the chain; functions and methods as the modules that do the same."""
-    graph = fx.symbolic_trace(module).graph
-    modules = dict(module.named_modules())
-    for node in graph.nodes:
-        if node.op == "output":
-            return
-        if len(node.users) != 1:
-            raise UnsupportedError(f"{_path(node)}: is used {len(node.users)} times; the model must be one chain, without branches")
-        if node.op == "call_module":
-            found = modules[str(node.target)]
-            if not isinstance(found, UNDERSTOOD):
-                instead = next((f"; use {word}" for kind, word in INSTEAD.items() if isinstance(found, kind)), "")
-                raise UnsupportedError(f"{node.target}: {type(found).__name__} has no spiking counterpart{instead}")
-            if not isinstance(found, SKIPPED):
-                yield str(node.target), found
-        elif node.op != "placeholder":
-            yield _path(node), _function(node)
+def _is_addition(node: fx.Node) -> bool:
+    return node.target in (operator.add, operator.iadd, torch.add) or node.target in ("add", "add_")
+
+
+def _step(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module:
+    """The module at a node of the graph; functions and methods as the modules that do the same."""
+    if node.op != "call_module":
+        return _function(node)
+    found = modules[str(node.target)]
+    if not isinstance(found, UNDERSTOOD):
+        instead = next((f"; use {word}" for kind, word in INSTEAD.items() if isinstance(found, kind)), "")
+        raise UnsupportedError(f"{node.target}: {type(found).__name__} has no spiking counterpart{instead}")
+    return found
+
+
+def _stepped(path: str, step: nn.Module, given: Value, parts: list[Part]) -> Value:
+    """What a module makes of a value."""
+    part = given.part
+    fired = part is None or part.fires
+    if isinstance(step, nn.AvgPool2d):
+        if part is not None and not fired:
+            raise UnsupportedError(f"{path}: pools sums; put the ReLU of {part.path} before it")
+        return Value(part, given.pool * _pool_size(path, step), given.flat)
+    if isinstance(step, nn.Conv2d | nn.Linear):
+        if part is not None and not fired:
+            raise UnsupportedError(f"{path}: two layers of weights follow each other; put a ReLU behind {part.path}")
+        made = _weights(path, step, given.pool)
+        made.source = part
+        return Value(made)
+    if isinstance(step, nn.BatchNorm1d | nn.BatchNorm2d):
+        _fold(path, step, None if fired else part)
+    elif isinstance(step, nn.ReLU):
+        if part is None or fired:
+            raise UnsupportedError(f"{path}: a ReLU must follow weights or their normalization; take it out")
+        _append(part, parts)
+        part.fires = True
+    return given
+
+
+def _append(part: Part, parts: list[Part]) -> None:
+    """The next layer of the chain; its input is the layer before it."""
+    if part.source is not (parts[-1] if parts else None):
+        told = "the model's input" if part.source is None else part.source.path
+        raise UnsupportedError(
+            f"{part.path}: takes {told}, and not the layer before it; the model must be one chain but for residual additions"
+        )
+    parts.append(part)
+
+
+def _added(path: str, inputs: list[Value], parts: list[Part]) -> Value:
+    """A residual addition: sums of the chain's next layer, and a map of an earlier layer, as it is or through a 1 x 1 Conv2d."""
+    before = parts[-1] if parts else None
+    chained = [value for value in inputs if value.part is not None and not value.part.fires and value.part.source is before]
+    if len(chained) != 1 or chained[0].part is None:
+        raise UnsupportedError(f"{path}: must add an earlier map to the sums of the next layer, before its ReLU")
+    (other,) = [value for value in inputs if value is not chained[0]]
+    main, shortcut = chained[0].part, other.part
+    if main.skip is not None or main.weight.ndim != 4:
+        raise UnsupportedError(f"{path}: a Conv2d can take one residual addition, {main.path} cannot take this one")
+    if shortcut is None or other.pool > 1:
+        raise UnsupportedError(f"{path}: what is added must be the map of an earlier layer, without pooling")
+    if shortcut.fires:
+        main.skip = Shortcut(shortcut, torch.eye(len(main.weight), len(shortcut.weight)), 1)
+        return chained[0]
+    if shortcut.source is None or shortcut.weight.shape[-1] != 1 or shortcut.padding or shortcut.pool > 1 or shortcut.skip:
+        raise UnsupportedError(f"{shortcut.path}: what is added may pass one 1 x 1 Conv2d without padding, and nothing else")
+    main.skip = Shortcut(shortcut.source, shortcut.weight[:, :, 0, 0], shortcut.stride)
+    main.bias = main.bias + shortcut.bias
+    return chained[0]
 
 
 def _path(node: fx.Node) -> str:

@@ -36,9 +36,11 @@ class Measured:
 class Price:
     """What the learned time steps cost, as a term of the loss that is beside the accuracy's. batches: of the stage that learns."""
 
-    def __init__(self, conversion: Conversion, net: TrainableNetwork, work: Work, batches: int) -> None:
+    def __init__(self, conversion: Conversion, net: TrainableNetwork, work: Work | None, batches: int) -> None:
         if conversion.cost not in COSTS:
             raise ValueError(f"conversion: cost must be one of {', '.join(COSTS)}, not {conversion.cost!r}")
+        if conversion.cost == "cycles" and work is None and (conversion.trade or conversion.target):
+            raise ValueError("conversion: no accelerator has residual additions, so cost must be mean_T or events, not cycles")
         self.conversion, self.net, self.work = conversion, net, work
         self.batches, self.batch = batches, 0
         self.trade, self.growth = conversion.trade, math.exp(GROWTH / max(1, batches))
@@ -50,6 +52,8 @@ class Price:
             return self.mean_T()
         if self.conversion.cost == "events":
             return torch.stack([n.flatten(1).sum(1).mean() for n in received[1:]]).sum()
+        if self.work is None:
+            return self.mean_T()  # nothing is traded for it
         return torch.stack([self.work.busy(i, self.work.words(i, n)) for i, n in enumerate(received)]).sum()
 
     def mean_T(self) -> Tensor:

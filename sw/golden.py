@@ -16,7 +16,7 @@ from sw.align import bias_at, boundaries, source_ticks
 from sw.cutoff import safe_margins, softmax_table
 from sw.frames import frames
 from sw.network import Network
-from sw.synapse import current
+from sw.synapse import current, skipped
 from sw.trace import Trace, merge
 
 Array = npt.NDArray[Any]
@@ -68,17 +68,20 @@ def _answer(logits: Array) -> npt.NDArray[np.int32]:
 def _two_phase(network: Network, counts: Array, potentials: bool) -> Trace:
     """Integrate everything, then emit: n = clip(floor(v / Th), 0, T)."""
     found: dict[str, Array] = {}
+    maps: dict[str, Array] = {}  # the same counts, for those that add them up later
     left: dict[str, Array] = {}
     sent = []
     for i, layer in enumerate(network.hidden):
         assert layer.threshold is not None
         threshold = network.per_neuron(i, layer.threshold)
         v = network.per_neuron(i, layer.v0 + layer.bias) + current(layer, counts)  # (B, N)
+        if layer.skip is not None:
+            v = v + skipped(layer.skip, maps[layer.skip.source])
         n = np.clip(v // threshold, 0, layer.T)
         found[layer.name] = n.astype(np.int32)
         left[layer.name] = v - n * threshold
         sent.append(np.count_nonzero(n, axis=1))
-        counts = found[layer.name].reshape(-1, *network.out_shape(i))
+        counts = maps[layer.name] = found[layer.name].reshape(-1, *network.out_shape(i))
     logits = network.readout.bias + current(network.readout, counts)
     return Trace(_answer(logits), logits, found, _columns(sent, len(logits)), v=left if potentials else None)
 

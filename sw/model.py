@@ -52,6 +52,11 @@ def project(layer: Kind, counts: Tensor, weight: Tensor) -> Tensor:
     return F.linear(counts.flatten(1), weight)
 
 
+def skipped(counts: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """What a residual addition brings: counts (B, C, H, W) of its source, weight (C_out, C) -> (B, C_out, H', W')."""
+    return F.conv2d(counts, weight[:, :, None, None], stride=stride)
+
+
 def project_ticks(layer: Kind, counts: Tensor, weight: Tensor) -> Tensor:
     """Currents of each of the layer's T ticks (T, B, *map), from the source ticks that it sees: sums over groups, or one held.
 
@@ -174,6 +179,8 @@ class TorchNetwork(nn.Module):
             for name in ("weight", "bias", "threshold"):
                 if (values := getattr(layer, name)) is not None:
                     self.register_buffer(f"{name}{i}", torch.from_numpy(values.astype(np.float64)))
+            if layer.skip is not None:
+                self.register_buffer(f"skip{i}", torch.from_numpy(layer.skip.weight.astype(np.float64)))
         self.network = network
 
     @classmethod
@@ -201,17 +208,19 @@ class TorchNetwork(nn.Module):
         shape = self.network.input.shape
         n = inputs.reshape(len(inputs), self.network.input.T, *shape)
         n = n[:, 0] if self.network.schedule == "two_phase" else n.transpose(0, 1)
-        results = []
+        results, maps = [], dict[str, Tensor]()
         for i, layer in enumerate(self.network.layers):
-            n = self._layer(i, layer, n)
+            n = maps[layer.name] = self._layer(i, layer, n, maps)
             total = n if self.network.schedule == "two_phase" or layer.kind == "readout" else n.sum(0)
             results.append(total.flatten(1))
         return results
 
-    def _layer(self, i: int, layer: Layer, n: Tensor) -> Tensor:
+    def _layer(self, i: int, layer: Layer, n: Tensor, maps: dict[str, Tensor]) -> Tensor:
         weight, bias = self.get_buffer(f"weight{i}"), self.get_buffer(f"bias{i}")
         if self.network.schedule == "two_phase":
             current = project(layer, n, weight)
+            if layer.skip is not None:
+                current = current + skipped(maps[layer.skip.source], self.get_buffer(f"skip{i}"), layer.skip.stride)
             if layer.kind == "readout":
                 return current + bias
             return count(layer, current, bias, self.get_buffer(f"threshold{i}"), whole=True)

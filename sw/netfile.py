@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from sw import check
 from sw.atomic import write_whole
-from sw.network import Input, Layer, Network, NetworkError, Profile
+from sw.network import Input, Layer, Network, NetworkError, Profile, Skip
 from sw.tensorfile import Tensors, json_object, parse_json, read
 
 FORMAT = 1
-DTYPES: dict[str, np.dtype[Any]] = {"weight": np.dtype("<i1"), "bias": np.dtype("<i4"), "threshold": np.dtype("<i4")}
+DTYPES: dict[str, np.dtype[Any]] = {"weight": np.dtype("<i1"), "bias": np.dtype("<i4"), "threshold": np.dtype("<i4"),
+          "skip": np.dtype("<i1")}  # fmt: skip
 
 # Keys of the JSON. What may be left out takes the value of the format's own example.
 TOP = ("format", "name", "schedule", "input", "layers")
@@ -33,7 +34,9 @@ LAYER_OPTIONAL: dict[str, Any] = {
     "stride": 1,
     "padding": 0,
     "neuron": "signed",
+    "skip": None,
 }
+SKIP = ("source", "stride", "weight_bits")
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
@@ -102,6 +105,9 @@ def _layer_entry(layer: Layer, schedule: str) -> dict[str, Any]:
         entry |= {"reset": layer.reset, "v_init": layer.v_init}
         if schedule == "event_driven":
             entry["neuron"] = layer.neuron
+    if layer.skip is not None:
+        given = layer.skip
+        entry["skip"] = {"source": given.source, "stride": int(given.stride), "weight_bits": int(given.weight_bits)}
     return entry | {"bias_mode": layer.bias_mode}
 
 
@@ -110,6 +116,8 @@ def _tensors(network: Network) -> Tensors:
     for i, layer in enumerate(network.layers):
         tensors[f"layers.{i}.weight"] = layer.weight
         tensors[f"layers.{i}.bias"] = layer.bias
+        if layer.skip is not None:
+            tensors[f"layers.{i}.skip"] = layer.skip.weight
         if layer.threshold is not None:
             tensors[f"layers.{i}.threshold"] = layer.threshold
     for name, profile in network.profiles.items():
@@ -179,7 +187,11 @@ def _layer(i: int, value: Any, schedule: Any, tensors: _Tensors) -> Layer:
         raise NetworkError(f"{where}: key 'bias_mode' must be given in a time_stepped network, where it has no default")
     threshold = None if entry["kind"] == "readout" else tensors.take(where, f"layers.{i}.", "threshold")
     weight, bias = (tensors.take(where, f"layers.{i}.", what) for what in ("weight", "bias"))
-    return Layer(**{**LAYER_OPTIONAL, **entry}, weight=weight, bias=bias, threshold=threshold)
+    skip = None
+    if (told := entry.get("skip")) is not None:
+        _keys(f"{where}: skip: ", json_object(f"{where}: skip", told), SKIP)
+        skip = Skip(weight=tensors.take(where, f"layers.{i}.", "skip"), **told)
+    return Layer(**{**LAYER_OPTIONAL, **entry, "skip": skip}, weight=weight, bias=bias, threshold=threshold)
 
 
 def _profile(name: str, value: Any, layers: tuple[Layer, ...], tensors: _Tensors) -> Profile:

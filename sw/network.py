@@ -74,6 +74,7 @@ class Layer:
     stride: int = 1
     padding: int = 0
     neuron: str = "signed"
+    skip: Skip | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", _freeze(self.weight, np.int8))
@@ -87,6 +88,22 @@ class Layer:
         if self.threshold is None or self.v_init == "zero":
             return np.zeros(len(self.bias), dtype=np.int64)
         return self.threshold.astype(np.int64) >> 1
+
+
+@dataclass(frozen=True, eq=False)
+class Skip:
+    """A residual addition: counts of an earlier layer, through weights of 1 x 1, into the same sums (two_phase, conv2d).
+
+    source: name of that layer, a conv2d one. weight: (C_out, C_source). stride: every how many of its rows and columns are seen.
+    """
+
+    source: str
+    weight: Ints
+    weight_bits: int = 8
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", _freeze(self.weight, np.int8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +166,11 @@ class Network:
     def n_out(self, i: int) -> int:
         """Neurons of layer i."""
         return int(np.prod(self.out_shape(i), dtype=np.int64))
+
+    def skip_source(self, i: int) -> int | None:
+        """Index of the layer whose counts layer i adds; None where it adds none."""
+        skip = self.layers[i].skip
+        return None if skip is None else [layer.name for layer in self.layers].index(skip.source)
 
     def t_in(self, i: int) -> int:
         """Source ticks of layer i."""

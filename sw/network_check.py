@@ -39,6 +39,7 @@ def check_network(network: Network) -> Shapes:
         pooled, shape = _shapes(where, layer, shape)
         shapes.append((pooled, shape))
         _check_arrays(where, layer)
+        _check_skip(where, network, i, shapes)
         _check_sums(where, network, i, math.prod(pooled))
     _check_exit(network)
     _check_labels(network)
@@ -150,6 +151,30 @@ def _check_arrays(where: str, layer: Layer) -> None:
     _check_values(f"{where}: threshold", layer.threshold, 1, high, f"lie in 1..{high}")
 
 
+def _check_skip(where: str, network: Network, i: int, shapes: Shapes) -> None:
+    """A residual addition must come from an earlier map, and fit."""
+    layer, skip = network.layers[i], network.layers[i].skip
+    if skip is None:
+        return
+    if network.schedule != "two_phase" or layer.kind != "conv2d":
+        raise NetworkError(
+            f"{where}: skip belongs to conv2d layers of two_phase networks, not to {layer.kind} in {network.schedule}"
+        )
+    earlier = {other.name: k for k, other in enumerate(network.layers[:i]) if other.kind == "conv2d"}
+    check.choice(f"{where}: skip source", skip.source, tuple(earlier))
+    check.integer(f"{where}: skip stride", skip.stride, 1, MAX_SIZE)
+    check.integer(f"{where}: skip weight_bits", skip.weight_bits, 2, 8)
+    channels, height, width = shapes[earlier[skip.source]][1]
+    seen = (-(-height // skip.stride), -(-width // skip.stride))
+    if seen != shapes[i][1][1:]:
+        wanted = shapes[i][1][1:]
+        raise NetworkError(f"{where}: skip must see a map of {wanted}, but {skip.source} gives {seen} at stride {skip.stride}")
+    if skip.weight.shape != (len(layer.weight), channels):
+        raise NetworkError(f"{where}: skip weight must have shape ({len(layer.weight)}, {channels}), not {skip.weight.shape}")
+    half = 1 << (skip.weight_bits - 1)
+    _check_values(f"{where}: skip weights", skip.weight, -half, half - 1, f"fit {skip.weight_bits} bits ({-half}..{half - 1})")
+
+
 def _check_vector(what: str, array: Any, channels: int) -> None:
     if array.shape != (channels,):
         raise NetworkError(f"{what} must have shape ({channels},), one value per output channel, not {array.shape}")
@@ -169,6 +194,8 @@ def _check_sums(where: str, network: Network, i: int, n_in: int) -> None:
     layer = network.layers[i]
     step = n_in * (1 << (layer.weight_bits - 1)) * network.in_count(i) * layer.pool**2
     ticks = 1
+    if layer.skip is not None:
+        step += layer.skip.weight.shape[1] * (1 << (layer.skip.weight_bits - 1)) * max(other.T for other in network.layers[:i])
     if network.schedule == "time_stepped":
         step *= max(len(group) for group in source_ticks(network.t_in(i), layer.T))
         ticks = layer.T

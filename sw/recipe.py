@@ -8,6 +8,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class SkipSpec:
+    """A residual addition before it has weights; see `sw.network.Skip`."""
+
+    source: str  # name of an earlier convolution
+    stride: int = 1
+    weight_bits: int = 8
+
+
+@dataclass(frozen=True)
 class LayerSpec:
     """One layer before it has weights; the names are those of sw.network.Layer."""
 
@@ -24,6 +33,7 @@ class LayerSpec:
     stride: int = 1
     padding: int = 0
     kernel: int = 3  # conv2d: K
+    skip: SkipSpec | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,11 @@ Lanes = int | tuple[int, int]  # of a layer: neurons at a time; of a convolution
 def lay_out(network: Network, i: int, lanes: Lanes) -> DenseRom | ConvRom:
     """Layer i for a choice of parallelism: neurons at a time, or, in a convolution, channels at a time and banks (default: all)."""
     layer = network.layers[i]
+    if layer.skip is not None:
+        raise ValueError(
+            f"layer {i} ({layer.name}): no accelerator adds the counts of an earlier layer ({layer.skip.source}); "
+            "such networks run in torch and in the golden model"
+        )
     if layer.kind != "conv2d" and isinstance(lanes, tuple):
         raise ValueError(f"layer {i} ({layer.name}): a {layer.kind} layer has no banks: lanes must be one number, not {lanes}")
     channels, banks = lanes if isinstance(lanes, tuple) else (lanes, default_banks(network, i))

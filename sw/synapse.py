@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.network import Layer
+from sw.network import Layer, Skip
 
 WINDOW_ELEMENTS = 1 << 24  # a chunk of unfolded convolution windows: 64 MB of float32
 
@@ -38,6 +38,18 @@ def current(layer: Layer, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | N
     edge = layer.padding
     padded = np.pad(inputs, ((0, 0), (0, 0), (edge, edge), (edge, edge))).astype(kind)
     return _convolve(padded, flat, matrix.shape[-1], layer.stride)
+
+
+def skipped(skip: Skip, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | None = None) -> npt.NDArray[np.int64]:
+    """Give what a residual addition brings every neuron: counts (B, C, H, W) of its source -> (B, N_out) int64.
+
+    `weight` stands in for the skip's own.
+    """
+    matrix = skip.weight if weight is None else weight  # (C_out, C)
+    seen = counts[:, :, :: skip.stride, :: skip.stride]
+    kind = _exact_type(matrix, seen)
+    sums = seen.transpose(0, 2, 3, 1).astype(kind) @ matrix.T.astype(kind)  # (B, H, W, C_out)
+    return sums.transpose(0, 3, 1, 2).reshape(len(counts), -1).astype(np.int64)
 
 
 def _convolve(padded: npt.NDArray[Any], flat: npt.NDArray[Any], kernel: int, stride: int) -> npt.NDArray[np.int64]:

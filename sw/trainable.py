@@ -26,9 +26,10 @@ class TrainableNetwork(nn.Module):
         self.schedule, self.source, self.stage = schedule, source, "float"
         self.bins = 1  # event_driven: parts of a frame, see sw.clockless
         self.layers = nn.ModuleList()
-        shape = source.shape
+        shape, sizes = source.shape, {spec.name: spec.size for spec in specs}
         for spec in specs:
-            layer = TrainableLayer(spec, schedule, shape, generator, conversion, norm)
+            added = sizes[spec.skip.source] if spec.skip else 0
+            layer = TrainableLayer(spec, schedule, shape, generator, added, conversion, norm)
             layer.width = width
             self.layers.append(layer)
             sample = torch.zeros(1, *shape)
@@ -68,8 +69,10 @@ class TrainableNetwork(nn.Module):
         """Counts (B, *shape), (T_in, B, *shape) in time_stepped, as float32; `seen` is told what happens inside."""
         sigma = self.sigma_in.to(n.device)
         n = clockless.bins(n, self.bins) if self.schedule == "event_driven" else n
-        for layer in self.layers:
-            n, sigma = layer(n, sigma, seen)
+        made: dict[str, tuple[Tensor, Tensor]] = {}
+        for layer in self.stack():
+            source = made[layer.spec.skip.source] if layer.spec.skip else None
+            made[layer.spec.name] = n, sigma = layer(n, sigma, seen, source)
         return n
 
     def shapes(self) -> Network:
@@ -89,7 +92,7 @@ class TrainableNetwork(nn.Module):
     def load_floats(self, state: dict[str, Tensor]) -> None:
         """Take up the weights, biases and normalizations of another float network of the same layers."""
         own = self.state_dict()
-        taken = [name for name in own if name.rsplit(".", 1)[-1] in ("weight", "bias") or ".norm." in name]
+        taken = [name for name in own if name.rsplit(".", 1)[-1] in ("weight", "bias", "skip_weight") or ".norm." in name]
         if missing := [name for name in taken if name not in state or state[name].shape != own[name].shape]:
             raise ValueError(f"the float network must have the same layers, but does not have {missing[0]} as this one has it")
         self.load_state_dict(own | {name: state[name] for name in taken})
@@ -119,9 +122,9 @@ class TrainableNetwork(nn.Module):
     @torch.no_grad()
     def snap(self) -> None:
         """quantized -> snapped, from the first layer to the last: each threshold needs the snapped sigma before it."""
-        sigma = self.sigma_in.to(self.stack()[0].weight.device)
+        sigma, worth = self.sigma_in.to(self.stack()[0].weight.device), dict[str, Tensor]()
         for layer in self.stack():
-            sigma = layer.snap(sigma)
+            sigma = worth[layer.spec.name] = layer.snap(sigma, worth[layer.spec.skip.source] if layer.spec.skip else None)
         self.stage = "snapped"
 
     def export(self, name: str, **fields: object) -> Network:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sw import clockless, model, quantize
-from sw.network import Layer
+from sw.network import Layer, Skip
 from sw.recipe import Conversion, LayerSpec
 
 
@@ -38,6 +38,7 @@ class TrainableLayer(nn.Module):
     threshold: Tensor  # snapped: Th
     unit: Tensor  # snapped: what one step of v is worth = weight step * sigma of the input
     sigma: Tensor  # snapped: what one output count is worth
+    sigma_skip: Tensor  # snapped: what a count of the layer that is added is worth
     steps: Tensor  # T
     settled: Tensor  # whether a T that is learned stays from now on
 
@@ -47,10 +48,11 @@ class TrainableLayer(nn.Module):
         schedule: str,
         in_shape: tuple[int, ...],
         generator: torch.Generator,
+        skipped: int = 0,
         conversion: Conversion | None = None,
         norm: bool = False,
     ) -> None:
-        """norm: batch normalization in the float stage, of the layers that spike."""
+        """skipped: channels of the map that is added. norm: batch normalization in the float stage, of the layers that spike."""
         super().__init__()
         self.spec, self.schedule, self.stage = spec, schedule, "float"
         pooled = (in_shape[0], *(n // spec.pool for n in in_shape[1:])) if spec.pool > 1 else in_shape
@@ -62,10 +64,11 @@ class TrainableLayer(nn.Module):
         self.weight = nn.Parameter(torch.empty(shape))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu", generator=generator)
         self.bias = nn.Parameter(torch.zeros(spec.size))
+        self.skip_weight = nn.Parameter(torch.eye(spec.size, skipped)) if spec.skip else None
         self.log_step = nn.Parameter(torch.zeros(()))  # of the weights
         # clip range lambda in two_phase, threshold in time_stepped, where it fixes the scale and is not learned
         self.log_range = nn.Parameter(torch.zeros(()), requires_grad=schedule == "two_phase")
-        for name in ("threshold", "unit", "sigma"):
+        for name in ("threshold", "unit", "sigma", *(["sigma_skip"] if spec.skip else [])):
             self.register_buffer(name, torch.ones(()))
         self.register_buffer("steps", torch.tensor(spec.T))
         self.register_buffer("settled", torch.tensor(False))
@@ -124,8 +127,22 @@ class TrainableLayer(nn.Module):
         clip_range, levels = self.range()
         return weight, self.bias / unit, clip_range / (levels * unit), unit
 
-    def forward(self, n: Tensor, sigma_in: Tensor, seen: Seen | None = None) -> tuple[Tensor, Tensor]:
-        """(counts, their sigma); the readout gives (logits as float, 1)."""
+    def added(self, source: tuple[Tensor, Tensor], unit: Tensor) -> Tensor:
+        """The residual addition in units, from the counts of its source and what one is worth.
+
+        Its weights share the sums' unit, so their step follows: unit / worth of a count.
+        """
+        assert self.skip_weight is not None and self.spec.skip is not None
+        n, sigma = source
+        step = unit / sigma
+        whole = self.stage != "float"
+        weight = quantize.quantize_weight(self.skip_weight, step, self.spec.skip.weight_bits) if whole else self.skip_weight / step
+        return model.skipped(n, weight, self.spec.skip.stride)
+
+    def forward(
+        self, n: Tensor, sigma_in: Tensor, seen: Seen | None = None, source: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(counts, their sigma); the readout gives (logits as float, 1). source: the same of the layer that is added."""
         if seen is not None:
             seen.received.append(n)
         weight, bias, threshold, unit = self.scales(sigma_in)
@@ -157,9 +174,12 @@ class TrainableLayer(nn.Module):
             return (current + bias) * unit, one
         if self.stage == "float":
             y = (current + model.per_channel(bias, current)) * unit
-            y = torch.relu(y if self.norm is None else self.norm(y))
+            y = y if self.norm is None else self.norm(y)
+            y = torch.relu(y if source is None else y + self.added(source, unit) * unit)
             self.seen = y.detach()
             return y, one
+        if source is not None:
+            current = current + self.added(source, unit)
         out = model.count(self.spec, current, bias, threshold, whole=whole, T=self.learned_T())
         clip_range, levels = self.range()
         return out, self.sigma if whole else clip_range / levels
@@ -189,8 +209,13 @@ class TrainableLayer(nn.Module):
         self.norm = None
 
     @torch.no_grad()
-    def snap(self, sigma_in: Tensor) -> Tensor:
-        """quantized -> snapped: whole thresholds, and the scale of the output that follows from them."""
+    def snap(self, sigma_in: Tensor, sigma_skip: Tensor | None = None) -> Tensor:
+        """quantized -> snapped: whole thresholds, and the scale of the output that follows from them.
+
+        sigma_in, sigma_skip: what a count of the layer before, and of the one that is added, is worth.
+        """
+        if sigma_skip is not None:
+            self.sigma_skip.copy_(sigma_skip)
         unit = self.log_step.exp() * sigma_in
         self.unit.copy_(unit)
         self.settle()
@@ -229,14 +254,19 @@ class TrainableLayer(nn.Module):
             raise ValueError(f"{self.spec.name}: must be snapped before it is exported, not {self.stage}")
         weight, bias, threshold, _ = self.scales(self.sigma)
         thresholds = threshold.expand(self.spec.size).cpu().numpy().astype(np.int64)
-        return self._layer(weight.cpu().numpy().astype(np.int64), bias.cpu().numpy().astype(np.int64), thresholds)
+        skip = None
+        if self.skip_weight is not None and self.spec.skip is not None:
+            step, bits = self.unit / self.sigma_skip, self.spec.skip.weight_bits
+            whole = quantize.quantize_weight(self.skip_weight, step, bits).cpu().numpy().astype(np.int64)
+            skip = Skip(self.spec.skip.source, whole, bits, self.spec.skip.stride)
+        return self._layer(weight.cpu().numpy().astype(np.int64), bias.cpu().numpy().astype(np.int64), thresholds, skip)
 
     def blank(self) -> Layer:
         """The integer layer with weights and biases of 0 and thresholds of 1."""
         none, one = np.zeros(self.spec.size, np.int64), np.ones(self.spec.size, np.int64)
         return self._layer(np.zeros(tuple(self.weight.shape), np.int64), none, one)
 
-    def _layer(self, weight: np.ndarray, bias: np.ndarray, threshold: np.ndarray) -> Layer:
+    def _layer(self, weight: np.ndarray, bias: np.ndarray, threshold: np.ndarray, skip: Skip | None = None) -> Layer:
         spec = self.spec
         return Layer(
             spec.name, spec.kind, weight, bias,
@@ -244,5 +274,5 @@ class TrainableLayer(nn.Module):
             leak_shift=spec.leak_shift, reset=spec.reset, v_init=spec.v_init,
             pool=spec.pool, stride=spec.stride, padding=spec.padding,
             bias_mode=spec.bias_mode if self.schedule == "time_stepped" else "once",
-            neuron="unsigned" if self.schedule == "event_driven" else "signed",
+            neuron="unsigned" if self.schedule == "event_driven" else "signed", skip=skip,
         )  # fmt: skip

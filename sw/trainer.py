@@ -87,10 +87,10 @@ class Trainer:
         self.total = sum(stage.epochs for stage in recipe.stages)
         self.done, self.start = 0, time.monotonic()
         self.report: dict[str, Any] = {}  # what was measured on the way
-        self.work = Work(net.shapes()) if net.schedule != "event_driven" else None  # there cycles hang on the events' order
+        self.work = Work(net.shapes()) if built(net) else None
         self.mixing = Mixing(recipe.mixture, net, generator) if recipe.mixture else None
         batches = recipe.quantized_epochs * self.batches
-        self.price = Price(recipe.conversion, net, self.work, batches) if recipe.conversion and self.work else None
+        self.price = Price(recipe.conversion, net, self.work, batches) if recipe.conversion else None
         self.anytime = AnytimeLoss(recipe.anytime, net) if recipe.anytime else None
         self.quiet = None if place.first else True  # the bar of an epoch: None shows it on a terminal alone
 
@@ -167,7 +167,7 @@ class Trainer:
         learned = self.recipe.conversion and not self.recipe.conversion.fixed
         if learned and name.endswith((".log_range", ".log_count")):
             return "steps"
-        return "scale" if ".log_" in name else "bias" if ".norm." in name else name.rsplit(".", 1)[-1]
+        return "scale" if ".log_" in name else "bias" if ".norm." in name else name.rsplit(".", 1)[-1].removeprefix("skip_")
 
     def epoch(self, stage: str, optimizer: Optimizer, schedule: Schedule) -> Epoch:
         """Every training sample once."""
@@ -272,6 +272,11 @@ class Trainer:
         if self.price:
             self.price.resume(state["price"])
         self.start = time.monotonic() - state["seconds"]
+
+
+def built(net: TrainableNetwork) -> bool:
+    """Whether shapes and counts say what a frame costs: not where it hangs on the order of events, nor of residual additions."""
+    return net.schedule != "event_driven" and not any(layer.spec.skip for layer in net.stack())
 
 
 @torch.no_grad()

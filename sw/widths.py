@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sw.align import bias_at, source_ticks
 from sw.network import Network
-from sw.synapse import current
+from sw.synapse import current, skipped
 
 Array = npt.NDArray[np.int64]
 Interval = tuple[Array, Array]
@@ -52,6 +52,11 @@ def drive(network: Network, i: int) -> Interval:
     most = np.full((1, *network.in_shape(i)), network.in_count(i), dtype=np.int64)
     low = current(layer, most, np.minimum(layer.weight, 0))[0]
     high = current(layer, most, np.maximum(layer.weight, 0))[0]
+    source = network.skip_source(i)
+    if layer.skip is not None and source is not None:
+        most = np.full((1, *network.out_shape(source)), network.layers[source].T, dtype=np.int64)
+        low = low + skipped(layer.skip, most, np.minimum(layer.skip.weight, 0))[0]
+        high = high + skipped(layer.skip, most, np.maximum(layer.skip.weight, 0))[0]
     return low, high  # (N,), (N,)
 
 

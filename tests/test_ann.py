@@ -42,7 +42,26 @@ class Functions(nn.Module):
         return self.out(torch.flatten(F.avg_pool2d(torch.relu(self.first(x)), 2), 1))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("make", [conv, Functions], ids=["modules", "functions"])
+class Residual(nn.Module):
+    """A block that adds its input as it is, and one that adds it through a 1 x 1 convolution at stride 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.one = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4))
+        self.two = nn.Sequential(nn.Conv2d(4, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6))
+        self.way = nn.Sequential(nn.Conv2d(4, 6, 1, stride=2, bias=False), nn.BatchNorm2d(6))
+        self.out = nn.Linear(24, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = torch.relu(self.one(x) + x)
+        y = self.two(x)
+        y += self.way(x)
+        return self.out(torch.flatten(F.avg_pool2d(torch.relu(y), 2), 1))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("make", [conv, Functions, Residual], ids=["modules", "functions", "residual"])
 def test_the_float_stage_computes_what_the_model_does(make: Callable[[], nn.Module]) -> None:
     model = settle(make(), SOURCE.shape)
     net = import_ann(model, SOURCE).eval()
@@ -76,12 +95,33 @@ class Doubled(nn.Module):
         return self.out(torch.flatten(torch.exp(x), 1))  # type: ignore[no-any-return]
 
 
+class Fork(nn.Module):
+    """Two layers read the first one, and nothing is added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.other, self.second = nn.Linear(144, 9), nn.Linear(9, 9), nn.Linear(9, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n = torch.relu(self.first(torch.flatten(x, 1)))
+        torch.relu(self.other(n))
+        return self.second(n)  # type: ignore[no-any-return]
+
+
+class Wide(Residual):
+    def __init__(self) -> None:
+        super().__init__()
+        self.way = nn.Sequential(nn.Conv2d(4, 6, 3, stride=2, padding=1), nn.BatchNorm2d(6))
+
+
 BAD = {
     "1: MaxPool2d has no spiking counterpart; use AvgPool2d: a maximum of spike counts is no sum":
         lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3)),
     "1: GELU has no spiking counterpart; use ReLU": lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.GELU(), nn.Flatten(), nn.Linear(168, 3)),
     "2: two layers of weights follow each other; put a ReLU behind 1": lambda: nn.Sequential(nn.Flatten(), nn.Linear(144, 9), nn.Linear(9, 3)),
-    "x: is used 2 times; the model must be one chain, without branches": Branch,
+    "add: what is added must be the map of an earlier layer, without pooling": Branch,
+    "second: takes first, and not the layer before it; the model must be one chain but for residual additions": Fork,
+    "way.0: what is added may pass one 1 x 1 Conv2d without padding, and nothing else": Wide,
     "Sequential: must end in a Linear layer without ReLU, the readout of the classes": lambda: nn.Sequential(nn.Flatten(), nn.Linear(144, 9), nn.ReLU()),
     "0: kernel_size must be 1, 3 or 5, not 7": lambda: nn.Sequential(nn.Conv2d(2, 4, 7), nn.ReLU(), nn.Flatten(), nn.Linear(24, 3)),
     "0: groups and dilation must be 1 and padding_mode zeros": lambda: nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.ReLU(), nn.Flatten(), nn.Linear(168, 3)),

@@ -212,7 +212,7 @@ HOSTILE: list[tuple[Change, str]] = [
     (without("input"), "key 'input' must be given"),
     (key("shedule", value="two_phase"), "unknown key 'shedule'; did you mean 'schedule'?"),
     (key("schedule", value="rate"), "schedule must be one of two_phase, time_stepped, event_driven, not 'rate'"),
-    (key("layers", 0, "treshold", value=3), "layer 0: unknown key 'treshold'; known: T, bias_mode, kind, leak_shift, name, neuron, padding, pool, reset, stride, v_init, weight_bits"),
+    (key("layers", 0, "treshold", value=3), "layer 0: unknown key 'treshold'; known: T, bias_mode, kind, leak_shift, name, neuron, padding, pool, reset, skip, stride, v_init, weight_bits"),
     (key("layers", 0, "leakshift", value=3), "layer 0: unknown key 'leakshift'; did you mean 'leak_shift'?"),
     (without("layers", 1, "T"), "layer 1: key 'T' must be given"),
     (key("layers", 0, "T", value=0), "layer 0 (fc1): T must lie in 1..65536, not 0"),
