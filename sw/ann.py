@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.nn import functional as F
 
+from sw.ann_parts import Part, Shortcut, UnsupportedError, fold, pool_size, weights_of
 from sw.network import Input
 from sw.recipe import Conversion, LayerSpec, SkipSpec
 from sw.trainable import TrainableNetwork
@@ -25,34 +26,6 @@ INSTEAD = {
 }  # fmt: skip
 SKIPPED = (nn.Identity, nn.Dropout, nn.Dropout2d)
 UNDERSTOOD = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.AvgPool2d, nn.Flatten, *SKIPPED)
-
-
-class UnsupportedError(ValueError):
-    """A part of a torch model that no spiking layer can stand for."""
-
-
-@dataclass
-class Part:
-    """A layer as it is read off: weights and what surrounds them."""
-
-    path: str
-    weight: Tensor  # (N_out, N_in) or (C_out, C_in, K, K), pooling's division and normalization folded in
-    bias: Tensor
-    pool: int
-    stride: int = 1
-    padding: int = 0
-    fires: bool = False  # a ReLU follows
-    source: "Part | None" = None  # the part that it takes its counts from; None: the model's input
-    skip: "Shortcut | None" = None
-
-
-@dataclass
-class Shortcut:
-    """A residual addition: the part whose map is added, through weights (C_out, C), every `stride`-th row and column."""
-
-    source: Part
-    weight: Tensor
-    stride: int
 
 
 def import_ann(
@@ -150,15 +123,15 @@ def _stepped(path: str, step: nn.Module, given: Value, parts: list[Part]) -> Val
     if isinstance(step, nn.AvgPool2d):
         if part is not None and not fired:
             raise UnsupportedError(f"{path}: pools sums; put the ReLU of {part.path} before it")
-        return Value(part, given.pool * _pool_size(path, step), given.flat)
+        return Value(part, given.pool * pool_size(path, step), given.flat)
     if isinstance(step, nn.Conv2d | nn.Linear):
         if part is not None and not fired:
             raise UnsupportedError(f"{path}: two layers of weights follow each other; put a ReLU behind {part.path}")
-        made = _weights(path, step, given.pool)
+        made = weights_of(path, step, given.pool)
         made.source = part
         return Value(made)
     if isinstance(step, nn.BatchNorm1d | nn.BatchNorm2d):
-        _fold(path, step, None if fired else part)
+        fold(path, step, None if fired else part)
     elif isinstance(step, nn.ReLU):
         if part is None or fired:
             raise UnsupportedError(f"{path}: a ReLU must follow weights or their normalization; take it out")
@@ -215,47 +188,3 @@ def _function(node: fx.Node) -> nn.Module:
         return nn.AvgPool2d(*arguments, **node.kwargs)  # type: ignore[arg-type]
     known = ", ".join(kind.__name__ for kind in UNDERSTOOD)
     raise UnsupportedError(f"{node.name}: {word} has no spiking counterpart; understood are {known}")
-
-
-def _pool_size(path: str, pool: nn.AvgPool2d) -> int:
-    size = _square(path, "kernel_size", pool.kernel_size)
-    tiles = _square(path, "stride", pool.stride) == size and not _square(path, "padding", pool.padding)
-    if not tiles or pool.ceil_mode or pool.divisor_override:
-        raise UnsupportedError(f"{path}: pooling must tile the map: stride equal to kernel_size, no padding, ceil_mode or divisor")
-    return size
-
-
-def _square(path: str, name: str, value: Any) -> int:
-    """A number, or a pair of one number twice."""
-    pair = value if isinstance(value, tuple) else (value, value)
-    if not all(isinstance(n, int) for n in pair) or len(set(pair)) != 1:
-        raise UnsupportedError(f"{path}: {name} must be the same number in both directions, not {value!r}")
-    return int(pair[0])
-
-
-def _weights(path: str, step: nn.Conv2d | nn.Linear, pool: int) -> Part:
-    weight = step.weight.detach().float() / pool**2  # an average is a sum over weights of a k * k-th
-    bias = torch.zeros(len(weight)) if step.bias is None else step.bias.detach().float().clone()
-    if isinstance(step, nn.Linear):
-        return Part(path, weight, bias, pool)
-    if step.groups != 1 or _square(path, "dilation", step.dilation) != 1 or step.padding_mode != "zeros":
-        raise UnsupportedError(f"{path}: groups and dilation must be 1 and padding_mode zeros")
-    if _square(path, "kernel_size", step.kernel_size) not in (1, 3, 5):
-        raise UnsupportedError(f"{path}: kernel_size must be 1, 3 or 5, not {step.kernel_size[0]}")
-    return Part(path, weight, bias, pool, _square(path, "stride", step.stride), _square(path, "padding", step.padding))
-
-
-def _fold(path: str, norm: nn.BatchNorm1d | nn.BatchNorm2d, part: Part | None) -> None:
-    """A normalization behind weights, as it is in evaluation, into them."""
-    if part is None or part.fires:
-        raise UnsupportedError(f"{path}: normalization must stand between weights and their ReLU")
-    if norm.running_mean is None or norm.running_var is None:
-        raise UnsupportedError(f"{path}: normalization must keep running statistics (track_running_stats=True)")
-    gain = 1 / torch.sqrt(norm.running_var + norm.eps)
-    shift = torch.zeros_like(gain)
-    if norm.affine:
-        gain, shift = gain * norm.weight.detach(), norm.bias.detach()
-    part.weight = part.weight * gain.reshape(-1, *[1] * (part.weight.ndim - 1))
-    part.bias = shift + (part.bias - norm.running_mean) * gain
-
-

@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sw import data, golden
+from sw.check import MAX_SUM
 from sw.network import Network
-from sw.network_check import MAX_SUM
 from sw.recipe import Anytime, Augment
 from sw.samples import augmented
 from sw.trainable import TrainableNetwork

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 MAX_NAME = 100
+MAX_SUM = 1 << 60  # what a sum may reach: everything, differences too, is computed in int64
 
 
 class NetworkError(ValueError):

@@ -8,12 +8,12 @@ published method minimises the number of steps.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sw.measure import Measured
 from sw.recipe import Conversion
 from sw.trainable import TrainableNetwork
 from sw.work import Work
@@ -21,16 +21,6 @@ from sw.work import Work
 COSTS = ("cycles", "mean_T", "events")
 GROWTH = 20.0  # the weight of the cost can grow by e^20 in a stage that misses its target; as fast it falls where it is reached
 LIGHTEST, HEAVIEST = 1e-4, 10.0  # that it can be
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a network costs, the mean of a few frames; None while it is float and has no spikes."""
-
-    mean_T: float  # of the layers that spike
-    spike_rate: float | None = None  # spikes of a hidden neuron in a time step
-    events: float | None = None  # spikes of all hidden neurons in a frame
-    cycles: float | None = None  # that all layers together are busy with a frame, by the cycle law
 
 
 class Price:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw import check, network_check
+from sw import check, exit_rule, network_check
 from sw.check import NetworkError
 
 __all__ = ["Input", "Layer", "Network", "NetworkError", "Profile"]
@@ -143,7 +143,7 @@ class Network:
         object.__setattr__(self, "provenance", copy.deepcopy(self.provenance))
         object.__setattr__(self, "profiles", dict(self.profiles))
         object.__setattr__(self, "_shapes", network_check.check_network(self))
-        object.__setattr__(self, "exit", network_check.plain_exit(self.exit))
+        object.__setattr__(self, "exit", exit_rule.plain_exit(self.exit))
         for name in self.profiles:
             self.profile(name)
 

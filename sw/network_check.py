@@ -10,7 +10,8 @@ import numpy as np
 
 from sw import check
 from sw.align import BIAS_MODES, source_ticks
-from sw.check import NetworkError
+from sw.check import MAX_SUM, NetworkError
+from sw.exit_rule import check_exit
 
 if TYPE_CHECKING:
     from sw.network import Layer, Network
@@ -20,7 +21,6 @@ KINDS = ("dense", "conv2d", "readout")
 MAX_T = 1 << 16  # ticks of a layer
 MAX_COUNT = 1 << 24  # spikes of one input neuron in one source tick
 MAX_SIZE = 1 << 24  # neurons of a map
-MAX_SUM = 1 << 60  # what a sum may reach: everything, differences too, is computed in int64
 
 Shapes = list[tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -41,7 +41,7 @@ def check_network(network: Network) -> Shapes:
         _check_arrays(where, layer)
         _check_skip(where, network, i, shapes)
         _check_sums(where, network, i, math.prod(pooled))
-    _check_exit(network)
+    check_exit(network)
     _check_labels(network)
     _check_profiles(network)
     return shapes
@@ -205,47 +205,6 @@ def _check_sums(where: str, network: Network, i: int, n_in: int) -> None:
             f"{where}: no sum may pass 2**60; {n_in} inputs, pool {layer.pool}, T {network.t_in(i)} to {layer.T}"
             f" and counts up to {network.in_count(i)} could reach {largest}"
         )
-
-
-def _check_exit(network: Network) -> None:
-    rule = network.exit
-    if rule is None:
-        return
-    if not isinstance(rule, dict):
-        raise TypeError(f"exit must be a dict or null, not {type(rule).__name__}")
-    if network.schedule != "time_stepped":
-        raise NetworkError(f"exit must be null in a {network.schedule} network: only time_stepped readouts have ticks")
-    fields = {"margin": {"thresholds"}, "softmax": {"epsilon", "scale"}, "safe": set()}
-    check.choice("exit: kind", rule.get("kind"), tuple(fields))
-    wanted = fields[rule["kind"]] | {"kind"}
-    for key in rule:
-        if key not in wanted:
-            raise NetworkError(f"exit: unknown key {key!r}; {check.nearest(str(key), wanted)}")
-    for key in sorted(wanted - set(rule)):
-        raise NetworkError(f"exit: kind {rule['kind']!r} must have {key!r}")
-    if rule["kind"] == "margin":
-        _check_margin(rule["thresholds"], network.layers[-1].T)
-    if rule["kind"] == "softmax":
-        check.real("exit: epsilon", rule["epsilon"], 1.0)
-        check.real("exit: scale", rule["scale"], math.inf)
-
-
-def plain_exit(rule: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Copy a checked exit rule, in Python's own numbers."""
-    if rule is None:
-        return None
-    plain = {"kind": rule["kind"]}
-    plain |= {key: float(rule[key]) for key in ("epsilon", "scale") if key in rule}
-    return plain | ({"thresholds": [int(value) for value in rule["thresholds"]]} if "thresholds" in rule else {})
-
-
-def _check_margin(thresholds: Any, ticks: int) -> None:
-    if not isinstance(thresholds, list | tuple):
-        raise TypeError(f"exit: thresholds must be a list of integers, not {thresholds!r}")
-    if len(thresholds) != ticks:
-        raise NetworkError(f"exit: thresholds must be {ticks}, one per readout tick, not {len(thresholds)}")
-    for t, value in enumerate(thresholds):
-        check.integer(f"exit: thresholds[{t}]", value, -MAX_SUM, MAX_SUM)
 
 
 def _check_labels(network: Network) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sw import clockless, model
+from sw import clockless, exchange, model
 from sw.network import Input, Network
 from sw.recipe import Clockless, Conversion, LayerSpec
 from sw.trainable_layer import Seen, TrainableLayer
@@ -54,7 +54,7 @@ class TrainableNetwork(nn.Module):
         for i, (layer, trained) in enumerate(zip(net.stack(), network.layers, strict=True)):
             stepped = network.schedule == "time_stepped"
             held = max(1, trained.T // network.t_in(i)) if stepped else 1
-            layer.take(trained, held, trained.T if stepped and trained.bias_mode == "per_tick" else 1, 1.0)
+            exchange.take(layer, trained, held, trained.T if stepped and trained.bias_mode == "per_tick" else 1)
         return net
 
     @torch.no_grad()
@@ -77,7 +77,7 @@ class TrainableNetwork(nn.Module):
 
     def shapes(self) -> Network:
         """A network of these layers without their numbers: what depends on shapes alone can be asked of it."""
-        return Network("shapes", self.schedule, self.source, tuple(layer.blank() for layer in self.stack()))  # type: ignore[arg-type]
+        return Network("shapes", self.schedule, self.source, tuple(map(exchange.blank_layer, self.stack())))  # type: ignore[arg-type]
 
     def resume(self, state: dict[str, Tensor], stage: str) -> None:
         """Take up the numbers that `state_dict` gave in `stage`."""
@@ -129,5 +129,5 @@ class TrainableNetwork(nn.Module):
 
     def export(self, name: str, **fields: object) -> Network:
         """The integer network; `fields` are those of Network, such as labels and provenance."""
-        layers = tuple(layer.export() for layer in self.stack())
+        layers = tuple(map(exchange.integer_layer, self.stack()))
         return Network(name, self.schedule, self.source, layers, **fields)  # type: ignore[arg-type]

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from sw import clockless, model, quantize
-from sw.network import Layer, Skip
 from sw.recipe import Conversion, LayerSpec
 
 
@@ -232,47 +231,3 @@ class TrainableLayer(nn.Module):
             for scale in (self.log_step, self.log_range, self.log_count):
                 if scale is not None:
                     scale.requires_grad_(False)
-
-    @torch.no_grad()
-    def take(self, layer: Layer, held: int, ticks: int, unit: float) -> None:
-        """Be the snapped form of an integer layer that sees each count `held` times and its bias `ticks` times in a frame.
-
-        unit: what one step of its sums is worth.
-        """
-        self.weight.copy_(torch.from_numpy(layer.weight.astype(np.float32)))
-        self.unit.fill_(unit)
-        self.bias.copy_(torch.from_numpy(layer.bias.astype(np.float32)) * ticks / held * unit)
-        if layer.threshold is not None:
-            threshold = torch.from_numpy(layer.threshold.astype(np.float32)) / held
-            self.threshold = quantize.round_half_up(threshold).clamp_min(1)
-        self.resume("snapped")
-
-    @torch.no_grad()
-    def export(self) -> Layer:
-        """The integer layer, from the numbers that the snapped forward pass computes with."""
-        if self.stage != "snapped":
-            raise ValueError(f"{self.spec.name}: must be snapped before it is exported, not {self.stage}")
-        weight, bias, threshold, _ = self.scales(self.sigma)
-        thresholds = threshold.expand(self.spec.size).cpu().numpy().astype(np.int64)
-        skip = None
-        if self.skip_weight is not None and self.spec.skip is not None:
-            step, bits = self.unit / self.sigma_skip, self.spec.skip.weight_bits
-            whole = quantize.quantize_weight(self.skip_weight, step, bits).cpu().numpy().astype(np.int64)
-            skip = Skip(self.spec.skip.source, whole, bits, self.spec.skip.stride)
-        return self._layer(weight.cpu().numpy().astype(np.int64), bias.cpu().numpy().astype(np.int64), thresholds, skip)
-
-    def blank(self) -> Layer:
-        """The integer layer with weights and biases of 0 and thresholds of 1."""
-        none, one = np.zeros(self.spec.size, np.int64), np.ones(self.spec.size, np.int64)
-        return self._layer(np.zeros(tuple(self.weight.shape), np.int64), none, one)
-
-    def _layer(self, weight: np.ndarray, bias: np.ndarray, threshold: np.ndarray, skip: Skip | None = None) -> Layer:
-        spec = self.spec
-        return Layer(
-            spec.name, spec.kind, weight, bias,
-            None if self.readout else threshold, spec.weight_bits, spec.T,
-            leak_shift=spec.leak_shift, reset=spec.reset, v_init=spec.v_init,
-            pool=spec.pool, stride=spec.stride, padding=spec.padding,
-            bias_mode=spec.bias_mode if self.schedule == "time_stepped" else "once",
-            neuron="unsigned" if self.schedule == "event_driven" else "signed", skip=skip,
-        )  # fmt: skip

@@ -7,7 +7,7 @@ run's batches hang on its seed alone.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -16,8 +16,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from sw.anytime import AnytimeLoss
-from sw.conversion import Measured, Price
+from sw.conversion import Price
 from sw.device import Place
+from sw.measure import Epoch, Measured, built, measure
 from sw.model import accuracy
 from sw.mtt import REESTIMATED, Mixing
 from sw.recipe import Recipe, Stage
@@ -37,32 +38,6 @@ Schedule = torch.optim.lr_scheduler.LRScheduler
 
 class DivergedError(RuntimeError):
     """The loss left the finite numbers."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What a progress callback is told after each epoch, and a line of the log."""
-
-    recipe: str
-    stage: str
-    epoch: int  # 1.. within the whole run
-    epochs: int
-    loss: float
-    accuracy: float  # on the augmented training samples of this epoch
-    lr: float  # at the end of this epoch
-    mean_T: float  # of the spiking layers' time steps
-    spike_rate: float | None  # spikes of a hidden neuron in a time step; None while the network is float and has none
-    cycles: float | None  # that all layers together are busy with a frame, by the cycle law; None likewise
-    seconds: float  # since the start
-    eta: float
-
-    def __str__(self) -> str:
-        spikes = "" if self.spike_rate is None else f"rate {self.spike_rate:.3f} "
-        spikes += "" if self.cycles is None else f"{self.cycles:8,.0f} cycles "
-        return (
-            f"{self.recipe} {self.stage:9} epoch {self.epoch:3}/{self.epochs} loss {self.loss:.4f} "
-            f"train {100 * self.accuracy:6.2f} % T {self.mean_T:.2f} {spikes}{self.seconds:6.1f} s, {self.eta:5.0f} s left"
-        )
 
 
 class Trainer:
@@ -234,24 +209,9 @@ class Trainer:
             self.recipe.name, stage, self.done, self.total, loss, right, lr, now.mean_T, now.spike_rate, now.cycles, seconds, eta
         )
 
-    @torch.no_grad()
     def measure(self) -> Measured:
         """Steps, spikes and cycles of a frame, the mean of the first training images."""
-        self.net.eval()
-        hidden = self.net.stack()[:-1]
-        steps = [float(layer.present_T()) for layer in hidden]
-        mean_T = sum(steps) / max(1, len(steps))
-        if self.net.stage == "float":
-            return Measured(mean_T)
-        seen = Seen()
-        self.net(self.train.counts(self.train.images[:PROBE]), seen)
-        counts = [n if self.net.schedule == "two_phase" else n.sum(0) for n in seen.received[1:]]
-        rate = sum(float(n.mean()) / T for n, T in zip(counts, steps, strict=True)) / max(1, len(hidden))
-        events = sum(float(n.flatten(1).sum(1).mean()) for n in counts)
-        if self.work is None:
-            return Measured(mean_T, rate, events)
-        cycles = sum(float(self.work.busy(i, self.work.words(i, n))) for i, n in enumerate(seen.received))
-        return Measured(mean_T, rate, events, cycles)
+        return measure(self.net, self.train.counts(self.train.images[:PROBE]), self.work)
 
     def keep(self, stage: int, behind: int, optimizer: Optimizer, schedule: Schedule, row: Epoch) -> None:
         """A checkpoint from which the run goes on as if it had never stopped."""
@@ -272,11 +232,6 @@ class Trainer:
         if self.price:
             self.price.resume(state["price"])
         self.start = time.monotonic() - state["seconds"]
-
-
-def built(net: TrainableNetwork) -> bool:
-    """Whether shapes and counts say what a frame costs: not where it hangs on the order of events, nor of residual additions."""
-    return net.schedule != "event_driven" and not any(layer.spec.skip for layer in net.stack())
 
 
 @torch.no_grad()

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 import polyrhythm
 from sw import anytime, cycles, data, golden, train
+from sw.check import MAX_SUM
 from sw.network import Input, Layer, Network
-from sw.network_check import MAX_SUM
 from sw.recipe import Anytime, LayerSpec, Recipe
 from sw.recipes import DIGITS_LIF
 from sw.trainable import TrainableNetwork

@@ -1,0 +1,65 @@
+"""Between layers that learn and the integer layers of a network: out of a snapped layer, and into one."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sw import quantize
+from sw.network import Layer, Skip
+from sw.trainable_layer import TrainableLayer
+
+
+@torch.no_grad()
+def integer_layer(layer: TrainableLayer) -> Layer:
+    """The integer layer, from the numbers that the snapped forward pass computes with."""
+    if layer.stage != "snapped":
+        raise ValueError(f"{layer.spec.name}: must be snapped before it is exported, not {layer.stage}")
+    weight, bias, threshold, _ = layer.scales(layer.sigma)
+    return _layer(layer, _whole(weight), _whole(bias), _whole(threshold.expand(layer.spec.size)), _skip(layer))
+
+
+def blank_layer(layer: TrainableLayer) -> Layer:
+    """The integer layer with weights and biases of 0 and thresholds of 1: its shape."""
+    none, one = np.zeros(layer.spec.size, np.int64), np.ones(layer.spec.size, np.int64)
+    return _layer(layer, np.zeros(tuple(layer.weight.shape), np.int64), none, one)
+
+
+@torch.no_grad()
+def take(layer: TrainableLayer, trained: Layer, held: int, ticks: int) -> None:
+    """Be the snapped form of an integer layer that sees each count `held` times and its bias `ticks` times in a frame.
+
+    One step of the sums is worth 1.
+    """
+    layer.weight.copy_(_floats(trained.weight))
+    layer.bias.copy_(_floats(trained.bias) * ticks / held)
+    if trained.threshold is not None:
+        layer.threshold = quantize.round_half_up(_floats(trained.threshold) / held).clamp_min(1)
+    layer.resume("snapped")
+
+
+def _layer(layer: TrainableLayer, weight: np.ndarray, bias: np.ndarray, threshold: np.ndarray, skip: Skip | None = None) -> Layer:
+    spec = layer.spec
+    return Layer(
+        spec.name, spec.kind, weight, bias,
+        None if layer.readout else threshold, spec.weight_bits, spec.T,
+        leak_shift=spec.leak_shift, reset=spec.reset, v_init=spec.v_init,
+        pool=spec.pool, stride=spec.stride, padding=spec.padding,
+        bias_mode=spec.bias_mode if layer.schedule == "time_stepped" else "once",
+        neuron="unsigned" if layer.schedule == "event_driven" else "signed", skip=skip,
+    )  # fmt: skip
+
+
+def _skip(layer: TrainableLayer) -> Skip | None:
+    spec = layer.spec.skip
+    if layer.skip_weight is None or spec is None:
+        return None
+    weight = quantize.quantize_weight(layer.skip_weight, layer.unit / layer.sigma_skip, spec.weight_bits)
+    return Skip(spec.source, _whole(weight), spec.weight_bits, spec.stride)
+
+
+def _whole(values: Tensor) -> np.ndarray:
+    return values.cpu().numpy().astype(np.int64)
+
+
+def _floats(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))
