@@ -146,8 +146,33 @@ MNIST_ANYTIME = replace(
     anytime=Anytime(),
 )
 
+NMNIST_MTT = Recipe(
+    name="nmnist-mtt",
+    dataset="nmnist",
+    preprocess="frames:6:3",
+    schedule="time_stepped",
+    layers=(
+        LayerSpec("conv1", 8, "conv2d", T=6, stride=2, padding=1),
+        LayerSpec("conv2", 16, "conv2d", T=6, stride=2, padding=1),
+        LayerSpec("conv3", 24, "conv2d", T=6, stride=2, padding=1),
+        LayerSpec("out", 10, "readout", T=6, pool=2),
+    ),
+    float_epochs=80,
+    quantized_epochs=40,
+    snapped_epochs=30,
+    lr=4e-3,
+    quantized_lr=2e-3,
+    snapped_lr=1e-3,
+    batch=50,
+    weight_decay=1e-2,
+    label_smoothing=0.05,
+    augment=Augment(shift=2),
+    mixture=Mixture((("t2", (2, 2, 2, 2)), ("mixed", (6, 3, 2, 2))), max_T=6),
+)
+
 ROWS = (
     DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT, MNIST_MTT, MNIST_ANYTIME,
+    NMNIST_MTT,
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in ROWS}
