@@ -54,7 +54,6 @@ def training_arguments(parser: argparse.ArgumentParser) -> None:
 def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", required=True, metavar="NAME", help="what to train: a row of sw/recipes.py")
     training_arguments(parser)
-    parser.add_argument("--start", metavar="FILE", help="the trained network with which a clockless recipe begins")
     parser.add_argument("--seed", type=int, metavar="N", help="of all random numbers (the recipe's)")
 
 

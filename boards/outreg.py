@@ -11,7 +11,6 @@ Netlist = dict[str, Any]  # one module as `write_json` of Yosys describes it
 Cell = dict[str, Any]
 
 
-
 @dataclass(frozen=True)
 class Side:
     """One read side of a block RAM."""

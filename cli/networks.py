@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from sw.trace import Trace
 
 EXECUTORS = {"golden": "sw.golden", "rtl": "sim.bulk", "cocotb": "sim.bench"}
-STAGES = (("float_accuracy", "float"), ("start_accuracy", "before tuning, golden"), ("quantized_accuracy", "quantized, torch"),
-          ("accuracy", "integers, golden"))  # fmt: skip
 SHOWN = 20  # frames that `run` prints to people; JSON and the trace file have all
 
 
@@ -26,15 +24,12 @@ def train(args: argparse.Namespace) -> Answer:
     recipe = RECIPES[one_of("recipe", args.recipe, RECIPES)]
     if args.seed is not None:
         recipe = dataclasses.replace(recipe, seed=args.seed)
-    if bool(recipe.clockless) != bool(args.start):
-        mend = "goes on with a trained network: name it with --start" if recipe.clockless else "begins anew: leave --start out"
-        raise ValueError(f"recipe {recipe.name} {mend}")
-    from sw import train as training
+    from sw.train import train as run_recipe
 
     out = Path(args.out or f"{recipe.name}.safetensors")
-    chosen = (recipe, args.data, out, paced(say), args.run, args.device)
-    network, report = training.tune(load_network(args.start), *chosen) if args.start else training.train(*chosen)
-    rows = [(told, percent(report[name])) for name, told in STAGES if name in report]
+    network, report = run_recipe(recipe, args.data, out, paced(say), args.run, args.device)
+    rows = [("float", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
+            ("integers, golden", percent(report["accuracy"]))]
     text = f"{table(rows, ('model', 'accuracy on the ' + report['scored_on'] + ' split'))}\n\n"
     return Answer(report | {"network": str(out)}, text + f"{network.name}, trained in {report['seconds']:.0f} s: {out}")
 

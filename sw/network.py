@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sw import check, exit_rule, network_check
 from sw.check import NetworkError
 
-__all__ = ["Input", "Layer", "Network", "NetworkError", "Profile"]
+__all__ = ["Input", "Layer", "Network", "NetworkError", "Profile", "Skip"]
 
 Ints = npt.NDArray[np.integer]
 

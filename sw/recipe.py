@@ -110,7 +110,7 @@ class Recipe:
     name: str
     dataset: str
     preprocess: str  # see sw.data.encode
-    schedule: str  # two_phase or time_stepped
+    schedule: str  # two_phase, time_stepped, or, with clockless, event_driven
     layers: tuple[LayerSpec, ...]
     float_epochs: int  # float weights; ReLU (two_phase) or LIF with float potentials (time_stepped)
     quantized_epochs: int  # integer weights with learned steps, float thresholds with learned clip ranges

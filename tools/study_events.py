@@ -1,6 +1,6 @@
 """A time-stepped network and what becomes of it without a clock: accuracy and spikes, by the golden model and by the Verilog.
 
-    python tools/study_events.py models/nmnist-mtt.safetensors models/nmnist-events.safetensors
+    python tools/study_events.py models/nmnist-mtt.safetensors TUNED.safetensors
 
 Three networks see the official test split: the one with ticks, the same weights as unsigned event-driven neurons, and those tuned
 (`sw.clockless`). SD = sum |s0 - s| / sum s0 over all neurons and frames, s0 the spikes of the network with ticks.
