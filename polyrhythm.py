@@ -86,6 +86,11 @@ def convert_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch (1); another number rounds otherwise")
 
 
+def clockless_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    parser.add_argument("--out", required=True, metavar="FILE", help="network file to write (NAME.safetensors)")
+
+
 def info_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
 
@@ -149,6 +154,7 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "train": ("networks", "train a recipe and quantize it", train_arguments),
     "convert": ("convert", "a trained ANN of torch, its time steps learned", convert_arguments),
     "cutoff": ("cutoff", "answers before the last tick: calibrate the rules", cutoff_arguments),
+    "clockless": ("networks", "a two_phase network without ticks or phases: event_driven, the same counts", clockless_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("networks", "send frames through golden model, RTL or cocotb", run_arguments),
     "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),

@@ -1,4 +1,4 @@
-"""train, info, run, verilog: a network from its recipe to its files."""
+"""train, clockless, info, run, verilog: a network from its recipe to its files."""
 
 import argparse
 import dataclasses
@@ -32,6 +32,16 @@ def train(args: argparse.Namespace) -> Answer:
             ("integers, golden", percent(report["accuracy"]))]
     text = f"{table(rows, ('model', 'accuracy on the ' + report['scored_on'] + ' split'))}\n\n"
     return Answer(report | {"network": str(out)}, text + f"{network.name}, trained in {report['seconds']:.0f} s: {out}")
+
+
+def clockless(args: argparse.Namespace) -> Answer:
+    """Write a two_phase network as an event_driven one of the same weights."""
+    from sw.schedules import without_clock
+
+    network = without_clock(load_network(args.network), Path(args.out).stem)
+    network.save(args.out)
+    data = {"name": network.name, "digest": network.digest, "schedule": network.schedule, "network": args.out}
+    return Answer(data, f"{network.name}, {network.schedule}, digest {network.digest[:16]}: {args.out}")
 
 
 def info(args: argparse.Namespace) -> Answer:
