@@ -1,7 +1,7 @@
 """All ticks of a layer of LIF neurons as one operation with a surrogate gradient: what time-stepped training spends its time on.
 
 Written out tick by tick for autograd, every tick leaves a dozen small operations and as many saved tensors behind. Here a tick is
-five operations on memory that is there already, and what backward needs of it are its potential and its spikes.
+three operations on memory that is there already, and what backward needs of it are its potential and its spikes.
 """
 
 from typing import Any
@@ -16,21 +16,19 @@ class _Lif(Function):
     def forward(
         ctx: Any, drive: Tensor, start: Tensor, threshold: Tensor, leak: int | None, subtract: bool, width: float, whole: bool
     ) -> tuple[Tensor, Tensor]:
+        kept = 1.0 if leak is None else 1 - 2.0**-leak  # of v in a tick, and of its gradient
         v, potential, spikes = torch.empty_like(drive[0]).copy_(start), torch.empty_like(drive), torch.empty_like(drive)
         for current, u, s in zip(drive.unbind(), potential.unbind(), spikes.unbind(), strict=True):
             if leak is not None and whole:
                 v -= (v / 2**leak).floor_()
-            elif leak is not None:
-                v *= 1 - 2.0**-leak
-            torch.add(v, current, out=u)
+            torch.add(current, v, alpha=1.0 if whole else kept, out=u)
             torch.ge(u, threshold, out=s)
             if subtract:
                 torch.addcmul(u, s, threshold, value=-1, out=v)
             else:
                 torch.mul(u, 1 - s, out=v)
         ctx.save_for_backward(potential, spikes, threshold, start)
-        ctx.kept = 1.0 if leak is None else 1 - 2.0**-leak
-        ctx.subtract, ctx.width = subtract, width
+        ctx.kept, ctx.subtract, ctx.width = kept, subtract, width
         ctx.set_materialize_grads(False)
         return spikes, potential
 
@@ -49,15 +47,14 @@ class _Lif(Function):
                 grad += of_potential
         ticks, fired = grad.unbind(), spikes.unbind()
         resets = torch.zeros_like(ticks[0]) if learned and ctx.subtract else None
-        later = ticks[-1] * ctx.kept  # the gradient of v behind the reset of the tick before
-        for here, s in zip(reversed(ticks[:-1]), reversed(fired[:-1]), strict=True):
-            here += later if ctx.subtract else later.addcmul(later, s, value=-1)
+        for here, later, s in zip(reversed(ticks[:-1]), reversed(ticks[1:]), reversed(fired[:-1]), strict=True):
+            here.add_(later if ctx.subtract else later.addcmul(later, s, value=-1), alpha=ctx.kept)
             if resets is not None:
-                resets.addcmul_(later, s, value=-1)
-            torch.mul(here, ctx.kept, out=later)
+                resets.addcmul_(later, s, value=-ctx.kept)
         if resets is not None and of_threshold is not None:
             of_threshold += resets.sum_to_size(threshold.shape)
-        return grad, later.sum_to_size(start.shape) if ctx.needs_input_grad[1] else None, of_threshold, None, None, None, None
+        of_start = (ticks[0] * ctx.kept).sum_to_size(start.shape) if ctx.needs_input_grad[1] else None
+        return grad, of_start, of_threshold, None, None, None, None
 
 
 def _through_spikes(

@@ -62,6 +62,8 @@ def project_ticks(layer: Kind, counts: Tensor, weight: Tensor) -> Tensor:
 
     Counts that are added up, or held, are projected once.
     """
+    if len(counts) == layer.T:
+        return project(layer, counts.flatten(0, 1), weight).unflatten(0, counts.shape[:2])
     groups = source_ticks(len(counts), layer.T)
     if len(counts) > layer.T:
         counts = torch.stack([counts[ticks.start : ticks.stop].sum(0) for ticks in groups])
@@ -128,6 +130,13 @@ def read_out(layer: Kind, currents: Tensor, bias: Tensor, *, whole: bool) -> Ten
     for current in drive[1:]:
         sums.append(leaked(layer, sums[-1], whole) + current)
     return torch.stack(sums)
+
+
+def read_out_last(layer: Kind, currents: Tensor, bias: Tensor, *, whole: bool) -> Tensor:
+    """The readout's sum after its last tick alone: (B, C)."""
+    if layer.leak_shift is None:
+        return driven(layer, currents, bias, whole).sum(0)
+    return read_out(layer, currents, bias, whole=whole)[-1]
 
 
 def count(
@@ -226,7 +235,7 @@ class TorchNetwork(nn.Module):
             return count(layer, current, bias, self.get_buffer(f"threshold{i}"), whole=True)
         currents = project_ticks(layer, n, weight)
         if layer.kind == "readout":
-            return read_out(layer, currents, bias, whole=True)[-1]
+            return read_out_last(layer, currents, bias, whole=True)
         return fire(layer, currents, bias, self.get_buffer(f"threshold{i}"), whole=True)[0]
 
 

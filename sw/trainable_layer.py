@@ -146,18 +146,16 @@ class TrainableLayer(nn.Module):
             seen.received.append(n)
         weight, bias, threshold, unit = self.scales(sigma_in)
         whole = self.stage == "snapped"
-        bias = bias.expand(self.spec.size)
-        threshold = threshold.expand(self.spec.size)
         one = torch.ones((), device=n.device)
         if self.schedule == "time_stepped":
             currents = model.project_ticks(self.spec, n, weight)
             if self.norm is not None:
                 currents = (self.norm(currents.flatten(0, 1) * unit) / unit).unflatten(0, currents.shape[:2])
             if self.readout:
-                sums = model.read_out(self.spec, currents, bias, whole=whole)
-                if seen is not None:
-                    seen.sums = sums * unit
-                return sums[-1] * unit / self.spec.T, one
+                if seen is None:
+                    return model.read_out_last(self.spec, currents, bias, whole=whole) * (unit / self.spec.T), one
+                seen.sums = model.read_out(self.spec, currents, bias, whole=whole) * unit
+                return seen.sums[-1] / self.spec.T, one
             spikes, potential = model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width)
             if seen is not None:
                 full = potential / model.per_channel(threshold, potential[0])
@@ -169,6 +167,7 @@ class TrainableLayer(nn.Module):
                 return (currents.sum(0) + bias) * unit, one
             return clockless.react(self.spec, currents, bias, threshold), one
         current = model.project(self.spec, n, weight)
+        bias, threshold = bias.expand(self.spec.size), threshold.expand(self.spec.size)
         if self.readout:
             return (current + bias) * unit, one
         if self.stage == "float":
