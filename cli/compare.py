@@ -4,77 +4,15 @@ The promise is golden == RTL (and torch == golden) in every count and every logi
 """
 
 import argparse
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cli.comparison import Comparison
 from cli.files import load_network
-from cli.report import FAILED, OK, Answer, one_of, percent, say, table
+from cli.report import FAILED, OK, Answer, one_of, percent, table
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from sw.network import Network
-    from sw.trace import Trace
-
-BEFORE = 8  # frames sent ahead of a wrong one when its tick is looked for: what went wrong may hang on what went before
-
-
-@dataclass
-class Comparison:
-    """The executors' traces over the same frames, and what they differ in from golden."""
-
-    network: "Network"
-    inputs: "np.ndarray"  # (B, *shape) or (B, T_in, *shape)
-    labels: "np.ndarray"  # (B,)
-    whole: bool  # the whole test split of the data set that the network was scored on
-    hardware: dict[str, Any] = field(default_factory=dict)  # options of `hw.export.export`: lanes, coding
-    traces: dict[str, "Trace"] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def add(self, name: str, run: Callable[[], "Trace"]) -> None:
-        """Run one executor, timed."""
-        start = time.monotonic()
-        self.traces[name] = run()
-        self.seconds[name] = round(time.monotonic() - start, 2)
-        say(f"{name}: {len(self.labels):,} frames in {self.seconds[name]:.1f} s")
-
-    def accuracy(self, name: str) -> float:
-        """Share of right answers."""
-        return float((self.traces[name].answer == self.labels).mean())
-
-    def differences(self) -> dict[str, dict[str, int]]:
-        """For each executor but golden: predictions, logits and counts of single neurons that are not golden's."""
-        golden = self.traces["golden"]
-        found = {name: golden.differences(trace) for name, trace in self.traces.items() if name != "golden"}
-        return {name: {"predictions": n["class"], "logits": n["logits"], "counts": n["count"]}
-                for name, n in found.items()}
-
-    def first_difference(self) -> str | None:
-        """Where the first executor that differs does so first, down to the tick where the schedule has ticks."""
-        golden = self.traces["golden"]
-        for name, trace in self.traces.items():
-            if (difference := golden.first_difference(trace)) is not None:
-                place = self.locate(difference.frame) if name.startswith("RTL") else None
-                return f"{name}: {place or difference}"
-        return None
-
-    def locate(self, frame: int) -> str | None:
-        """The first difference once more with every spike recorded: layer, tick and neuron of its origin."""
-        from sim import bulk
-        from sw import golden
-
-        if self.network.schedule != "time_stepped":
-            return None
-        start = max(0, frame - BEFORE)
-        window = self.inputs[start : frame + 1]
-        wanted = golden.run(self.network, window, spikes=True)
-        got = bulk.run(self.network, window, **self.hardware, back_to_back=False, spikes=True)
-        difference = wanted.first_difference(got)
-        if difference is None:
-            return None
-        return str(difference).replace(f"frame {difference.frame}", f"frame {start + difference.frame}", 1)
 
 
 def compare(args: argparse.Namespace) -> Answer:
@@ -93,68 +31,31 @@ def compare(args: argparse.Namespace) -> Answer:
 
 def answer(task: Comparison, dataset: str) -> Answer:
     """Run every executor over the frames and report."""
-    from sim import bulk
-    from sim.design import export
-    from sw import golden
-
-    network = task.network
-    task.add("golden", lambda: golden.run(network, task.inputs))
-    add_torch(task)
-    say("writing Verilog and building the simulator (kept for the next time)")
-    start = time.monotonic()
-    design = export(network, **task.hardware)
-    bulk.compile(design)
-    task.seconds["build"] = round(time.monotonic() - start, 2)
-    say(f"build: {task.seconds['build']:.1f} s")
-    task.add("RTL", lambda: bulk.run(network, task.inputs, **task.hardware, back_to_back=False))
-    task.add("RTL, back to back", lambda: bulk.run(network, task.inputs, **task.hardware, back_to_back=True))
-    report = collect(task, dataset) | {"verilog": str(design.folder)}
+    design = task.run()
     lanes = [layer["lanes"] for layer in design.interface["layers"]]
-    code = FAILED if report["first_difference"] else OK
-    return Answer(report | {"lanes": lanes, "coding": design.interface.get("coding", "count")}, describe(task, report, lanes), code)
-
-
-def add_torch(task: Comparison) -> None:
-    """The quantized network in torch, where torch is installed and knows the schedule."""
-    try:
-        from sw.model import TorchNetwork
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        say("torch is not installed, so its row stays empty; mend it with: pip install 'polyrhythm[train]'")
-        return
-    if task.network.schedule not in ("two_phase", "time_stepped"):
-        say(f"torch has no {task.network.schedule} schedule, so its row stays empty")
-        return
-    from sw.trace import Trace
-
-    def run() -> Trace:
-        result = TorchNetwork.from_network(task.network).run(task.inputs)
-        return Trace(result.answer, result.logits, counts=result.counts)
-
-    task.add("torch", run)
+    hardware = {"verilog": str(design.folder), "lanes": lanes, "coding": design.interface.get("coding", "count")}
+    report = collect(task, dataset) | hardware
+    return Answer(report, describe(task, report, lanes), FAILED if report["first_difference"] else OK)
 
 
 def collect(task: Comparison, dataset: str) -> dict[str, Any]:
     """Everything that was found, as JSON."""
     import numpy as np
 
-    latency, steady = task.traces["RTL"].cycles, task.traces["RTL, back to back"].interval
-    assert latency is not None and steady is not None
-    events = {name: trace.events for name, trace in task.traces.items() if trace.events is not None}
+    frames, tallies = len(task.labels), task.tallies
     names = [layer.name for layer in task.network.hidden]
-    differences = task.differences()
+    seconds = {name: tally.seconds for name, tally in tallies.items()} | {"build": task.build_seconds}
     return {
-        "network": task.network.name, "digest": task.network.digest, "dataset": dataset, "frames": len(task.labels),
+        "network": task.network.name, "digest": task.network.digest, "dataset": dataset, "frames": frames,
         "accuracy": {"float": task.network.provenance.get("float_accuracy") if task.whole else None}
-        | {name: task.accuracy(name) for name in ("torch", "golden", "RTL") if name in task.traces},
-        "differences": differences,
-        "first_difference": task.first_difference() if any(sum(n.values()) for n in differences.values()) else None,
-        "cycles": spread(latency),
-        "interval": spread(steady[1:] if len(steady) > 1 else steady),
-        "events_per_frame": {executor: dict(zip(names, np.asarray(seen).mean(axis=0).round(3).tolist(), strict=False))
-                             for executor, seen in events.items()},
-        "seconds": task.seconds,
+        | {name: tallies[name].right / frames for name in ("torch", "golden", "RTL") if name in tallies},
+        "differences": {name: tally.differences for name, tally in tallies.items() if name != "golden"},
+        "first_difference": task.first_difference,
+        "cycles": spread(np.concatenate(tallies["RTL"].cycles)),
+        "interval": spread(np.concatenate(tallies["RTL, back to back"].interval)),
+        "events_per_frame": {name: dict(zip(names, (tally.events / frames).round(3).tolist(), strict=False))
+                             for name, tally in tallies.items() if tally.events is not None},
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }  # fmt: skip
 
 
@@ -175,7 +76,7 @@ def describe(task: Comparison, report: dict[str, Any], lanes: Sequence[int]) -> 
     rows = []
     for title, name in models:
         found = differences.get(name, none)
-        share = accuracy.get(name, task.accuracy(name) if name in task.traces else None)
+        share = accuracy.get(name, task.tallies[name].right / frames if name in task.tallies else None)
         rows.append((title, percent(share, frames), *(found.get(what) for what in ("predictions", "logits", "counts"))))
     layers = []
     for i, layer in enumerate(task.network.layers):

@@ -27,6 +27,7 @@ from sw.samples import Samples, integer_counts, splits
 from sw.trainable import TrainableNetwork
 from sw.trainer import DivergedError, Epoch, Trainer, trained_accuracy
 
+SLICE = 2048  # frames whose counts are in memory at a time
 SCORES = ("accuracy", "float_accuracy", "start_accuracy", "quantized_accuracy")
 
 __all__ = ["DivergedError", "Epoch", "config", "convert", "evaluate", "to_stderr", "train", "tune"]
@@ -178,7 +179,12 @@ def _golden_accuracy(network: Network, test: Samples) -> float:
 
 
 def _answers(network: Network, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Classes by torch and by golden, which must agree on every count and logit."""
+    """Classes by torch and by golden, which must agree on every count and logit; a slice of frames at a time."""
+    slices = [_slice_answers(network, counts[first : first + SLICE]) for first in range(0, len(counts), SLICE)]
+    return np.concatenate([ours for ours, _ in slices]), np.concatenate([theirs for _, theirs in slices])
+
+
+def _slice_answers(network: Network, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ours, theirs = evaluate(network, counts), golden.run(network, counts)
     for name, values in [*ours.counts.items(), ("logits", ours.logits)]:
         expected = theirs.logits if name == "logits" else theirs.counts[name]

@@ -2,10 +2,10 @@
 
     python tools/study_time_steps.py --recipe mnist-mt --run build/study --out docs/results/mnist-mt.json
 
-One float network is trained; from it come networks whose T is 1, 2, 4, 8 in every layer, and networks whose T was learned under a
-target of mean T. Cycles are those that all layers together are busy with a frame, and those of the slowest layer (which is what a
-stream of frames takes), by the cycle law on 1,000 test images; accuracy is the golden model's on the whole test split. --run keeps
-every run, so that a study that was stopped goes on. --plot draws the curve.
+One float network is trained, or taken from --floats, the folder of a run; from it come networks whose T is 1, 2, 4, 8 in every
+layer, and networks whose T was learned under a target of mean T. Cycles are those that all layers together are busy with a frame,
+by the cycle law on 1,000 test images, with a neuron's count in one event and in an event for each spike; accuracy is the golden
+model's on the whole test split. --run keeps every run, so that a study that was stopped goes on. --plot draws the curves.
 """
 
 import argparse
@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from cli.report import table
+from polyrhythm import epochs
 from sw import cycles, data, golden, train
+from sw.architecture import Coding
 from sw.network import Network
 from sw.recipe import Conversion, Recipe
 from sw.recipes import RECIPES
@@ -27,11 +29,14 @@ from sw.rom_layers import default_lanes
 UNIFORM = (1, 2, 4, 8)
 LEARNED = (1.34, 2.0, 3.0, 4.5)  # targets of mean T
 FRAMES = 1000  # that the cycle law counts
+CODINGS: dict[Coding, str] = {"count": "a count in one event", "unary": "an event for each spike"}
 
 
-def variants(recipe: Recipe) -> dict[str, Recipe]:
-    """From the same float network: T fixed at one value, and T learned."""
+def variants(recipe: Recipe, epochs: tuple[int, int] | None) -> dict[str, Recipe]:
+    """From the same float network: T fixed at one value, and T learned. epochs: quantized and snapped, if not the recipe's."""
     found = {}
+    if epochs:
+        recipe = replace(recipe, quantized_epochs=epochs[0], snapped_epochs=epochs[1])
     for T in UNIFORM:
         layers = tuple(spec if spec.kind == "readout" else replace(spec, T=T) for spec in recipe.layers)
         found[f"uniform T = {T}"] = replace(recipe, layers=layers, conversion=Conversion(fixed=True))
@@ -41,30 +46,34 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
 
 
 def cost(network: Network, root: str | None) -> dict[str, Any]:
-    """Busy cycles and events of a frame."""
+    """Busy cycles of a frame in both codings, and its spikes."""
     inputs, _ = data.inputs_for(network, network.provenance["dataset"], "test", root)
     trace = golden.run(network, inputs[:FRAMES])
     assert trace.events is not None
-    work = cycles.work(network, trace, inputs[:FRAMES], default_lanes(network)).mean(axis=0)
-    return {"cycles": float(work.sum()), "slowest": float(work.max()), "events": float(trace.events.sum(axis=1).mean())}
+    lanes, spikes = default_lanes(network), sum(count.sum(axis=1).mean() for count in trace.counts.values())
+    found = {coding: cycles.work(network, trace, inputs[:FRAMES], lanes, coding).mean(axis=0) for coding in CODINGS}
+    return {coding: float(work.sum()) for coding, work in found.items()} | {"spikes": float(spikes)}
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Both curves, as SVG."""
+    """Accuracy against cycles in each coding, as SVG."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for kind, mark in (("uniform", "o--"), ("learned", "s-")):
-        chosen = sorted((row["cycles"], 100 * row["accuracy"], row["T"]) for row in rows if row["name"].startswith(kind))
-        axes.plot([c for c, _, _ in chosen], [a for _, a, _ in chosen], mark, label=f"{kind} T")
-        for c, a, T in chosen:
-            axes.annotate(",".join(map(str, T)), (c, a), textcoords="offset points", xytext=(4, -10), fontsize=7)
-    axes.set(xlabel="busy cycles of a frame, all layers", ylabel="accuracy on the test split [%]")
-    axes.legend()
+    figure, sides = pyplot.subplots(1, len(CODINGS), figsize=(11, 4), sharey=True, layout="constrained")
+    for axes, (coding, told) in zip(sides, CODINGS.items(), strict=True):
+        for kind, mark in (("uniform", "o--"), ("learned", "s-")):
+            chosen = sorted((row[coding], 100 * row["accuracy"], row["T"]) for row in rows if row["name"].startswith(kind))
+            axes.plot([c for c, _, _ in chosen], [a for _, a, _ in chosen], mark, label=f"{kind} T")
+            for c, a, T in chosen:
+                axes.annotate(",".join(map(str, T)), (c, a), textcoords="offset points", xytext=(4, -10), fontsize=7)
+        axes.set(xlabel=f"busy cycles of a frame, {told}")
+    sides[0].set(ylabel="accuracy on the test split [%]")
+    sides[0].legend()
     figure.savefig(path)
+    pyplot.close(figure)
 
 
 def main() -> None:
@@ -72,26 +81,30 @@ def main() -> None:
     parser.add_argument("--recipe", default="mnist-mt", help="a two_phase one with a conversion (mnist-mt)")
     parser.add_argument("--data", help="folder with the data sets ($POLYRHYTHM_DATA)")
     parser.add_argument("--run", required=True, help="folder of all runs")
+    parser.add_argument("--floats", help="folder of a run of the recipe whose float stage is done; else one is trained below --run")
+    parser.add_argument("--epochs", type=epochs, metavar="Q,S", help="quantized and snapped, of every network (the recipe's)")
     parser.add_argument("--out", help="JSON file to write")
     parser.add_argument("--plot", help="SVG file to write")
     args = parser.parse_args()
     recipe, root = RECIPES[args.recipe], Path(args.run)
     quiet: dict[str, Any] = {"data_root": args.data, "progress": lambda _: None, "device": "cpu"}
-    train.train(replace(recipe, quantized_epochs=0, snapped_epochs=0), folder=root / "float", **quiet)
-    rows = []
-    for name, variant in variants(recipe).items():
+    floats = Path(args.floats or root / "float")
+    if not args.floats:
+        train.train(replace(recipe, quantized_epochs=0, snapped_epochs=0), folder=floats, **quiet)
+    rows: list[dict[str, Any]] = []
+    for name, variant in variants(recipe, args.epochs).items():
         folder = root / "".join(c if c.isalnum() else "-" for c in name)
-        network, report = train.train(variant, folder=folder, floats=root / "float", **quiet)
+        network, report = train.train(variant, folder=folder, floats=floats, **quiet)
         T = [layer.T for layer in network.hidden]
         row = {"name": name, "T": T, "mean_T": float(np.mean(T)), "accuracy": report["accuracy"]} | cost(network, args.data)
         rows.append(row)
         print(row, file=sys.stderr, flush=True)
     shown = [
         (row["name"], ", ".join(map(str, row["T"])), f"{row['mean_T']:.2f}", f"{100 * row['accuracy']:.2f} %",
-         f"{row['cycles']:,.0f}", f"{row['slowest']:,.0f}", f"{row['events']:,.0f}")
+         *(f"{row[what]:,.0f}" for what in (*CODINGS, "spikes")))
         for row in rows
     ]  # fmt: skip
-    print(table(shown, ("network", "T", "mean T", "accuracy", "busy cycles", "slowest layer", "events")))
+    print(table(shown, ("network", "T", "mean T", "accuracy", "cycles, counts", "cycles, unary", "spikes")))
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(rows, indent=1) + "\n")

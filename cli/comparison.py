@@ -1,0 +1,155 @@
+"""Executors over the same frames, a slice at a time so that memory stays bounded, and every place where they differ from golden."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cli.report import say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sim.design import Design
+    from sw.network import Network
+    from sw.trace import Trace
+
+BEFORE = 8  # frames sent ahead of a wrong one when its tick is looked for: what went wrong may hang on what went before
+SLICE_VALUES = 1 << 27  # counts that one executor may hold at a time: half a gigabyte
+
+Executor = Callable[["np.ndarray"], "Trace"]
+
+
+@dataclass
+class Tally:
+    """What is kept of one executor."""
+
+    right: int = 0
+    seconds: float = 0.0
+    differences: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("predictions", "logits", "counts"), 0))
+    events: Any = None  # of all frames, (spiking layers,)
+    cycles: list["np.ndarray"] = field(default_factory=list)
+    interval: list["np.ndarray"] = field(default_factory=list)  # without a slice's first frame, which finds the pipeline empty
+
+
+@dataclass
+class Comparison:
+    """A test set and what came of it."""
+
+    network: "Network"
+    inputs: "np.ndarray"  # (B, *shape) or (B, T_in, *shape)
+    labels: "np.ndarray"  # (B,)
+    whole: bool  # the whole test split of the data set that the network was scored on
+    hardware: dict[str, Any] = field(default_factory=dict)  # options of `hw.export.export`: lanes, coding
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    first_difference: str | None = None  # of the first slice with one: where, down to the tick where the schedule has ticks
+    build_seconds: float = 0.0
+
+    def run(self) -> "Design":
+        """Build the simulator and send every frame through every executor."""
+        from sim import bulk
+
+        design, executors = self.build(), self.executors()
+        neurons = max(1, sum(self.network.n_out(i) for i in range(len(self.network.hidden))))
+        step = max(1, SLICE_VALUES // neurons // bulk.PART) * bulk.PART
+        for start in range(0, len(self.labels), step):
+            self.slice(executors, start, min(start + step, len(self.labels)))
+        return design
+
+    def build(self) -> "Design":
+        from sim import bulk
+        from sim.design import export
+
+        say("writing Verilog and building the simulator (kept for the next time)")
+        start = time.monotonic()
+        design = export(self.network, **self.hardware)
+        bulk.compile(design)
+        self.build_seconds = round(time.monotonic() - start, 2)
+        say(f"build: {self.build_seconds:.1f} s")
+        return design
+
+    def executors(self) -> dict[str, Executor]:
+        """Golden first."""
+        from sim import bulk
+        from sw import golden
+
+        torch = torch_executor(self.network)
+        rtl = partial(bulk.run, self.network, **self.hardware)
+        return {
+            "golden": partial(golden.run, self.network),
+            **({"torch": torch} if torch else {}),
+            "RTL": partial(rtl, back_to_back=False),
+            "RTL, back to back": partial(rtl, back_to_back=True),
+        }
+
+    def slice(self, executors: dict[str, Executor], start: int, end: int) -> None:
+        """Frames start..end through all, compared and added up."""
+        import numpy as np
+
+        golden: Trace | None = None
+        for name, run in executors.items():
+            tally, began = self.tallies.setdefault(name, Tally()), time.monotonic()
+            trace = run(self.inputs[start:end])
+            tally.seconds += time.monotonic() - began
+            said = f"{end - start:,} frames" if end - start == len(self.labels) else f"frames {start:,} to {end - 1:,}"
+            say(f"{name}: {said} in {time.monotonic() - began:.1f} s")
+            tally.right += int(np.count_nonzero(trace.answer == self.labels[start:end]))
+            if trace.events is not None:
+                tally.events = trace.events.sum(axis=0) + (0 if tally.events is None else tally.events)
+            if trace.cycles is not None:
+                tally.cycles.append(trace.cycles)
+            if trace.interval is not None:
+                tally.interval.append(trace.interval[1:] if len(trace.interval) > 1 else trace.interval)
+            golden = trace if golden is None else golden
+            self.count(name, golden, trace, start)
+
+    def count(self, name: str, golden: "Trace", trace: "Trace", start: int) -> None:
+        """Add up predictions, logits and counts of single neurons that are not golden's; keep the first place."""
+        found, total = golden.differences(trace), self.tallies[name].differences
+        for what, key in (("predictions", "class"), ("logits", "logits"), ("counts", "count")):
+            total[what] += found[key]
+        if self.first_difference is None and (difference := golden.first_difference(trace)) is not None:
+            frame = start + difference.frame
+            place = self.locate(frame) if name.startswith("RTL") else None
+            self.first_difference = f"{name}: {place or numbered(difference, frame)}"
+
+    def locate(self, frame: int) -> str | None:
+        """The first difference once more with every spike recorded: layer, tick and neuron of its origin."""
+        from sim import bulk
+        from sw import golden
+
+        if self.network.schedule != "time_stepped":
+            return None
+        start = max(0, frame - BEFORE)
+        window = self.inputs[start : frame + 1]
+        wanted = golden.run(self.network, window, spikes=True)
+        got = bulk.run(self.network, window, **self.hardware, back_to_back=False, spikes=True)
+        difference = wanted.first_difference(got)
+        return None if difference is None else numbered(difference, start + difference.frame)
+
+
+def numbered(difference: Any, frame: int) -> str:
+    """The difference with the frame's number in the whole set."""
+    return str(difference).replace(f"frame {difference.frame}", f"frame {frame}", 1)
+
+
+def torch_executor(network: "Network") -> Executor | None:
+    """The quantized network in torch, where torch is installed and knows the schedule."""
+    try:
+        from sw.model import TorchNetwork
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        say("torch is not installed, so its row stays empty; mend it with: pip install 'polyrhythm[train]'")
+        return None
+    if network.schedule not in ("two_phase", "time_stepped"):
+        say(f"torch has no {network.schedule} schedule, so its row stays empty")
+        return None
+    from sw.trace import Trace
+
+    def run(inputs: "np.ndarray") -> Trace:
+        result = TorchNetwork.from_network(network).run(inputs)
+        return Trace(result.answer, result.logits, counts=result.counts)
+
+    return run

@@ -1,0 +1,54 @@
+"""compare: test sets whose counts do not fit into memory go through a slice at a time, and come to the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli import comparison
+from cli.compare import collect
+from cli.comparison import Comparison
+from sw import data
+from sw.network import Network
+from sw.trace import Trace
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+@pytest.fixture
+def digits() -> Comparison:
+    network = Network.load(MODELS / "digits.safetensors")
+    inputs, labels = data.inputs_for(network, "digits", "test", None)
+    return Comparison(network, inputs, labels, True)
+
+
+def test_slices_come_to_what_the_whole_comes_to(digits: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits.run()
+    whole = collect(digits, "digits")
+    monkeypatch.setattr(comparison, "SLICE_VALUES", 1)
+    sliced = Comparison(digits.network, digits.inputs, digits.labels, True)
+    sliced.run()
+    found = collect(sliced, "digits")
+    assert [len(part) for part in sliced.tallies["RTL"].cycles] == [256, 104]
+    assert [len(part) for part in sliced.tallies["RTL, back to back"].interval] == [255, 103]
+    same = ("accuracy", "differences", "first_difference", "cycles", "events_per_frame", "frames")
+    assert {key: found[key] for key in same} == {key: whole[key] for key in same}
+    assert whole["differences"]["RTL"] == {"predictions": 0, "logits": 0, "counts": 0}
+
+
+def test_the_first_difference_is_numbered_in_the_whole_set(digits: Comparison) -> None:
+    """An executor that is wrong in one count of frame 300."""
+    executors = digits.executors()
+    golden = executors["golden"]
+
+    def wrong(inputs: np.ndarray) -> Trace:
+        trace = golden(inputs)
+        if len(inputs) == 104:
+            trace.counts["fc1"][300 - 256, 7] += 1
+        return trace
+
+    for start, end in ((0, 256), (256, 360)):
+        digits.slice({"golden": golden, "torch": wrong}, start, end)
+    assert digits.tallies["torch"].differences == {"predictions": 0, "logits": 0, "counts": 1}
+    assert digits.first_difference is not None
+    assert digits.first_difference.startswith("torch: frame 300, layer fc1")

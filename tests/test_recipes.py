@@ -1,0 +1,46 @@
+"""Every recipe in short: a part of its data, an epoch or two in each stage, and the accuracy that this must reach."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from sw import samples, train
+from sw.recipes import RECIPES, Recipe
+from sw.samples import Samples
+
+TRAINING, TEST = 4000, 1000  # images
+FLOORS = {
+    "digits": 0.85, "digits-lif": 0.85, "digits-mtt": 0.85, "mnist-mlp": 0.85, "mnist-lif": 0.85, "mnist-conv": 0.85,
+    "mnist-conv-lif": 0.85, "mnist-mt": 0.85, "mnist-mtt": 0.85, "mnist-anytime": 0.85, "fashion-mt": 0.6, "cifar10-mt": 0.2,
+    "nmnist-mtt": 0.3, "nmnist-events": 0.3,
+}  # fmt: skip
+
+
+def short(recipe: Recipe) -> Recipe:
+    """Two epochs of floats and one each of the other stages; of small data sets ten and five."""
+    epochs = 10 if recipe.dataset in ("digits", "nmnist") else 2
+    return dataclasses.replace(recipe, float_epochs=epochs, quantized_epochs=epochs // 2, snapped_epochs=epochs // 2)
+
+
+def test_every_recipe_has_a_floor() -> None:
+    assert set(RECIPES) <= set(FLOORS)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", RECIPES)
+def test_in_short_it_reaches(name: str, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = samples.samples
+
+    def part(*args: object) -> Samples:
+        found = whole(*args)  # type: ignore[arg-type]
+        size = len(found.labels)
+        kept = min(size, TEST if args[2] == "test" else TRAINING)
+        return found.rows(torch.arange(kept) * size // kept)
+
+    monkeypatch.setattr(samples, "samples", part)
+    recipe = short(RECIPES[name])
+    _, report = train.train(recipe, data_root, progress=lambda _: None, device="cpu")
+    print(name, report)
+    assert report["accuracy"] >= FLOORS[name]
