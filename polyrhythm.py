@@ -113,6 +113,8 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     parser.add_argument("--dataset", required=True, metavar="NAME", help="digits, mnist, ...: its test split")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images")
+    told = "images that also go through one at a time, for their latency; all go back to back (all)"
+    parser.add_argument("--alone", type=int, metavar="N", help=told)
     parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
     hardware_arguments(parser)
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+SCORED = {"torch": "torch", "golden": "golden", "RTL": "RTL, back to back"}  # those that see every frame
+
+
 def compare(args: argparse.Namespace) -> Answer:
     """Compare on a data set's test split."""
     from sw import data
@@ -23,10 +26,12 @@ def compare(args: argparse.Namespace) -> Answer:
     dataset = one_of("dataset", args.dataset, data.DATASETS)
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"limit must be at least 1 frame, not {args.limit}")
+    if args.alone is not None and args.alone < 1:
+        raise ValueError(f"alone must be at least 1 frame, not {args.alone}")
     inputs, labels = data.inputs_for(network, dataset, "test", args.data)
     whole = not args.profile and dataset == network.provenance.get("dataset") and (args.limit is None or args.limit >= len(labels))
     hardware = {"lanes": args.lanes, "coding": args.coding}
-    return answer(Comparison(network, inputs[: args.limit], labels[: args.limit], whole, hardware), dataset)
+    return answer(Comparison(network, inputs[: args.limit], labels[: args.limit], whole, hardware, args.alone), dataset)
 
 
 def answer(task: Comparison, dataset: str) -> Answer:
@@ -48,12 +53,12 @@ def collect(task: Comparison, dataset: str) -> dict[str, Any]:
     return {
         "network": task.network.name, "digest": task.network.digest, "dataset": dataset, "frames": frames,
         "accuracy": {"float": task.network.provenance.get("float_accuracy") if task.whole else None}
-        | {name: tallies[name].right / frames for name in ("torch", "golden", "RTL") if name in tallies},
+        | {name: tallies[of].right / frames for name, of in SCORED.items() if of in tallies},
         "differences": {name: tally.differences for name, tally in tallies.items() if name != "golden"},
         "first_difference": task.first_difference,
         "cycles": spread(np.concatenate(tallies["RTL"].cycles)),
         "interval": spread(np.concatenate(tallies["RTL, back to back"].interval)),
-        "events_per_frame": {name: dict(zip(names, (tally.events / frames).round(3).tolist(), strict=False))
+        "events_per_frame": {name: dict(zip(names, (tally.events / tally.frames).round(3).tolist(), strict=False))
                              for name, tally in tallies.items() if tally.events is not None},
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }  # fmt: skip
@@ -75,9 +80,10 @@ def describe(task: Comparison, report: dict[str, Any], lanes: Sequence[int]) -> 
               ("Verilog, frames alone", "RTL"), ("Verilog, frames back to back", "RTL, back to back")]
     rows = []
     for title, name in models:
-        found = differences.get(name, none)
-        share = accuracy.get(name, task.tallies[name].right / frames if name in task.tallies else None)
-        rows.append((title, percent(share, frames), *(found.get(what) for what in ("predictions", "logits", "counts"))))
+        found, tally = differences.get(name, none), task.tallies.get(name)
+        share = tally.right / tally.frames if tally else accuracy.get(name)
+        seen = tally.frames if tally else frames
+        rows.append((title, percent(share, seen), *(found.get(what) for what in ("predictions", "logits", "counts"))))
     layers = []
     for i, layer in enumerate(task.network.layers):
         sent = [report["events_per_frame"].get(name, {}).get(layer.name) for name in ("golden", "RTL")]

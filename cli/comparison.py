@@ -1,5 +1,6 @@
 """Executors over the same frames, a slice at a time so that memory stays bounded, and every place where they differ from golden."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ Executor = Callable[["np.ndarray"], "Trace"]
 class Tally:
     """What is kept of one executor."""
 
+    frames: int = 0
     right: int = 0
     seconds: float = 0.0
     differences: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("predictions", "logits", "counts"), 0))
@@ -42,6 +44,7 @@ class Comparison:
     labels: "np.ndarray"  # (B,)
     whole: bool  # the whole test split of the data set that the network was scored on
     hardware: dict[str, Any] = field(default_factory=dict)  # options of `hw.export.export`: lanes, coding
+    alone: int | None = None  # frames that also go one at a time; None: all
     tallies: dict[str, Tally] = field(default_factory=dict)
     first_difference: str | None = None  # of the first slice with one: where, down to the tick where the schedule has ticks
     build_seconds: float = 0.0
@@ -51,11 +54,19 @@ class Comparison:
         from sim import bulk
 
         design, executors = self.build(), self.executors()
-        neurons = max(1, sum(self.network.n_out(i) for i in range(len(self.network.hidden))))
-        step = max(1, SLICE_VALUES // neurons // bulk.PART) * bulk.PART
-        for start in range(0, len(self.labels), step):
-            self.slice(executors, start, min(start + step, len(self.labels)))
+        for start, end in self.slices(bulk.PART):
+            if self.alone is not None and start >= self.alone:
+                executors.pop("RTL", None)
+            self.slice(executors, start, end)
         return design
+
+    def slices(self, part: int) -> list[tuple[int, int]]:
+        """Frames start..end of each slice, whole parts of a simulation; those that go alone end with one."""
+        neurons = max(1, sum(self.network.n_out(i) for i in range(len(self.network.hidden))))
+        step, last = max(1, SLICE_VALUES // neurons // part) * part, len(self.labels)
+        alone = last if self.alone is None else min(self.alone, last)
+        edges = sorted({*range(0, alone, step), *range(alone, last, step), last})
+        return list(itertools.pairwise(edges))
 
     def build(self) -> "Design":
         from sim import bulk
@@ -79,7 +90,7 @@ class Comparison:
         return {
             "golden": partial(golden.run, self.network),
             **({"torch": torch} if torch else {}),
-            "RTL": partial(rtl, back_to_back=False),
+            "RTL": partial(rtl, back_to_back=False),  # one frame at a time
             "RTL, back to back": partial(rtl, back_to_back=True),
         }
 
@@ -94,6 +105,7 @@ class Comparison:
             tally.seconds += time.monotonic() - began
             said = f"{end - start:,} frames" if end - start == len(self.labels) else f"frames {start:,} to {end - 1:,}"
             say(f"{name}: {said} in {time.monotonic() - began:.1f} s")
+            tally.frames += end - start
             tally.right += int(np.count_nonzero(trace.answer == self.labels[start:end]))
             if trace.events is not None:
                 tally.events = trace.events.sum(axis=0) + (0 if tally.events is None else tally.events)

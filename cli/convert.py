@@ -22,8 +22,9 @@ def convert(args: argparse.Namespace) -> Answer:
     ann, recipe = load_ann(args.model, args.weights), recipe_of(args)
     out = Path(args.out or f"{recipe.name}.safetensors")
     network, report = run_conversion(
-        ann, recipe, args.data, out, paced(say), args.run, args.device, args.steps, args.weight_bits
-    )
+        ann, recipe, T=args.steps, weight_bits=args.weight_bits,
+        data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device,
+    )  # fmt: skip
     rows = [("ANN", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
             ("integers, golden", percent(report["accuracy"]))]
     steps = ", ".join(f"{layer.name} {layer.T}" for layer in network.layers[:-1])

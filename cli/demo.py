@@ -20,7 +20,7 @@ def demo(args: argparse.Namespace) -> Answer:
     recipe = RECIPES[RECIPE]
     say(f"[1/4] training {recipe.name} on scikit-learn's handwritten digits, then quantizing it")
     path = build_root() / "demo" / f"{recipe.name}.safetensors"
-    network, report = train(recipe, None, path, progress=paced(say))
+    network, report = train(recipe, out=path, progress=paced(say))
     say(f"      float {percent(report['float_accuracy'])}, quantized {percent(report['accuracy'])}: {path}")
     folder = build_root() / network.digest[:16] / "verilog"
     say(f"[2/4] writing Verilog and weight ROMs: {folder}")

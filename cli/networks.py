@@ -27,7 +27,9 @@ def train(args: argparse.Namespace) -> Answer:
     from sw.train import train as run_recipe
 
     out = Path(args.out or f"{recipe.name}.safetensors")
-    network, report = run_recipe(recipe, args.data, out, paced(say), args.run, args.device)
+    network, report = run_recipe(
+        recipe, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device
+    )
     rows = [("float", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
             ("integers, golden", percent(report["accuracy"]))]
     text = f"{table(rows, ('model', 'accuracy on the ' + report['scored_on'] + ' split'))}\n\n"

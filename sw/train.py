@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from sw.trainer import DivergedError, Epoch, Trainer, trained_accuracy
 SLICE = 2048  # frames whose counts are in memory at a time
 SCORES = ("accuracy", "float_accuracy", "start_accuracy", "quantized_accuracy")
 
-__all__ = ["DivergedError", "Epoch", "config", "convert", "evaluate", "to_stderr", "train", "tune"]
+__all__ = ["DivergedError", "Epoch", "Options", "config", "convert", "evaluate", "to_stderr", "train", "tune"]
 
 
 def to_stderr(epoch: Epoch) -> None:
@@ -42,20 +42,22 @@ def evaluate(network: Network, counts: np.ndarray) -> TorchResult:
     return TorchNetwork.from_network(network).run(counts)
 
 
-def train(
-    recipe: Recipe,
-    data_root: str | Path | None = None,
-    out: str | Path | None = None,
-    progress: Callable[[Epoch], None] = to_stderr,
-    folder: str | Path | None = None,
-    device: str = "auto",
-    floats: str | Path | None = None,
-) -> tuple[Network, dict[str, Any]]:
-    """Run a recipe; give the integer network and a report, and save the network to `out` when that is given.
+class Options(TypedDict, total=False):
+    """Where a run reads, writes and computes; the network that comes out does not hang on it."""
 
-    folder: keeps a checkpoint, the log of every epoch and their curves; a run that lies there goes on behind its last epoch.
+    data_root: str | Path | None  # folder with the data sets; None: $POLYRHYTHM_DATA
+    out: str | Path | None  # network file to write
+    progress: Callable[[Epoch], None]  # told of every epoch; prints to stderr if not given
+    folder: str | Path | None  # keeps a checkpoint, the log of every epoch and curves; a run that lies there goes on
+    device: str  # see `sw.device.find_place` ("auto"); under torchrun each process calls, and the first one writes
+
+
+def train(
+    recipe: Recipe, *, floats: str | Path | None = None, **options: Unpack[Options]
+) -> tuple[Network, dict[str, Any]]:
+    """Run a recipe; give the integer network and a report.
+
     floats: folder of a run of the same layers, whose float network takes the place of the float stage.
-    device: see `sw.device.find_place`; under torchrun each process calls this, and the first one writes.
 
     The report (and the network's provenance) holds float_accuracy, quantized_accuracy (torch) and accuracy (golden) on
     the test split. Raises DataError without the data, DivergedError when the loss is not finite, RuntimeError when
@@ -70,19 +72,11 @@ def train(
         )
         if floats:
             net.load_floats(read_floats(floats))
-        return _run(recipe, net, generator, data_root, out, progress, folder, device)
+        return _run(recipe, net, generator, **options)
 
 
 def convert(
-    ann: nn.Module,
-    recipe: Recipe,
-    data_root: str | Path | None = None,
-    out: str | Path | None = None,
-    progress: Callable[[Epoch], None] = to_stderr,
-    folder: str | Path | None = None,
-    device: str = "auto",
-    T: int = 4,
-    weight_bits: int = 4,
+    ann: nn.Module, recipe: Recipe, *, T: int = 4, weight_bits: int = 4, **options: Unpack[Options]
 ) -> tuple[Network, dict[str, Any]]:
     """As `train`, but the float network is a trained ANN (`sw.ann`), whose layers replace the recipe's.
 
@@ -97,18 +91,10 @@ def convert(
         layers = tuple(layer.spec for layer in net.stack())
         recipe = replace(recipe, layers=layers, float_epochs=0)
         generator = torch.Generator().manual_seed(recipe.seed)
-        return _run(recipe, net, generator, data_root, out, progress, folder, device)
+        return _run(recipe, net, generator, **options)
 
 
-def tune(
-    network: Network,
-    recipe: Recipe,
-    data_root: str | Path | None = None,
-    out: str | Path | None = None,
-    progress: Callable[[Epoch], None] = to_stderr,
-    folder: str | Path | None = None,
-    device: str = "auto",
-) -> tuple[Network, dict[str, Any]]:
+def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[Network, dict[str, Any]]:
     """As `train`, but a trained network goes on learning as one of unsigned event-driven neurons (`sw.clockless`).
 
     recipe: event_driven, with `clockless`. In the report, start_accuracy is the golden model's before the first epoch, and
@@ -119,7 +105,7 @@ def tune(
     with torch_threads(recipe.threads):
         net = TrainableNetwork.without_clock(network, source_of(recipe), recipe.clockless)
         generator = torch.Generator().manual_seed(recipe.seed)
-        return _run(recipe, net, generator, data_root, out, progress, folder, device)
+        return _run(recipe, net, generator, **options)
 
 
 def source_of(recipe: Recipe) -> Input:
@@ -129,19 +115,13 @@ def source_of(recipe: Recipe) -> Input:
 
 
 def _run(
-    recipe: Recipe,
-    net: TrainableNetwork,
-    generator: torch.Generator,
-    data_root: str | Path | None,
-    out: str | Path | None,
-    progress: Callable[[Epoch], None],
-    folder: str | Path | None,
-    device: str,
+    recipe: Recipe, net: TrainableNetwork, generator: torch.Generator, **options: Unpack[Options]
 ) -> tuple[Network, dict[str, Any]]:
-    start, row, place = time.monotonic(), data.find(recipe.dataset), find_place(device)
+    start, row, place = time.monotonic(), data.find(recipe.dataset), find_place(options.get("device", "auto"))
+    folder, out = options.get("folder"), options.get("out")
     kept = RunFolder(folder, config(recipe)) if folder else None
-    training, test = splits(row, recipe, data_root)
-    trainer = Trainer(recipe, net, training, test, generator, progress, place, kept)
+    training, test = splits(row, recipe, options.get("data_root"))
+    trainer = Trainer(recipe, net, training, test, generator, options.get("progress", to_stderr), place, kept)
     if recipe.clockless:
         trainer.report["start_accuracy"] = _golden_accuracy(net.export(recipe.name), test)
     trainer.run()

@@ -113,6 +113,7 @@ WRONG = {
     "compare tiny.safetensors --dataset digitz": "dataset must be one of "
     + f"{', '.join(data.DATASETS)}, not 'digitz'; did you mean digits?",
     "compare tiny.safetensors --dataset digits --limit 0": "limit must be at least 1 frame, not 0",
+    "compare tiny.safetensors --dataset digits --alone 0": "alone must be at least 1 frame, not 0",
     "synth tiny.safetensors --part ecp5-45k": "part must be one of ecp5-25k, ecp5-85k, up5k, not 'ecp5-45k'; did you mean ecp5-85k?",
     "synth tiny.safetensors --part up5k --seeds 0": "seeds must be at least 1 placement, not 0",
     "info tinny.safetensors": "tinny.safetensors: no such network file; did you mean tiny.safetensors?",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cli import comparison
-from cli.compare import collect
+from cli.compare import answer, collect
 from cli.comparison import Comparison
 from sw import data
 from sw.network import Network
@@ -34,6 +34,27 @@ def test_slices_come_to_what_the_whole_comes_to(digits: Comparison, monkeypatch:
     same = ("accuracy", "differences", "first_difference", "cycles", "events_per_frame", "frames")
     assert {key: found[key] for key in same} == {key: whole[key] for key in same}
     assert whole["differences"]["RTL"] == {"predictions": 0, "logits": 0, "counts": 0}
+
+
+def test_few_frames_go_alone_and_all_back_to_back(digits: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "SLICE_VALUES", 1)
+    digits.alone = 20
+    assert digits.slices(256) == [(0, 20), (20, 276), (276, 360)]
+    told = answer(digits, "digits")
+    assert [digits.tallies[name].frames for name in ("golden", "torch", "RTL", "RTL, back to back")] == [360, 360, 20, 360]
+    assert told.data["accuracy"]["RTL"] == told.data["accuracy"]["golden"] and told.data["first_difference"] is None
+    alone = next(line for line in told.text.splitlines() if line.startswith("Verilog, frames alone"))
+    assert "of 20)" in alone
+    assert told.data["events_per_frame"]["RTL, back to back"] == told.data["events_per_frame"]["golden"]
+
+
+def test_slices_are_whole_parts(digits: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert digits.slices(256) == [(0, 360)]
+    digits.alone = 400
+    assert digits.slices(256) == [(0, 360)]
+    monkeypatch.setattr(comparison, "SLICE_VALUES", 20 * 256)
+    digits.alone = None
+    assert digits.slices(128) == [(0, 256), (256, 360)]
 
 
 def test_the_first_difference_is_numbered_in_the_whole_set(digits: Comparison) -> None:

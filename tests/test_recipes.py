@@ -41,6 +41,6 @@ def test_in_short_it_reaches(name: str, data_root: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(samples, "samples", part)
     recipe = short(RECIPES[name])
-    _, report = train.train(recipe, data_root, progress=lambda _: None, device="cpu")
+    _, report = train.train(recipe, data_root=data_root, progress=lambda _: None, device="cpu")
     print(name, report)
     assert report["accuracy"] >= FLOORS[name]

@@ -121,7 +121,7 @@ def test_recordings_train_too(data_root: Path) -> None:
     recipe = dataclasses.replace(
         DIGITS_LIF, name="nmnist", dataset="nmnist", preprocess="frames:4:3", layers=layers, augment=Augment(), **TINY
     )  # type: ignore[arg-type]
-    network, report = train.train(recipe, data_root, progress=lambda epoch: None)
+    network, report = train.train(recipe, data_root=data_root, progress=lambda epoch: None)
     assert (network.input.T, network.input.max_count) == (4, 3) and report["accuracy"] > 0.2
 
 

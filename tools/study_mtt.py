@@ -64,7 +64,7 @@ def main() -> None:
     seconds: dict[str, float] = {}
     for name, variant in variants(recipe).items():
         folder = Path(args.run) / name.replace(", T = ", "-").replace(" ", "-") if args.run else None
-        network, report = train.train(variant, args.data, folder=folder, device="cpu", progress=lambda _: None)
+        network, report = train.train(variant, data_root=args.data, folder=folder, device="cpu", progress=lambda _: None)
         inputs, labels = data.inputs_for(network, recipe.dataset, "test", args.data)
         rows[name], seconds[name] = [score(network, inputs, labels, T) for T in chosen], report["seconds"]
         print(f"{name}: {report['seconds']:.0f} s", file=sys.stderr, flush=True)
