@@ -53,7 +53,8 @@ def _skip(layer: TrainableLayer) -> Skip | None:
     spec = layer.spec.skip
     if layer.skip_weight is None or spec is None:
         return None
-    weight = quantize.quantize_weight(layer.skip_weight, layer.unit / layer.sigma_skip, spec.weight_bits)
+    step = quantize.beside(layer.unit / layer.sigma_skip, layer.skip_weight)
+    weight = quantize.quantize_weight(layer.skip_weight, step, spec.weight_bits)
     return Skip(spec.source, _whole(weight), spec.weight_bits, spec.stride)
 
 

@@ -76,6 +76,17 @@ def best_step(weight: Tensor, bits: int) -> Tensor:
     return steps[errors.argmin()]
 
 
+def beside(step: Tensor, weight: Tensor) -> Tensor:
+    """A step for all weights stays; steps of output channels (C,) come to stand beside theirs, (C, 1, ..)."""
+    return step.reshape(-1, *[1] * (weight.ndim - 1)) if step.ndim else step
+
+
+@torch.no_grad()
+def best_steps(weight: Tensor, bits: int, like: Tensor) -> Tensor:
+    """`best_step` of all weights, or of each output channel's, as `like` has one or many."""
+    return torch.stack([best_step(channel, bits) for channel in weight]) if like.ndim else best_step(weight, bits)
+
+
 @torch.no_grad()
 def best_range(y: Tensor, T: int) -> Tensor:
     """The clip range lambda of least squared error for non-negative activations `y` quantized to T levels above 0."""

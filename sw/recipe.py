@@ -45,10 +45,15 @@ class Augment:
     zoom: float = 0.0  # relative
     shear: float = 0.0  # pixels per pixel
     mirror: bool = False  # left and right, every other image
+    crop: int | None = None  # as shift, but whole pixels, so that nothing is blurred; beside mirror alone
+
+    def __post_init__(self) -> None:
+        if self.crop and any((self.shift, self.rotate, self.zoom, self.shear)):
+            raise ValueError("augment: crop moves images by whole pixels, so shift, rotate, zoom and shear must be 0 beside it")
 
     @property
     def active(self) -> bool:
-        return any((self.shift, self.rotate, self.zoom, self.shear, self.mirror))
+        return any((self.shift, self.rotate, self.zoom, self.shear, self.mirror, self.crop))
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Conversion:
     max_T: int = 15
     norm: bool = True  # batch normalization while the network is float, folded into the weights afterwards
     fixed: bool = False  # T stays where it begins: the uniform networks that learned time steps are measured against
+    channels: bool = False  # each channel's weights have a step of their own, and so its threshold; the readout's share one
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,9 @@ def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Te
     if images.ndim == 5:
         return shifted(images, int(change.shift), generator)
     size = len(images)
+    if change.crop:
+        moved_by = shifted(images[:, None], change.crop, generator)[:, 0]
+        return mirrored(moved_by, generator) if change.mirror else moved_by
 
     def draw(limit: float) -> Tensor:
         return (torch.rand(size, generator=generator) * 2 - 1) * limit
@@ -78,10 +81,16 @@ def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Te
     ]
     matrices = torch.stack(rows, 1).view(size, 2, 3).to(images.device)
     if change.mirror:
-        mirrored = (torch.rand(size, generator=generator) < 0.5).to(images.device)
-        matrices[:, :, 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
+        chosen = (torch.rand(size, generator=generator) < 0.5).to(images.device)
+        matrices[:, :, 0] *= torch.where(chosen, -1.0, 1.0)[:, None]
     grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
     return (F.grid_sample(images.float(), grid, align_corners=False) + 0.5).to(torch.uint8)
+
+
+def mirrored(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Every other image (B, C, H, W), left and right."""
+    chosen = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
+    return torch.where(chosen[:, None, None, None], images.flip(-1), images)
 
 
 def shifted(counts: Tensor, most: int, generator: torch.Generator) -> Tensor:

@@ -180,7 +180,7 @@ def config(recipe: Recipe) -> dict[str, Any]:
     used = {key: value for key, value in asdict(recipe).items() if value is not None}
     for part in ("augment", "conversion", "mixture"):
         if part in used:
-            used[part] = {key: value for key, value in used[part].items() if value is not False}
+            used[part] = {key: value for key, value in used[part].items() if value is not False and value is not None}
     used["layers"] = [{key: value for key, value in layer.items() if (key, value) != ("skip", None)} for layer in used["layers"]]
     return dict(json.loads(json.dumps(used)))
 

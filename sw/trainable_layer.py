@@ -64,10 +64,13 @@ class TrainableLayer(nn.Module):
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu", generator=generator)
         self.bias = nn.Parameter(torch.zeros(spec.size))
         self.skip_weight = nn.Parameter(torch.eye(spec.size, skipped)) if spec.skip else None
-        self.log_step = nn.Parameter(torch.zeros(()))  # of the weights
+        each = conversion is not None and conversion.channels and not self.readout
+        self.log_step = nn.Parameter(torch.zeros(spec.size if each else ()))  # of the weights: one for all, or one for each channel
         # clip range lambda in two_phase, threshold in time_stepped, where it fixes the scale and is not learned
         self.log_range = nn.Parameter(torch.zeros(()), requires_grad=schedule == "two_phase")
-        for name in ("threshold", "unit", "sigma", *(["sigma_skip"] if spec.skip else [])):
+        for name in ("threshold", "unit"):
+            self.register_buffer(name, torch.ones_like(self.log_step))
+        for name in ("sigma", *(["sigma_skip"] if spec.skip else [])):
             self.register_buffer(name, torch.ones(()))
         self.register_buffer("steps", torch.tensor(spec.T))
         self.register_buffer("settled", torch.tensor(False))
@@ -115,7 +118,7 @@ class TrainableLayer(nn.Module):
         return self.steps.float() if learned is None else learned
 
     def integer_weight(self) -> Tensor:
-        return quantize.quantize_weight(self.weight, self.log_step.exp(), self.spec.weight_bits)
+        return quantize.quantize_weight(self.weight, quantize.beside(self.log_step.exp(), self.weight), self.spec.weight_bits)
 
     def scales(self, sigma_in: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(weight, bias, threshold, unit) of this stage, all but the unit in units."""
@@ -133,7 +136,7 @@ class TrainableLayer(nn.Module):
         """
         assert self.skip_weight is not None and self.spec.skip is not None
         n, sigma = source
-        step = unit / sigma
+        step = quantize.beside(unit / sigma, self.skip_weight)
         whole = self.stage != "float"
         weight = quantize.quantize_weight(self.skip_weight, step, self.spec.skip.weight_bits) if whole else self.skip_weight / step
         return model.skipped(n, weight, self.spec.skip.stride)
@@ -186,7 +189,7 @@ class TrainableLayer(nn.Module):
     def calibrate(self) -> None:
         """float -> quantized: the normalization folded in; step and clip range of least squared error."""
         self.fold()
-        self.log_step.copy_(quantize.best_step(self.weight, self.spec.weight_bits).log())
+        self.log_step.copy_(quantize.best_steps(self.weight, self.spec.weight_bits, self.log_step).log())
         if self.seen is not None:
             self.log_range.copy_(quantize.best_range(self.seen, self.spec.T).log())
             self.seen = None
@@ -215,10 +218,15 @@ class TrainableLayer(nn.Module):
         if sigma_skip is not None:
             self.sigma_skip.copy_(sigma_skip)
         unit = self.log_step.exp() * sigma_in
-        self.unit.copy_(unit)
         self.settle()
         self.threshold.copy_(quantize.export_threshold(*self.range(), unit))
-        self.sigma.copy_(self.threshold * unit if self.schedule == "two_phase" else torch.ones(()))
+        if unit.ndim:  # channels whose thresholds were rounded apart: their steps follow, so that a count is worth the same in all
+            clip_range, levels = self.range()
+            unit = clip_range / levels / self.threshold
+            self.log_step.copy_((unit / sigma_in).log())
+        self.unit.copy_(unit)
+        worth = self.threshold * unit
+        self.sigma.copy_((worth.mean() if unit.ndim else worth) if self.schedule == "two_phase" else torch.ones(()))
         self.resume("snapped")
         return self.sigma
 

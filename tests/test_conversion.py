@@ -154,3 +154,49 @@ def test_float_weights_of_other_layers_are_refused(tmp_path: Path) -> None:
     other = dataclasses.replace(SHORT, layers=(LayerSpec("fc1", 25, T=4), *LAYERS[1:]))
     with pytest.raises(ValueError, match="^the float network must have the same layers, but does not have layers.0.weight as this one has it$"):
         train.train(other, floats=tmp_path / "float")
+
+
+# A step for each channel
+
+
+def test_channels_have_steps_of_their_own_and_a_count_is_worth_the_same_in_all() -> None:
+    """Behind the snap, where thresholds are whole: threshold * unit is one number for the layer."""
+    layers = (LayerSpec("c1", 6, "conv2d", T=4, padding=1), LayerSpec("fc2", 16, T=4), LayerSpec("out", 10, "readout"))
+    net = TrainableNetwork(
+        layers, "two_phase", Input((1, 8, 8), 1, 15), torch.Generator().manual_seed(0), conversion=Conversion(channels=True)
+    )
+    with torch.no_grad():
+        for layer in net.stack()[:2]:
+            layer.weight.mul_(torch.logspace(-1, 1, len(layer.weight)).reshape(-1, *[1] * (layer.weight.ndim - 1)))
+    frames = torch.randint(0, 16, (50, 1, 8, 8), generator=torch.Generator().manual_seed(1)).float()
+    net.calibrate(frames)
+    steps = net.stack()[0].log_step.exp()
+    assert steps.shape == (6,) and steps.max() > 20 * steps.min()
+    assert net.stack()[-1].log_step.shape == ()  # logits of all classes are compared
+    before = net(frames)
+    net.snap()
+    for layer in net.stack()[:2]:
+        worth = layer.threshold * layer.unit
+        assert len(set(layer.threshold.tolist())) > 1 and torch.equal(layer.threshold, layer.threshold.round())
+        torch.testing.assert_close(worth, worth.mean().expand_as(worth))
+        torch.testing.assert_close(layer.sigma, worth.mean())
+    assert (net(frames).argmax(1) == before.argmax(1)).float().mean() > 0.8
+
+
+def test_channels_of_different_reach_keep_their_weights_apart() -> None:
+    """Ten times larger weights in one channel cost the others nothing."""
+    weight = torch.randn(4, 30, generator=torch.Generator().manual_seed(2)) * torch.tensor([1.0, 1.0, 1.0, 10.0])[:, None]
+    own = quantize.beside(quantize.best_steps(weight, 4, torch.zeros(4)), weight)
+    shared = quantize.beside(quantize.best_steps(weight, 4, torch.zeros(())), weight)
+
+    def error(step: torch.Tensor) -> torch.Tensor:
+        return (quantize.quantize_weight(weight, step, 4) * step - weight).square().sum(1)
+
+    assert (error(own)[:3] < 0.2 * error(shared)[:3]).all()
+
+
+def test_a_run_with_channel_steps_ends_in_integers_that_agree() -> None:
+    network, report, _ = learn(Conversion("mean_T", target=3.0, channels=True))
+    assert report["accuracy"] == report["quantized_accuracy"] > 0.93  # torch == golden is checked by the run itself
+    assert all(len(set(layer.threshold.tolist())) > 1 for layer in network.hidden if layer.threshold is not None)
+    assert network.provenance["config"]["conversion"]["channels"] is True

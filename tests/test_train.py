@@ -125,6 +125,23 @@ def test_recordings_train_too(data_root: Path) -> None:
     assert (network.input.T, network.input.max_count) == (4, 3) and report["accuracy"] > 0.2
 
 
+def test_crops_are_images_moved_by_whole_pixels() -> None:
+    image = torch.arange(1, 65, dtype=torch.uint8).reshape(1, 1, 8, 8).expand(400, -1, -1, -1)
+    cropped = samples.augmented(image, Augment(crop=2), torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(image[0, 0], (2, 2, 2, 2))
+    places = {(y, x): padded[y : y + 8, x : x + 8] for y in range(5) for x in range(5)}
+    found = [[place for place, whole in places.items() if torch.equal(whole, one)] for one in cropped[:, 0]]
+    assert all(len(place) == 1 for place in found) and len({place[0] for place in found}) == 25
+    both = samples.augmented(image, Augment(crop=2, mirror=True), torch.Generator().manual_seed(0))
+    turned = torch.tensor([not torch.equal(a, b) for a, b in zip(both, cropped, strict=True)])
+    assert torch.equal(both[turned], cropped[turned].flip(-1)) and 150 < turned.sum() < 250
+
+
+def test_a_crop_stands_alone() -> None:
+    with pytest.raises(ValueError, match="crop moves images by whole pixels, so shift, rotate, zoom and shear must be 0 beside it"):
+        Augment(crop=2, rotate=3)
+
+
 def test_recordings_can_be_shifted_and_nothing_else() -> None:
     recipe = dataclasses.replace(DIGITS_LIF, dataset="nmnist", preprocess="frames:4:3", augment=Augment(shift=1, rotate=2))
     assert message(DataError, lambda: train.train(recipe)) == (
