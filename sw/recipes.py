@@ -123,6 +123,24 @@ MNIST_MT = replace(
     conversion=Conversion("mean_T", target=2.0),
 )
 
+FASHION_MT = replace(
+    MNIST_MT,
+    name="fashion-mt",
+    dataset="fashion-mnist",
+    preprocess="levels:15",
+    layers=(
+        LayerSpec("conv1", 16, "conv2d", T=4, padding=1),
+        LayerSpec("conv2", 32, "conv2d", T=4, pool=2, padding=1),
+        LayerSpec("conv3", 48, "conv2d", T=4, padding=1),
+        LayerSpec("out", 10, "readout", pool=2),
+    ),
+    float_epochs=16,
+    quantized_epochs=9,
+    snapped_epochs=6,
+    augment=Augment(shift=1, mirror=True),
+    conversion=Conversion("mean_T", target=2.5),
+)
+
 MNIST_MTT = replace(
     MNIST_LIF,
     name="mnist-mtt",
@@ -171,8 +189,8 @@ NMNIST_MTT = Recipe(
 )
 
 ROWS = (
-    DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT, MNIST_MTT, MNIST_ANYTIME,
-    NMNIST_MTT,
+    DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT, FASHION_MT, MNIST_MTT,
+    MNIST_ANYTIME, NMNIST_MTT,
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in ROWS}
