@@ -89,6 +89,21 @@ def test_convolutions_agree_in_every_count_and_cycle(name: str, data_root: Path)
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("name", ["mnist-mt", "fashion-mt"])
+def test_learned_time_steps_agree_in_every_count_and_cycle(name: str, data_root: Path) -> None:
+    """Some frames of each; the README has the whole test sets."""
+    network = load(name)
+    inputs, _ = data.inputs_for(network, network.provenance["dataset"], "test", data_root)
+    expected, few = golden.run(network, inputs[:120]), golden.run(network, inputs[:20])
+    for flowing in (False, True):
+        trace = bulk.run(network, inputs[:120], back_to_back=flowing)
+        assert expected.first_difference(trace) is None
+        law = cycles.timing(network, few, inputs[:20], default_lanes(network), back_to_back=flowing)
+        seen, told = (trace.interval, law.interval) if flowing else (trace.cycles, law.cycles)
+        np.testing.assert_array_equal(seen[:20], told)
+
+
+@pytest.mark.long
 def test_the_same_weights_without_a_clock_come_to_the_same_counts(data_root: Path) -> None:
     """Two_phase and signed event_driven: one network; the first thousand images, of which every event is golden's concern."""
     clocked, network = load("mnist-conv"), load("mnist-conv-events")
