@@ -188,9 +188,25 @@ NMNIST_MTT = Recipe(
     mixture=Mixture((("t2", (2, 2, 2, 2)), ("mixed", (6, 3, 2, 2))), max_T=6),
 )
 
+NMNIST_CONV = replace(
+    NMNIST_MTT,
+    name="nmnist-conv",
+    preprocess="frames:1:15",
+    schedule="two_phase",
+    layers=tuple(replace(spec, T=8) if spec.kind == "conv2d" else replace(spec, T=1) for spec in NMNIST_MTT.layers),
+    float_epochs=250,
+    quantized_epochs=100,
+    snapped_epochs=60,
+    weight_decay=5e-2,
+    label_smoothing=0.1,
+    augment=Augment(shift=3),
+    mixture=None,
+    conversion=Conversion(fixed=True, channels=True),
+)
+
 ROWS = (
     DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT, FASHION_MT, MNIST_MTT,
-    MNIST_ANYTIME, NMNIST_MTT,
+    MNIST_ANYTIME, NMNIST_MTT, NMNIST_CONV,
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in ROWS}

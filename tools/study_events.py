@@ -1,13 +1,15 @@
 """A time-stepped network and what becomes of it without a clock: accuracy and spikes, by the golden model and by the Verilog.
 
-    python tools/study_events.py models/nmnist-mtt.safetensors TUNED.safetensors
+    python tools/study_events.py models/nmnist-mtt.safetensors models/nmnist-conv-events.safetensors
 
-Three networks see the official test split: the one with ticks, the same weights as unsigned event-driven neurons, and those tuned
-(`sw.clockless`). SD = sum |s0 - s| / sum s0 over all neurons and frames, s0 the spikes of the network with ticks.
+Four networks see the official test split: the one with ticks, the same weights as event-driven neurons, unsigned and signed, and
+the event-driven network whose weights were trained for that. SD = sum |s0 - s| / sum s0 over all neurons and frames, s0 the spikes
+of the network with ticks.
 """
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,12 @@ from sw.trace import Trace
 from sw.trainable import TrainableNetwork
 
 
-def untuned(stepped: Network, tuned: Network) -> Network:
-    """The weights of `stepped` as they are, fed and cut off as `tuned` is."""
-    chosen = Clockless(T=tuned.hidden[0].T)
-    named = {"provenance": tuned.provenance, "labels": tuned.labels}
-    return TrainableNetwork.without_clock(stepped, tuned.input, chosen).export("untuned", **named)
+def deployed(stepped: Network, like: Network, neuron: str) -> Network:
+    """The weights of `stepped` as they are, without a clock, fed and cut off as `like` is."""
+    chosen = Clockless(T=like.hidden[0].T)
+    named = {"provenance": like.provenance, "labels": like.labels}
+    network = TrainableNetwork.without_clock(stepped, like.input, chosen).export(neuron, **named)
+    return replace(network, layers=tuple(replace(layer, neuron=neuron) for layer in network.layers))
 
 
 def difference(before: Trace, after: Trace) -> float:
@@ -36,18 +39,19 @@ def difference(before: Trace, after: Trace) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="what a time-stepped network loses without a clock, and what tuning mends")
+    parser = argparse.ArgumentParser(description="what a time-stepped network loses without a clock, and what training mends")
     parser.add_argument("stepped", help="a time_stepped network file")
-    parser.add_argument("tuned", help="the event_driven file that was tuned from it")
+    parser.add_argument("trained", help="an event_driven file of the same layers, trained to be one")
     parser.add_argument("--data", help="folder with the data sets ($POLYRHYTHM_DATA)")
     parser.add_argument("--out", help="JSON file to write")
     args = parser.parse_args()
-    stepped, tuned = Network.load(args.stepped), Network.load(args.tuned)
-    named = {"time_stepped": stepped, "event_driven, the same weights": untuned(stepped, tuned), "event_driven, tuned": tuned}
+    stepped, trained = Network.load(args.stepped), Network.load(args.trained)
+    same = {f"event_driven, {neuron}, the same weights": deployed(stepped, trained, neuron) for neuron in ("unsigned", "signed")}
+    named = {"time_stepped": stepped, **same, f"event_driven, {trained.hidden[0].neuron}, trained for it": trained}
     rows: list[dict[str, Any]] = []
     first: dict[str, Trace] = {}
     for name, network in named.items():
-        inputs, labels = data.inputs_for(network, tuned.provenance["dataset"], "test", args.data)
+        inputs, labels = data.inputs_for(network, trained.provenance["dataset"], "test", args.data)
         row: dict[str, Any] = {"network": name, "frames": len(labels)}
         for executor, trace in (("golden", golden.run(network, inputs)), ("RTL", bulk.run(network, inputs))):
             start = first.setdefault(executor, trace)
