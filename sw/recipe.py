@@ -45,15 +45,16 @@ class Augment:
     zoom: float = 0.0  # relative
     shear: float = 0.0  # pixels per pixel
     mirror: bool = False  # left and right, every other image
-    crop: int | None = None  # as shift, but whole pixels, so that nothing is blurred; beside mirror alone
+    crop: int | None = None  # as shift, but whole pixels, so that nothing is blurred; beside mirror and cutout alone
+    cutout: int | None = None  # side of a square that is black, its middle anywhere in the image
 
     def __post_init__(self) -> None:
-        if self.crop and any((self.shift, self.rotate, self.zoom, self.shear)):
-            raise ValueError("augment: crop moves images by whole pixels, so shift, rotate, zoom and shear must be 0 beside it")
+        if (self.crop or self.cutout) and any((self.shift, self.rotate, self.zoom, self.shear)):
+            raise ValueError("augment: crop and cutout keep pixels whole, so shift, rotate, zoom and shear must be 0 beside them")
 
     @property
     def active(self) -> bool:
-        return any((self.shift, self.rotate, self.zoom, self.shear, self.mirror, self.crop))
+        return any((self.shift, self.rotate, self.zoom, self.shear, self.mirror, self.crop, self.cutout))
 
 
 @dataclass(frozen=True)

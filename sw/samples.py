@@ -62,9 +62,10 @@ def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Te
     if images.ndim == 5:
         return shifted(images, int(change.shift), generator)
     size = len(images)
-    if change.crop:
-        moved_by = shifted(images[:, None], change.crop, generator)[:, 0]
-        return mirrored(moved_by, generator) if change.mirror else moved_by
+    if change.crop or change.cutout:
+        images = shifted(images[:, None], change.crop, generator)[:, 0] if change.crop else images
+        images = mirrored(images, generator) if change.mirror else images
+        return cut_out(images, change.cutout, generator) if change.cutout else images
 
     def draw(limit: float) -> Tensor:
         return (torch.rand(size, generator=generator) * 2 - 1) * limit
@@ -91,6 +92,15 @@ def mirrored(images: Tensor, generator: torch.Generator) -> Tensor:
     """Every other image (B, C, H, W), left and right."""
     chosen = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
     return torch.where(chosen[:, None, None, None], images.flip(-1), images)
+
+
+def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """Images (B, C, H, W) with a black square each, as much of it as lies inside (DeVries and Taylor, 2017)."""
+    height, width = images.shape[-2:]
+    y, x = (torch.randint(0, extent, (len(images), 1), generator=generator) for extent in (height, width))
+    rows, columns = (torch.arange(extent) - middle + side // 2 for extent, middle in ((height, y), (width, x)))
+    inside = ((rows >= 0) & (rows < side))[:, :, None] & ((columns >= 0) & (columns < side))[:, None, :]
+    return images * ~inside[:, None].to(images.device)
 
 
 def shifted(counts: Tensor, most: int, generator: torch.Generator) -> Tensor:

@@ -137,8 +137,19 @@ def test_crops_are_images_moved_by_whole_pixels() -> None:
     assert torch.equal(both[turned], cropped[turned].flip(-1)) and 150 < turned.sum() < 250
 
 
+def test_a_square_is_cut_out_anywhere() -> None:
+    white = torch.full((900, 3, 8, 6), 255, dtype=torch.uint8)
+    cut = samples.augmented(white, Augment(cutout=4), torch.Generator().manual_seed(0))
+    black = (cut == 0).all(1)
+    assert bool(((cut == 0) | (cut == 255)).all()) and torch.equal((cut == 0).any(1), black) and cut.dtype == torch.uint8
+    heights, widths = black.any(2).sum(1), black.any(1).sum(1)
+    assert torch.equal(black.sum((1, 2)), heights * widths)  # rectangles
+    assert (int(heights.max()), int(widths.max())) == (4, 4) and (int(heights.min()), int(widths.min())) == (2, 2)
+    assert bool(black.any(0).all())  # every pixel of some image
+
+
 def test_a_crop_stands_alone() -> None:
-    with pytest.raises(ValueError, match="crop moves images by whole pixels, so shift, rotate, zoom and shear must be 0 beside it"):
+    with pytest.raises(ValueError, match="crop and cutout keep pixels whole, so shift, rotate, zoom and shear must be 0 beside them"):
         Augment(crop=2, rotate=3)
 
 
