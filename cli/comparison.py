@@ -113,8 +113,10 @@ class Comparison:
                 tally.cycles.append(trace.cycles)
             if trace.interval is not None:
                 tally.interval.append(trace.interval[1:] if len(trace.interval) > 1 else trace.interval)
-            golden = trace if golden is None else golden
-            self.count(name, golden, trace, start)
+            if golden is None:
+                golden = trace
+            else:
+                self.count(name, golden, trace, start)
 
     def count(self, name: str, golden: "Trace", trace: "Trace", start: int) -> None:
         """Add up predictions, logits and counts of single neurons that are not golden's; keep the first place."""

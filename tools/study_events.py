@@ -3,8 +3,8 @@
     python tools/study_events.py models/nmnist-mtt.safetensors models/nmnist-conv-events.safetensors
 
 Four networks see the official test split: the one with ticks, the same weights as event-driven neurons, unsigned and signed, and
-the event-driven network whose weights were trained for that. SD = sum |s0 - s| / sum s0 over all neurons and frames, s0 the spikes
-of the network with ticks.
+the event-driven network whose weights were trained for that. Golden model and Verilog must agree in every count. SD = sum |s0 - s|
+/ sum s0 over all neurons and frames, s0 the spikes of the network with ticks.
 """
 
 import argparse
@@ -53,7 +53,10 @@ def main() -> None:
     for name, network in named.items():
         inputs, labels = data.inputs_for(network, trained.provenance["dataset"], "test", args.data)
         row: dict[str, Any] = {"network": name, "frames": len(labels)}
-        for executor, trace in (("golden", golden.run(network, inputs)), ("RTL", bulk.run(network, inputs, back_to_back=False))):
+        expected, got = golden.run(network, inputs), bulk.run(network, inputs, back_to_back=False)
+        if (different := expected.first_difference(got)) is not None:
+            raise RuntimeError(f"{name}: golden model and Verilog must agree, but {different}")
+        for executor, trace in (("golden", expected), ("RTL", got)):
             start = first.setdefault(executor, trace)
             spikes = sum(int(count.sum()) for count in trace.counts.values()) / len(labels)
             row[executor] = {"accuracy": float((trace.answer == labels).mean()), "spikes": spikes, "SD": difference(start, trace)}

@@ -22,7 +22,7 @@ from polyrhythm import epochs
 from sw import cycles, data, golden, train
 from sw.architecture import Coding
 from sw.network import Network
-from sw.recipe import Conversion, Recipe
+from sw.recipe import Recipe
 from sw.recipes import RECIPES
 from sw.rom_layers import default_lanes
 
@@ -34,14 +34,16 @@ CODINGS: dict[Coding, str] = {"count": "a count in one event", "unary": "an even
 
 def variants(recipe: Recipe, epochs: tuple[int, int] | None) -> dict[str, Recipe]:
     """From the same float network: T fixed at one value, and T learned. epochs: quantized and snapped, if not the recipe's."""
-    found = {}
+    found, conversion = {}, recipe.conversion
+    assert conversion is not None
+    uniform = replace(conversion, fixed=True, target=None, trade=0.0)
     if epochs:
         recipe = replace(recipe, quantized_epochs=epochs[0], snapped_epochs=epochs[1])
     for T in UNIFORM:
         layers = tuple(spec if spec.kind == "readout" else replace(spec, T=T) for spec in recipe.layers)
-        found[f"uniform T = {T}"] = replace(recipe, layers=layers, conversion=Conversion(fixed=True))
+        found[f"uniform T = {T}"] = replace(recipe, layers=layers, conversion=uniform)
     for target in LEARNED:
-        found[f"learned, mean T <= {target:g}"] = replace(recipe, conversion=Conversion("mean_T", target=target))
+        found[f"learned, mean T <= {target:g}"] = replace(recipe, conversion=replace(conversion, cost="mean_T", target=target))
     return found
 
 
