@@ -52,7 +52,7 @@ def training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", required=True, metavar="NAME", help="what to train: a row of sw/recipes.py")
+    parser.add_argument("--recipe", required=True, metavar="NAME", help="what to train: a row of sw/training/recipes.py")
     training_arguments(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="of all random numbers (the recipe's)")
 

@@ -151,7 +151,7 @@ def numbered(difference: Any, frame: int) -> str:
 def torch_executor(network: "Network") -> Executor | None:
     """The quantized network in torch, where torch is installed and knows the schedule."""
     try:
-        from sw.model import TorchNetwork
+        from sw.training.model import TorchNetwork
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise

@@ -10,14 +10,14 @@ from cli.report import Answer, paced, percent, say, table
 if TYPE_CHECKING:
     from torch import nn
 
-    from sw.recipe import Conversion, Recipe
+    from sw.training.recipe import Conversion, Recipe
 
 TARGETS = {"target_cycles": "cycles", "target_mean_T": "mean_T", "target_events": "events"}
 
 
 def convert(args: argparse.Namespace) -> Answer:
     """Quantize an ANN, learn its time steps, save the network."""
-    from sw.train import convert as run_conversion
+    from sw.training.train import convert as run_conversion
 
     ann, recipe = load_ann(args.model, args.weights), recipe_of(args)
     out = Path(args.out or f"{recipe.name}.safetensors")
@@ -63,7 +63,7 @@ def load_ann(where: str, weights: str | None) -> "nn.Module":
 
 def recipe_of(args: argparse.Namespace) -> "Recipe":
     """The command line as a recipe."""
-    from sw.recipe import Recipe
+    from sw.training.recipe import Recipe
 
     lr = args.lr
     return Recipe(
@@ -74,7 +74,7 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
 
 def conversion_of(args: argparse.Namespace) -> "Conversion":
     """What is traded: a target of one kind, or a weight for the cost in cycles."""
-    from sw.recipe import Conversion
+    from sw.training.recipe import Conversion
 
     given: dict[str, Any] = {cost: value for name, cost in TARGETS.items() if (value := getattr(args, name)) is not None}
     if len(given) > 1:

@@ -19,7 +19,8 @@ TIMED = 500  # test frames that the cycle law follows
 
 def cutoff(args: argparse.Namespace) -> Answer:
     """Calibrate the rules on training images, score them on the test split, write the network with one of them."""
-    from sw import anytime, data, golden
+    from sw import data, golden
+    from sw.training import anytime
 
     network = load_network(args.network, args.profile)
     dataset = one_of("dataset", args.dataset, data.DATASETS)

@@ -13,8 +13,8 @@ RECIPE = "digits"
 def demo(args: argparse.Namespace) -> Answer:
     """Train, quantize, write Verilog, simulate every test image, compare."""
     from sw import data
-    from sw.recipes import RECIPES
-    from sw.train import train
+    from sw.training.recipes import RECIPES
+    from sw.training.train import train
 
     start = time.monotonic()
     recipe = RECIPES[RECIPE]

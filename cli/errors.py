@@ -17,7 +17,7 @@ EXTRAS = {
 TOOL_ERRORS = {"sim.verilator": "ToolMissing", "boards.stage": "ToolMissing"}
 CHECK_ERRORS = {
     "sim.verilator": "BuildError", "sim.bulk": "SimulationError", "boards.stage": "ToolFailed",
-    "sw.train": "DivergedError",
+    "sw.training.train": "DivergedError",
 }
 
 

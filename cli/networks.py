@@ -19,12 +19,12 @@ SHOWN = 20  # frames that `run` prints to people; JSON and the trace file have a
 
 def train(args: argparse.Namespace) -> Answer:
     """Train a recipe and save the network."""
-    from sw.recipes import RECIPES
+    from sw.training.recipes import RECIPES
 
     recipe = RECIPES[one_of("recipe", args.recipe, RECIPES)]
     if args.seed is not None:
         recipe = dataclasses.replace(recipe, seed=args.seed)
-    from sw.train import train as run_recipe
+    from sw.training.train import train as run_recipe
 
     out = Path(args.out or f"{recipe.name}.safetensors")
     network, report = run_recipe(

@@ -1,1 +1,1 @@
-"""The software side: the network contract, the golden model, data, training and the cost law."""
+"""The software side: the network contract, the golden model, data, and the cost law; `training` learns networks."""

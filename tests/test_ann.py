@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sw.ann import UnsupportedError, import_ann
 from sw.network import Input
+from sw.training.ann import UnsupportedError, import_ann
 
 SOURCE = Input((2, 9, 8), 1, 15)
 

@@ -11,13 +11,14 @@ import torch
 from torch.nn import functional as F
 
 import polyrhythm
-from sw import anytime, cycles, data, golden, train
+from sw import cycles, data, golden
 from sw.check import MAX_SUM
 from sw.network import Input, Layer, Network
-from sw.recipe import Anytime, LayerSpec, Recipe
-from sw.recipes import DIGITS_LIF
-from sw.trainable import TrainableNetwork
-from sw.trainable_layer import Seen
+from sw.training import anytime, train
+from sw.training.recipe import Anytime, LayerSpec, Recipe
+from sw.training.recipes import DIGITS_LIF
+from sw.training.trainable import TrainableNetwork
+from sw.training.trainable_layer import Seen
 
 T = 8
 LAYERS = (LayerSpec("fc1", 20, T=T, leak_shift=4), LayerSpec("out", 10, "readout", T=T))

@@ -51,7 +51,7 @@ def shared_build(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make `import torch` fail, and so what needs it."""
-    for module in ("sw.model", "sw.quantize"):
+    for module in ("sw.training.model", "sw.training.quantize"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 

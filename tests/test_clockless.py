@@ -8,12 +8,13 @@ import pytest
 import torch
 from networks import random_inputs, random_network
 
-from sw import clockless, golden, train
+from sw import golden
 from sw.network import Input, Layer, Network, NetworkError
-from sw.recipe import Clockless, LayerSpec, Mixture, Recipe
-from sw.recipes import DIGITS, DIGITS_LIF
-from sw.trainable import TrainableNetwork
-from sw.trainable_layer import Seen
+from sw.training import clockless, train
+from sw.training.recipe import Clockless, LayerSpec, Mixture, Recipe
+from sw.training.recipes import DIGITS, DIGITS_LIF
+from sw.training.trainable import TrainableNetwork
+from sw.training.trainable_layer import Seen
 
 IF = (LayerSpec("fc1", 24, T=6), LayerSpec("out", 10, "readout", T=6))
 STEPPED: Recipe = dataclasses.replace(

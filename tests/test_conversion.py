@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from sw import quantize, train
-from sw.conversion import Price
 from sw.network import Input, Network
-from sw.recipe import Conversion, LayerSpec, Recipe
-from sw.recipes import DIGITS
-from sw.trainable import TrainableNetwork
-from sw.trainable_layer import Seen
-from sw.work import Work
+from sw.training import quantize, train
+from sw.training.conversion import Price
+from sw.training.recipe import Conversion, LayerSpec, Recipe
+from sw.training.recipes import DIGITS
+from sw.training.trainable import TrainableNetwork
+from sw.training.trainable_layer import Seen
+from sw.training.work import Work
 
 LAYERS = (LayerSpec("fc1", 24, T=4), LayerSpec("fc2", 16, T=4), LayerSpec("out", 10, "readout"))
 SHORT: Recipe = dataclasses.replace(DIGITS, name="short", layers=LAYERS, float_epochs=10, quantized_epochs=12, snapped_epochs=6)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sw.device import Place, find_place
 from sw.network import Network
+from sw.training.device import Place, find_place
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -33,8 +33,8 @@ def test_every_row_of_a_batch_is_somebodys() -> None:
 
 SCRIPT = """
 import dataclasses, sys
-from sw import train
-from sw.recipes import DIGITS
+from sw.training import train
+from sw.training.recipes import DIGITS
 tiny = dataclasses.replace(DIGITS, float_epochs=2, quantized_epochs=1, snapped_epochs=1, batch=61)
 network, report = train.train(tiny, out=sys.argv[1], folder=sys.argv[2], device="cpu")
 print(network.digest, report["accuracy"])

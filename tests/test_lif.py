@@ -1,4 +1,4 @@
-"""sw.lif: spikes, potentials and every gradient are those of the ticks written out for autograd."""
+"""sw.training.lif: spikes, potentials and every gradient are those of the ticks written out for autograd."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from sw.lif import lif
+from sw.training.lif import lif
 
 
 class Spike(Function):

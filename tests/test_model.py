@@ -10,12 +10,13 @@ import pytest
 import torch
 from networks import random_inputs, random_network
 
-from sw import data, golden, samples, train
-from sw.model import EXACT, TorchNetwork, accuracy
+from sw import data, golden
 from sw.network import Input, Layer, Network
-from sw.recipe import LayerSpec, Recipe
-from sw.recipes import DIGITS, DIGITS_LIF
-from sw.trainable import TrainableNetwork
+from sw.training import samples, train
+from sw.training.model import EXACT, TorchNetwork, accuracy
+from sw.training.recipe import LayerSpec, Recipe
+from sw.training.recipes import DIGITS, DIGITS_LIF
+from sw.training.trainable import TrainableNetwork
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 # what each reference file must reach on its whole test split

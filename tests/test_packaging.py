@@ -30,7 +30,7 @@ def names(lines: list[str]) -> set[str]:
 def imported(room: str) -> set[str]:
     """Top-level modules from outside that a room imports anywhere, also inside functions."""
     found = set()
-    for path in (REPO / room).glob("*.py"):
+    for path in (REPO / room).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
@@ -127,7 +127,8 @@ def test_every_room_is_packaged_and_checked() -> None:
     settings = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]
     rooms = {path.parent.name for path in REPO.glob("*/__init__.py")}
     assert rooms == set(ROOMS)
-    assert set(settings["setuptools"]["packages"]) == rooms
+    folders = {".".join(path.parent.relative_to(REPO).parts) for room in rooms for path in (REPO / room).rglob("__init__.py")}
+    assert set(settings["setuptools"]["packages"]) == folders
     assert set(settings["importlinter"]["root_packages"]) == rooms
     assert rooms | {"polyrhythm.py", "tools"} == set(settings["mypy"]["files"])
 

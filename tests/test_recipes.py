@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from sw import samples, train
-from sw.recipes import RECIPES, Recipe
-from sw.samples import Samples
+from sw.training import samples, train
+from sw.training.recipes import RECIPES, Recipe
+from sw.training.samples import Samples
 
 TRAINING, TEST = 4000, 1000  # images
 FLOORS = {  # some points below what they reached when this was written

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from hw.export import export
-from sw import cycles, golden, train, widths
+from sw import cycles, golden, widths
 from sw.network import Input, Layer, Network, NetworkError, Skip
-from sw.recipe import Conversion, LayerSpec, Recipe, SkipSpec
-from sw.recipes import DIGITS
+from sw.training import train
+from sw.training.recipe import Conversion, LayerSpec, Recipe, SkipSpec
+from sw.training.recipes import DIGITS
 
 
 def network(seed: int, stride: int = 2, **fields: Any) -> Network:

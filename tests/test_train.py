@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from sw import data, golden, samples, train
+from sw import data, golden
 from sw.data import DataError
 from sw.network import Network
-from sw.recipe import Augment, LayerSpec, Recipe
-from sw.recipes import DIGITS, DIGITS_LIF, RECIPES
+from sw.training import samples, train
+from sw.training.recipe import Augment, LayerSpec, Recipe
+from sw.training.recipes import DIGITS, DIGITS_LIF, RECIPES
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

@@ -9,7 +9,7 @@ import torch
 from sw import cycles, data, golden
 from sw.network import Network
 from sw.rom_layers import default_lanes
-from sw.work import Work
+from sw.training.work import Work
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

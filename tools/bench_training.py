@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sw.network import Input
-from sw.recipe import LayerSpec
-from sw.trainable import TrainableNetwork
+from sw.training.recipe import LayerSpec
+from sw.training.trainable import TrainableNetwork
 
 DECAY = 3  # v loses v / 2^3 in each tick
 BATCHES = 10  # a round

@@ -19,9 +19,9 @@ from cli.report import percent, table
 from sim import bulk
 from sw import data, golden
 from sw.network import Network
-from sw.recipe import Clockless
 from sw.trace import Trace
-from sw.trainable import TrainableNetwork
+from sw.training.recipe import Clockless
+from sw.training.trainable import TrainableNetwork
 
 
 def deployed(stepped: Network, like: Network, neuron: str) -> Network:

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from cli.report import table
-from sw import data, golden, train
+from sw import data, golden
 from sw.network import Network, Profile
-from sw.recipe import Mixture, Recipe
-from sw.recipes import RECIPES
+from sw.training import train
+from sw.training.recipe import Mixture, Recipe
+from sw.training.recipes import RECIPES
 
 STANDARD = (1, 2, 4, 8)
 

@@ -19,12 +19,13 @@ import numpy as np
 
 from cli.report import table
 from polyrhythm import epochs
-from sw import cycles, data, golden, train
+from sw import cycles, data, golden
 from sw.architecture import Coding
 from sw.network import Network
-from sw.recipe import Recipe
-from sw.recipes import RECIPES
 from sw.rom_layers import default_lanes
+from sw.training import train
+from sw.training.recipe import Recipe
+from sw.training.recipes import RECIPES
 
 UNIFORM = (1, 2, 4, 8)
 LEARNED = (1.34, 2.0, 3.0, 4.5)  # targets of mean T

@@ -8,7 +8,7 @@ Three stages share one forward pass, written in integer units (counts in, counts
 
 Source of the stages' scales: design 1.1; steps and ranges are learned as in LSQ (Esser et al., ICLR 2020).
 
-In a conversion (`sw.conversion`) the float network has batch normalization, which is folded into its weights behind the float
+In a conversion (`conversion`) the float network has batch normalization, which is folded into its weights behind the float
 stage, and what one count is worth is learned beside the clip range, so that T follows from both until it is snapped.
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sw import clockless, model, quantize
-from sw.recipe import Conversion, LayerSpec
+from sw.training import clockless, model, quantize
+from sw.training.recipe import Conversion, LayerSpec
 
 
 @dataclass

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sw import quantize
 from sw.network import Layer, Skip
-from sw.trainable_layer import TrainableLayer
+from sw.training import quantize
+from sw.training.trainable_layer import TrainableLayer
 
 
 @torch.no_grad()

@@ -23,10 +23,10 @@ from torch.nn import functional as F
 from sw import data, golden
 from sw.check import MAX_SUM
 from sw.network import Network
-from sw.recipe import Anytime, Augment
-from sw.samples import augmented
-from sw.trainable import TrainableNetwork
-from sw.trainable_layer import Seen
+from sw.training.recipe import Anytime, Augment
+from sw.training.samples import augmented
+from sw.training.trainable import TrainableNetwork
+from sw.training.trainable_layer import Seen
 
 Sums = npt.NDArray[np.integer[Any]]  # the readout's after each tick, (B, T, C)
 EMPTY = 1e-6  # beside charges of a layer that has none

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from sw.network import Profile
-from sw.recipe import Mixture
-from sw.trainable import TrainableNetwork
+from sw.training.recipe import Mixture
+from sw.training.trainable import TrainableNetwork
 
 REESTIMATED = 10  # batches at max_T whose statistics normalization keeps
 

@@ -10,9 +10,9 @@ and order are those of our contract (docs/decisions/0001-unsigned-order.md), and
 import torch
 from torch import Tensor
 
-from sw import model, quantize
 from sw.network import Network, NetworkError
-from sw.recipe import LayerSpec
+from sw.training import model, quantize
+from sw.training.recipe import LayerSpec
 
 LOGITS = 3.0  # standard deviation of the logits that fine-tuning begins with
 

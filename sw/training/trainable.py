@@ -1,12 +1,12 @@
-"""Networks that learn: a stack of layers (`sw.trainable_layer`) that go through the stages float, quantized, snapped together."""
+"""Networks that learn: a stack of layers (`trainable_layer`) that go through the stages float, quantized, snapped together."""
 
 import torch
 from torch import Tensor, nn
 
-from sw import clockless, exchange, model
 from sw.network import Input, Network
-from sw.recipe import Clockless, Conversion, LayerSpec
-from sw.trainable_layer import Seen, TrainableLayer
+from sw.training import clockless, exchange, model
+from sw.training.recipe import Clockless, Conversion, LayerSpec
+from sw.training.trainable_layer import Seen, TrainableLayer
 
 
 class TrainableNetwork(nn.Module):
@@ -24,7 +24,7 @@ class TrainableNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.schedule, self.source, self.stage = schedule, source, "float"
-        self.bins = 1  # event_driven: parts of a frame, see sw.clockless
+        self.bins = 1  # event_driven: parts of a frame, see sw.training.clockless
         self.layers = nn.ModuleList()
         shape, sizes = source.shape, {spec.name: spec.size for spec in specs}
         for spec in specs:

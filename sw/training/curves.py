@@ -16,7 +16,7 @@ SHADES = ("#f1f1f1", "#ffffff")  # behind the stages, one after the other
 
 
 def draw(rows: Rows, path: str | Path) -> None:
-    """Write the curves of a log (rows of `sw.trainer.Epoch`) as SVG; quantities that no row has are left out."""
+    """Write the curves of a log (rows of `sw.training.trainer.Epoch`) as SVG; quantities that no row has are left out."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

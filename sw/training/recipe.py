@@ -1,4 +1,4 @@
-"""What a training run is told: everything that decides how a network comes out, as data. The rows are in `sw.recipes`.
+"""What a training run is told: everything that decides how a network comes out, as data. The rows are in `recipes`.
 
 A recipe is scored on the test split once, after its last epoch; to tune one, set `validation`, which keeps training samples back
 and scores those instead.
@@ -59,7 +59,7 @@ class Augment:
 
 @dataclass(frozen=True)
 class Conversion:
-    """Learned time steps (MT-SNN, `sw.conversion`): each layer's T follows from a learned clip range and a learned count.
+    """Learned time steps (MT-SNN, `conversion`): each layer's T follows from a learned clip range and a learned count.
 
     `cost` is what is traded against accuracy: "cycles" (of the cycle law), "mean_T", or "events" (spikes of a frame).
     """
@@ -75,7 +75,7 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Mixed time-step training (MTT, `sw.mtt`): every batch is learned at several vectors of time steps, drawn at random."""
+    """Mixed time-step training (MTT, `mtt`): every batch is learned at several vectors of time steps, drawn at random."""
 
     profiles: tuple[tuple[str, tuple[int, ...]], ...]  # working points that the file will hold: name, T of each layer
     draws: int = 3  # vectors a batch
@@ -87,7 +87,7 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Anytime:
-    """Answers that are good after every tick (STR, `sw.anytime`): what the loss has beside each tick's cross-entropy."""
+    """Answers that are good after every tick (STR, `anytime`): what the loss has beside each tick's cross-entropy."""
 
     mean_square: float = 1e-3  # share of the squared distance of a tick's logits from 1 (TET)
     regular: float = 0.1  # weight of the regularizer of space and time
@@ -95,7 +95,7 @@ class Anytime:
 
 @dataclass(frozen=True)
 class Clockless:
-    """Fine-tuning of a trained network for `event_driven` hardware of `unsigned` neurons (`sw.clockless`)."""
+    """Fine-tuning of a trained network for `event_driven` hardware of `unsigned` neurons (`clockless`)."""
 
     T: int = 15  # spikes that a neuron may send in a frame
     bins: int = 16  # parts in which a frame's events are looked at
@@ -103,7 +103,7 @@ class Clockless:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run: what the network is in it (`sw.trainable`), for how long, and the learning rate at its start."""
+    """A part of a run: what the network is in it (`trainable`), for how long, and the learning rate at its start."""
 
     name: str
     epochs: int

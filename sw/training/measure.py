@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sw.trainable import TrainableNetwork
-from sw.trainable_layer import Seen
-from sw.work import Work
+from sw.training.trainable import TrainableNetwork
+from sw.training.trainable_layer import Seen
+from sw.training.work import Work
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,18 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from sw.anytime import AnytimeLoss
-from sw.conversion import Price
-from sw.device import Place
-from sw.measure import Epoch, Measured, built, measure
-from sw.model import accuracy
-from sw.mtt import REESTIMATED, Mixing
-from sw.recipe import Recipe, Stage
-from sw.runfolder import RunFolder, State
-from sw.samples import Samples, augmented
-from sw.trainable import TrainableNetwork
-from sw.trainable_layer import Seen
-from sw.work import Work
+from sw.training.anytime import AnytimeLoss
+from sw.training.conversion import Price
+from sw.training.device import Place
+from sw.training.measure import Epoch, Measured, built, measure
+from sw.training.model import accuracy
+from sw.training.mtt import REESTIMATED, Mixing
+from sw.training.recipe import Recipe, Stage
+from sw.training.runfolder import RunFolder, State
+from sw.training.samples import Samples, augmented
+from sw.training.trainable import TrainableNetwork
+from sw.training.trainable_layer import Seen
+from sw.training.work import Work
 
 CALIBRATION = 2000  # training images whose activations set the first clip ranges
 REACH = 3.0  # how far a range and a count that T is learned from can go in a stage: by a factor of e^3, however long it is

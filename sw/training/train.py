@@ -16,16 +16,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from sw import curves, data, golden
-from sw.ann import import_ann
-from sw.device import find_place, torch_threads
-from sw.model import TorchNetwork, TorchResult, accuracy
+from sw import data, golden
 from sw.network import Input, Network
-from sw.recipe import Recipe
-from sw.runfolder import RunFolder, read_floats
-from sw.samples import Samples, integer_counts, splits
-from sw.trainable import TrainableNetwork
-from sw.trainer import DivergedError, Epoch, Trainer, trained_accuracy
+from sw.training import curves
+from sw.training.ann import import_ann
+from sw.training.device import find_place, torch_threads
+from sw.training.model import TorchNetwork, TorchResult, accuracy
+from sw.training.recipe import Recipe
+from sw.training.runfolder import RunFolder, read_floats
+from sw.training.samples import Samples, integer_counts, splits
+from sw.training.trainable import TrainableNetwork
+from sw.training.trainer import DivergedError, Epoch, Trainer, trained_accuracy
 
 SLICE = 2048  # frames whose counts are in memory at a time
 SCORES = ("accuracy", "float_accuracy", "start_accuracy", "quantized_accuracy")
@@ -49,7 +50,7 @@ class Options(TypedDict, total=False):
     out: str | Path | None  # network file to write
     progress: Callable[[Epoch], None]  # told of every epoch; prints to stderr if not given
     folder: str | Path | None  # keeps a checkpoint, the log of every epoch and curves; a run that lies there goes on
-    device: str  # see `sw.device.find_place` ("auto"); under torchrun each process calls, and the first one writes
+    device: str  # see `device.find_place` ("auto"); under torchrun each process calls, and the first one writes
 
 
 def train(
@@ -78,7 +79,7 @@ def train(
 def convert(
     ann: nn.Module, recipe: Recipe, *, T: int = 4, weight_bits: int = 4, **options: Unpack[Options]
 ) -> tuple[Network, dict[str, Any]]:
-    """As `train`, but the float network is a trained ANN (`sw.ann`), whose layers replace the recipe's.
+    """As `train`, but the float network is a trained ANN (`ann`), whose layers replace the recipe's.
 
     recipe: two_phase, with a `conversion`. T: time steps from which learning starts. The report has also the mean T and the busy
     cycles of a frame (by the cycle law, on training images), and whether the conversion's target was reached. Raises what `train`
@@ -95,7 +96,7 @@ def convert(
 
 
 def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[Network, dict[str, Any]]:
-    """As `train`, but a trained network goes on learning as one of unsigned event-driven neurons (`sw.clockless`).
+    """As `train`, but a trained network goes on learning as one of unsigned event-driven neurons (`clockless`).
 
     recipe: event_driven, with `clockless`. In the report, start_accuracy is the golden model's before the first epoch, and
     quantized_accuracy torch's, which looks at a frame's events in bins.

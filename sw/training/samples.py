@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from sw import data
 from sw.datasets import Dataset
-from sw.recipe import Augment, Recipe
+from sw.training.recipe import Augment, Recipe
 
 
 @dataclass

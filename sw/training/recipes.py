@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sw.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe
+from sw.training.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe
 
 DIGITS = Recipe(
     name="digits",

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sw import quantize, widths
+from sw import widths
 from sw.align import source_ticks
-from sw.lif import lif
 from sw.network import Layer, Network
+from sw.training import quantize
+from sw.training.lif import lif
 
 EXACT = 1 << 53  # float64 holds every integer up to this
 BATCH = 500  # frames at a time in evaluation

@@ -13,10 +13,10 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from sw.ann_parts import Part, Shortcut, UnsupportedError, fold, pool_size, weights_of
 from sw.network import Input
-from sw.recipe import Conversion, LayerSpec, SkipSpec
-from sw.trainable import TrainableNetwork
+from sw.training.ann_parts import Part, Shortcut, UnsupportedError, fold, pool_size, weights_of
+from sw.training.recipe import Conversion, LayerSpec, SkipSpec
+from sw.training.trainable import TrainableNetwork
 
 INSTEAD = {
     nn.MaxPool2d: "AvgPool2d: a maximum of spike counts is no sum",
