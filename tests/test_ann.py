@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from sw.network import Input
 from sw.training.ann import UnsupportedError, import_ann
+from sw.training.recipe import Conversion
 
 SOURCE = Input((2, 9, 8), 1, 15)
 
@@ -68,6 +69,22 @@ def test_the_float_stage_computes_what_the_model_does(make: Callable[[], nn.Modu
     counts = torch.randint(0, 16, (10, *SOURCE.shape)).float()
     with torch.no_grad():
         assert torch.allclose(net(counts), model(counts / 15), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [conv, Functions, Residual], ids=["modules", "functions", "residual"])
+def test_normalization_begins_anew_without_changing_anything(make: Callable[[], nn.Module]) -> None:
+    model = settle(make(), SOURCE.shape).double()
+    counts = torch.randint(0, 16, (200, *SOURCE.shape), generator=torch.Generator().manual_seed(2)).double()
+    net = import_ann(model, SOURCE, conversion=Conversion(channels=True, live_norm=True)).double().eval()
+    net.begin_norms(counts)
+    norms = [layer.norm for layer in net.stack()[:-1] if layer.norm is not None]
+    assert len(norms) == len(net.stack()) - 1 and all(norm.weight.std() > 0 for norm in norms)
+    with torch.no_grad():
+        assert torch.allclose(net(counts), model(counts / 15), rtol=1e-5, atol=1e-6)  # folded weights are float32
+    before = [norm.weight.clone() for norm in norms]
+    net.train()(counts)
+    net.eval().begin_norms(counts[:50])  # they have seen something by now, and stay
+    assert all(torch.equal(norm.weight, was) for norm, was in zip(norms, before, strict=True))
 
 
 def test_the_layers_are_named_by_their_path() -> None:

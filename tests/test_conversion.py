@@ -1,6 +1,7 @@
 """Learned time steps: T follows from range and count, its price is the accelerator's, and the result is exact."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from sw.network import Input, Network
 from sw.training import quantize, train
 from sw.training.conversion import Price
-from sw.training.recipe import Conversion, LayerSpec, Recipe
+from sw.training.recipe import Conversion, LayerSpec, Recipe, SkipSpec
 from sw.training.recipes import DIGITS
 from sw.training.trainable import TrainableNetwork
 from sw.training.trainable_layer import Seen
@@ -18,6 +19,7 @@ from sw.training.work import Work
 
 LAYERS = (LayerSpec("fc1", 24, T=4), LayerSpec("fc2", 16, T=4), LayerSpec("out", 10, "readout"))
 SHORT: Recipe = dataclasses.replace(DIGITS, name="short", layers=LAYERS, float_epochs=10, quantized_epochs=12, snapped_epochs=6)
+LIVE = Conversion("mean_T", target=3.0, channels=True, live_norm=True)
 
 
 def learn(conversion: Conversion) -> tuple[Network, dict[str, float], list[train.Epoch]]:
@@ -103,6 +105,62 @@ def test_normalization_folds_exactly() -> None:
             layer.fold()
             assert layer.norm is None
         assert torch.allclose(net(n), before, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_normalization_that_lives_on_folds_into_the_steps_of_channels(skip: bool) -> None:
+    """Behind the fold nothing is computed otherwise, also where a gain is below 0; only a channel without any gain stays open."""
+    second = LayerSpec("c2", 6, "conv2d", T=4, padding=1, skip=SkipSpec("c1") if skip else None)
+    layers = (LayerSpec("c1", 6, "conv2d", T=4, padding=1), second, LayerSpec("fc", 8, T=4, pool=2), LayerSpec("out", 4, "readout"))
+    conversion = Conversion(channels=True, live_norm=True)
+    generator = torch.Generator().manual_seed(1)
+    net = TrainableNetwork(layers, "two_phase", Input((2, 6, 6), 1, 15), generator, conversion=conversion, norm=True).double()
+    for layer in net.stack()[:-1]:
+        assert layer.norm is not None
+        with torch.no_grad():
+            layer.norm.weight.uniform_(0.5, 1.5, generator=generator)
+            layer.norm.weight[:2] *= -1
+            layer.norm.bias.uniform_(0.0, 1.0, generator=generator)
+
+    def frames() -> torch.Tensor:
+        return torch.randint(0, 16, (30, 2, 6, 6), generator=generator).double()
+
+    net.train()
+    for _ in range(20):
+        net(frames())
+    net.eval().calibrate(frames())
+    assert all(layer.norm is not None for layer in net.stack()[:-1])
+    for layer in net.stack()[:-1]:  # -8, which no sign can turn, is left out
+        layer.weight.data.clamp_(min=-6.9 * quantize.beside(layer.log_step.exp(), layer.weight).detach())
+    n = frames()
+    with torch.no_grad():
+        before, turned = net(n), net.stack()[0].integer_weight()
+        for layer in net.stack():
+            layer.fold()
+            assert layer.norm is None
+        assert torch.equal(net.stack()[0].integer_weight()[2:], turned[2:]) and torch.equal(net.stack()[0].integer_weight()[:2], -turned[:2])
+        assert torch.allclose(net(n), before, rtol=1e-9, atol=1e-12)
+        net.snap()
+        assert torch.corrcoef(torch.stack([net(n).flatten(), before.flatten()]))[0, 1] > 0.8
+
+
+def test_a_channel_without_gain_has_a_finite_threshold() -> None:
+    layers = (LayerSpec("fc", 8, T=4), LayerSpec("out", 4, "readout"))
+    net = TrainableNetwork(layers, "two_phase", Input((9,), 1, 15), torch.Generator().manual_seed(1), conversion=LIVE, norm=True)
+    norm = net.stack()[0].norm
+    assert norm is not None
+    norm.weight.data[3] = 0.0
+    net.eval().calibrate(torch.randint(0, 16, (30, 9)).float())
+    net.snap()
+    threshold = net.stack()[0].threshold
+    assert threshold[3] > 100 * threshold[:3].max() and torch.isfinite(threshold).all()
+    net.export("dead")  # whose check bounds every number
+
+
+@pytest.mark.parametrize("wrong", [{"channels": False}, {"channels": True, "norm": False}])
+def test_normalization_lives_on_only_where_it_can_be_folded(wrong: dict[str, bool]) -> None:
+    with pytest.raises(ValueError, match="^conversion: live_norm folds into steps of channels, so norm and channels must be on beside it$"):
+        Conversion(live_norm=True, **wrong)
 
 
 # Whole runs
@@ -200,3 +258,23 @@ def test_a_run_with_channel_steps_ends_in_integers_that_agree() -> None:
     assert report["accuracy"] == report["quantized_accuracy"] > 0.93  # torch == golden is checked by the run itself
     assert all(len(set(layer.threshold.tolist())) > 1 for layer in network.hidden if layer.threshold is not None)
     assert network.provenance["config"]["conversion"]["channels"] is True
+
+
+def test_a_run_with_live_normalization_ends_in_integers_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    """Stopped in the quantized stage, where normalizations are part of the state, and behind the snap."""
+    recipe = dataclasses.replace(SHORT, conversion=LIVE)
+    whole, report = train.train(recipe)
+    assert report["accuracy"] == report["quantized_accuracy"] > 0.93
+
+    def stop_at(epoch: int) -> Callable[[train.Epoch], None]:
+        def stop(row: train.Epoch) -> None:
+            if row.epoch == epoch:
+                raise KeyboardInterrupt
+
+        return stop
+
+    for epoch in (14, 24):
+        with pytest.raises(KeyboardInterrupt):
+            train.train(recipe, folder=tmp_path / "run", progress=stop_at(epoch))
+    resumed, _ = train.train(recipe, folder=tmp_path / "run")
+    assert resumed.digest == whole.digest

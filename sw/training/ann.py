@@ -6,7 +6,7 @@ the end. To the sums of a Conv2d the map of an earlier layer may be added, as it
 """
 
 import operator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,12 +34,13 @@ def import_ann(
     """The float stage of a two_phase network that computes what `module` does in evaluation on inputs count / max_count.
 
     module: maps (B, *source.shape) to logits (B, C). T: where learning of time steps starts. Raises UnsupportedError with the path
-    of the part in the model, and what to use in its place.
+    of the part in the model, and what to use in its place. Its own normalizations are folded; with the conversion's `live_norm`
+    there are new ones, which have seen nothing yet (`TrainableNetwork.begin_norms`).
     """
     parts = read(module)
     specs = tuple(_spec(part, i == len(parts) - 1, T, weight_bits) for i, part in enumerate(parts))
-    learned = replace(conversion or Conversion(), norm=False)
-    net = TrainableNetwork(specs, "two_phase", source, torch.Generator(), conversion=learned)
+    learned = conversion or Conversion()
+    net = TrainableNetwork(specs, "two_phase", source, torch.Generator(), conversion=learned, norm=learned.live_norm)
     for layer, part in zip(net.stack(), parts, strict=True):
         if layer.weight.shape != part.weight.shape:
             raise UnsupportedError(

@@ -70,7 +70,12 @@ class Conversion:
     max_T: int = 15
     norm: bool = True  # batch normalization while the network is float, folded into the weights afterwards
     fixed: bool = False  # T stays where it begins: the uniform networks that learned time steps are measured against
+    live_norm: bool = False  # normalization stays while weights are quantized, and is folded when they are snapped; needs channels
     channels: bool = False  # each channel's weights have a step of their own, and so its threshold; the readout's share one
+
+    def __post_init__(self) -> None:
+        if self.live_norm and not (self.norm and self.channels):
+            raise ValueError("conversion: live_norm folds into steps of channels, so norm and channels must be on beside it")
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ class TrainableNetwork(nn.Module):
 
     def resume(self, state: dict[str, Tensor], stage: str) -> None:
         """Take up the numbers that `state_dict` gave in `stage`."""
-        if stage != "float":
-            for layer in self.stack():
+        for layer in self.stack():
+            if stage == "snapped" or (stage == "quantized" and not layer.live_norm):
                 layer.norm = None
         self.load_state_dict(state)
         self.stage = stage
@@ -96,6 +96,16 @@ class TrainableNetwork(nn.Module):
         if missing := [name for name in taken if name not in state or state[name].shape != own[name].shape]:
             raise ValueError(f"the float network must have the same layers, but does not have {missing[0]} as this one has it")
         self.load_state_dict(own | {name: state[name] for name in taken})
+
+    @torch.no_grad()
+    def begin_norms(self, sample: Tensor) -> None:
+        """Normalizations that have seen nothing yet begin with the statistics of `sample`, which gain and shift undo."""
+        fresh = [layer.norm for layer in self.stack() if layer.norm is not None and not layer.norm.num_batches_tracked]
+        hooks = [norm.register_forward_pre_hook(_begin) for norm in fresh]
+        if hooks:
+            self(sample)
+        for hook in hooks:
+            hook.remove()
 
     @torch.no_grad()
     def calibrate(self, sample: Tensor) -> None:
@@ -131,3 +141,13 @@ class TrainableNetwork(nn.Module):
         """The integer network; `fields` are those of Network, such as labels and provenance."""
         layers = tuple(map(exchange.integer_layer, self.stack()))
         return Network(name, self.schedule, self.source, layers, **fields)  # type: ignore[arg-type]
+
+
+def _begin(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+    """Normalize what comes in now, and multiply and shift it back."""
+    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
+    channels = inputs[0].transpose(0, 1).flatten(1)  # (C, B * map)
+    norm.running_mean.copy_(channels.mean(1))
+    norm.running_var.copy_(channels.var(1))
+    norm.weight.copy_(torch.sqrt(norm.running_var + norm.eps))
+    norm.bias.copy_(norm.running_mean)

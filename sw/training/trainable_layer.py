@@ -9,7 +9,8 @@ Three stages share one forward pass, written in integer units (counts in, counts
 Source of the stages' scales: design 1.1; steps and ranges are learned as in LSQ (Esser et al., ICLR 2020).
 
 In a conversion (`conversion`) the float network has batch normalization, which is folded into its weights behind the float
-stage, and what one count is worth is learned beside the clip range, so that T follows from both until it is snapped.
+stage, or, with `live_norm`, into the steps of its channels behind the quantized one. What one count is worth is learned beside
+the clip range, so that T follows from both until it is snapped.
 """
 
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 
 from sw.training import clockless, model, quantize
 from sw.training.recipe import Conversion, LayerSpec
+
+FAINTEST = 1e-3  # of the largest gain that a normalization folds with: the threshold of a channel with none would be infinite
 
 
 @dataclass
@@ -79,6 +82,7 @@ class TrainableLayer(nn.Module):
         self.log_count = nn.Parameter(torch.zeros(())) if learns else None  # what one count is worth
         normal = nn.BatchNorm2d if spec.kind == "conv2d" else nn.BatchNorm1d
         self.norm = normal(spec.size) if norm and not self.readout else None
+        self.live_norm = conversion is not None and conversion.live_norm
         self.seen: Tensor | None = None  # calibration: activations of the last float batch
         self.width = 1.0
 
@@ -174,21 +178,32 @@ class TrainableLayer(nn.Module):
         if self.readout:
             return (current + bias) * unit, one
         if self.stage == "float":
-            y = (current + model.per_channel(bias, current)) * unit
-            y = y if self.norm is None else self.norm(y)
-            y = torch.relu(y if source is None else y + self.added(source, unit) * unit)
+            y = torch.relu(self.activation(current + model.per_channel(bias, current), unit, source))
             self.seen = y.detach()
             return y, one
+        clip_range, levels = self.range()
+        worth = self.sigma if whole else clip_range / levels
+        if self.norm is not None:
+            y = self.activation(current + model.per_channel(bias, current), unit, source)
+            return model.count(self.spec, y, torch.zeros_like(bias), worth.expand_as(bias), whole=False, T=self.learned_T()), worth
         if source is not None:
             current = current + self.added(source, unit)
-        out = model.count(self.spec, current, bias, threshold, whole=whole, T=self.learned_T())
-        clip_range, levels = self.range()
-        return out, self.sigma if whole else clip_range / levels
+        return model.count(self.spec, current, bias, threshold, whole=whole, T=self.learned_T()), worth
+
+    def activation(self, current: Tensor, unit: Tensor, source: tuple[Tensor, Tensor] | None) -> Tensor:
+        """What the rectifier gets, as a float: normalized sums, and what is added to them."""
+        y = current * model.per_channel(unit.expand(self.spec.size), current)
+        if self.norm is not None:
+            y, unit = self.norm(y), unit * self.gain().abs()
+        if source is None:
+            return y
+        return y + self.added(source, unit) * model.per_channel(unit.expand(self.spec.size), y)
 
     @torch.no_grad()
     def calibrate(self) -> None:
-        """float -> quantized: the normalization folded in; step and clip range of least squared error."""
-        self.fold()
+        """float -> quantized: the normalization folded in, unless it lives on; step and clip range of least squared error."""
+        if not self.live_norm:
+            self.fold()
         self.log_step.copy_(quantize.best_steps(self.weight, self.spec.weight_bits, self.log_step).log())
         if self.seen is not None:
             self.log_range.copy_(quantize.best_range(self.seen, self.spec.T).log())
@@ -198,15 +213,28 @@ class TrainableLayer(nn.Module):
         self.stage = "quantized"
 
     @torch.no_grad()
+    def gain(self) -> Tensor:
+        """What the batch normalization multiplies each channel with in evaluation, (C,)."""
+        assert self.norm is not None and self.norm.running_var is not None
+        return self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)
+
+    @torch.no_grad()
     def fold(self) -> None:
-        """Fold the batch normalization, as it is in evaluation, into weights and bias."""
+        """Fold the batch normalization, as it is in evaluation, into weights and bias, and into steps that there are already.
+
+        Integer weights stay, but where a channel's gain is below 0: its signs turn, and the lowest weight, which has no counterpart
+        above 0, becomes the highest.
+        """
         if self.norm is None:
             return
-        mean, variance = self.norm.running_mean, self.norm.running_var
-        assert mean is not None and variance is not None
-        gain = self.norm.weight / torch.sqrt(variance + self.norm.eps)
-        self.weight.mul_(gain.reshape(-1, *[1] * (self.weight.ndim - 1)))
+        gain, mean = self.gain(), self.norm.running_mean
+        assert mean is not None
+        least = FAINTEST * gain.abs().max()
+        gain = torch.where(gain.abs() < least, least, gain)
+        self.weight.mul_(quantize.beside(gain, self.weight))
         self.bias.copy_(self.norm.bias + (self.bias - mean) * gain)
+        if self.stage == "quantized":
+            self.log_step.add_(gain.abs().log())
         self.norm = None
 
     @torch.no_grad()
@@ -215,6 +243,7 @@ class TrainableLayer(nn.Module):
 
         sigma_in, sigma_skip: what a count of the layer before, and of the one that is added, is worth.
         """
+        self.fold()
         if sigma_skip is not None:
             self.sigma_skip.copy_(sigma_skip)
         unit = self.log_step.exp() * sigma_in

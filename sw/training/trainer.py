@@ -103,14 +103,17 @@ class Trainer:
                 chosen = rows.split(self.recipe.batch)[:REESTIMATED]
                 self.mixing.reestimate([self.train.counts(self.train.images[batch]) for batch in chosen])
             self.share_norms()
+            sample = self.train.counts(self.train.images[:CALIBRATION])
+            self.net.eval()
+            self.net.begin_norms(sample)
             if self.folder and self.place.first:
                 self.folder.save_floats(self.net.state_dict())
             self.report["float_accuracy"] = trained_accuracy(self.net, self.test)
-            self.net.eval()
-            self.net.calibrate(self.train.counts(self.train.images[:CALIBRATION]))
+            self.net.calibrate(sample)
         elif self.recipe.clockless:
             self.net.scale_logits(self.train.counts(self.train.images[:CALIBRATION]))
         elif stage.name == "snapped":
+            self.share_norms()
             self.net.snap()
 
     def share_norms(self) -> None:
