@@ -80,5 +80,5 @@ def conversion_of(args: argparse.Namespace) -> "Conversion":
     if len(given) > 1:
         raise ValueError(f"only one target can be steered to, not {len(given)}: {', '.join(given)}")
     for cost, target in given.items():
-        return Conversion(cost=cost, trade=args.trade or 0.1, target=target, max_T=args.max_T, norm=False, channels=True)
-    return Conversion(trade=args.trade, max_T=args.max_T, norm=False, channels=True)
+        return Conversion(cost=cost, trade=args.trade or 0.1, target=target, max_T=args.max_T, channels=True, live_norm=True)
+    return Conversion(trade=args.trade, max_T=args.max_T, channels=True, live_norm=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sw.network import Input, Network
-from sw.training import quantize, train
+from sw.training import quantize, stages, train
 from sw.training.conversion import Price
 from sw.training.recipe import Conversion, LayerSpec, Recipe, SkipSpec
 from sw.training.recipes import DIGITS
@@ -102,7 +102,7 @@ def test_normalization_folds_exactly() -> None:
     with torch.no_grad():
         before = net(n)
         for layer in net.stack():
-            layer.fold()
+            stages.fold(layer)
             assert layer.norm is None
         assert torch.allclose(net(n), before, rtol=1e-10, atol=1e-12)
 
@@ -136,7 +136,7 @@ def test_normalization_that_lives_on_folds_into_the_steps_of_channels(skip: bool
     with torch.no_grad():
         before, turned = net(n), net.stack()[0].integer_weight()
         for layer in net.stack():
-            layer.fold()
+            stages.fold(layer)
             assert layer.norm is None
         assert torch.equal(net.stack()[0].integer_weight()[2:], turned[2:]) and torch.equal(net.stack()[0].integer_weight()[:2], -turned[:2])
         assert torch.allclose(net(n), before, rtol=1e-9, atol=1e-12)

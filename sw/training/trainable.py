@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sw.network import Input, Network
-from sw.training import clockless, exchange, model
+from sw.training import clockless, exchange, model, stages
 from sw.training.recipe import Clockless, Conversion, LayerSpec
 from sw.training.trainable_layer import Seen, TrainableLayer
 
@@ -112,7 +112,7 @@ class TrainableNetwork(nn.Module):
         """float -> quantized, from the activations that `sample` causes."""
         self(sample)
         for layer in self.stack():
-            layer.calibrate()
+            stages.calibrate(layer)
         self.stage = "quantized"
 
     def steps(self) -> tuple[int, ...]:
@@ -134,7 +134,7 @@ class TrainableNetwork(nn.Module):
         """quantized -> snapped, from the first layer to the last: each threshold needs the snapped sigma before it."""
         sigma, worth = self.sigma_in.to(self.stack()[0].weight.device), dict[str, Tensor]()
         for layer in self.stack():
-            sigma = worth[layer.spec.name] = layer.snap(sigma, worth[layer.spec.skip.source] if layer.spec.skip else None)
+            sigma = worth[layer.spec.name] = stages.snap(layer, sigma, worth[layer.spec.skip.source] if layer.spec.skip else None)
         self.stage = "snapped"
 
     def export(self, name: str, **fields: object) -> Network:

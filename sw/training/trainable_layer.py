@@ -6,7 +6,8 @@ Three stages share one forward pass, written in integer units (counts in, counts
     quantized  weights are integers times a learned step; thresholds follow from learned clip ranges and are not whole
     snapped    thresholds and biases are whole as well, scales stand still: every number is the integer network's
 
-Source of the stages' scales: design 1.1; steps and ranges are learned as in LSQ (Esser et al., ICLR 2020).
+What lies between them is in `stages`. Source of the scales: design 1.1; steps and ranges are learned as in LSQ (Esser et al.,
+ICLR 2020).
 
 In a conversion (`conversion`) the float network has batch normalization, which is folded into its weights behind the float
 stage, or, with `live_norm`, into the steps of its channels behind the quantized one. What one count is worth is learned beside
@@ -21,8 +22,6 @@ from torch import Tensor, nn
 
 from sw.training import clockless, model, quantize
 from sw.training.recipe import Conversion, LayerSpec
-
-FAINTEST = 1e-3  # of the largest gain that a normalization folds with: the threshold of a channel with none would be infinite
 
 
 @dataclass
@@ -151,44 +150,58 @@ class TrainableLayer(nn.Module):
         """(counts, their sigma); the readout gives (logits as float, 1). source: the same of the layer that is added."""
         if seen is not None:
             seen.received.append(n)
+        if self.schedule == "two_phase":
+            return self._counted(n, sigma_in, source)
+        out = self._ticked(n, sigma_in, seen) if self.schedule == "time_stepped" else self._evented(n, sigma_in)
+        return out, torch.ones((), device=n.device)
+
+    def _counted(self, n: Tensor, sigma_in: Tensor, source: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        """two_phase: counts (B, *map) of counts; or logits (B, C)."""
         weight, bias, threshold, unit = self.scales(sigma_in)
-        whole = self.stage == "snapped"
-        one = torch.ones((), device=n.device)
-        if self.schedule == "time_stepped":
-            currents = model.project_ticks(self.spec, n, weight)
-            if self.norm is not None:
-                currents = (self.norm(currents.flatten(0, 1) * unit) / unit).unflatten(0, currents.shape[:2])
-            if self.readout:
-                if seen is None:
-                    return model.read_out_last(self.spec, currents, bias, whole=whole) * (unit / self.spec.T), one
-                seen.sums = model.read_out(self.spec, currents, bias, whole=whole) * unit
-                return seen.sums[-1] / self.spec.T, one
-            spikes, potential = model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width)
-            if seen is not None:
-                full = potential / model.per_channel(threshold, potential[0])
-                seen.left.append(full - spikes.detach() if self.spec.reset == "subtract" else full * (1 - spikes.detach()))
-            return spikes, one
-        if self.schedule == "event_driven":
-            currents = model.project(self.spec, n.flatten(0, 1), weight).unflatten(0, n.shape[:2])
-            if self.readout:
-                return (currents.sum(0) + bias) * unit, one
-            return clockless.react(self.spec, currents, bias, threshold), one
         current = model.project(self.spec, n, weight)
         bias, threshold = bias.expand(self.spec.size), threshold.expand(self.spec.size)
+        one = torch.ones((), device=n.device)
         if self.readout:
             return (current + bias) * unit, one
         if self.stage == "float":
             y = torch.relu(self.activation(current + model.per_channel(bias, current), unit, source))
             self.seen = y.detach()
             return y, one
+        whole = self.stage == "snapped"
         clip_range, levels = self.range()
         worth = self.sigma if whole else clip_range / levels
         if self.norm is not None:
-            y = self.activation(current + model.per_channel(bias, current), unit, source)
-            return model.count(self.spec, y, torch.zeros_like(bias), worth.expand_as(bias), whole=False, T=self.learned_T()), worth
-        if source is not None:
+            current = self.activation(current + model.per_channel(bias, current), unit, source)
+            bias, threshold = torch.zeros_like(bias), worth.expand_as(bias)
+        elif source is not None:
             current = current + self.added(source, unit)
         return model.count(self.spec, current, bias, threshold, whole=whole, T=self.learned_T()), worth
+
+    def _ticked(self, n: Tensor, sigma_in: Tensor, seen: Seen | None) -> Tensor:
+        """time_stepped: spikes (T, B, *map) of spikes; or logits (B, C)."""
+        weight, bias, threshold, unit = self.scales(sigma_in)
+        whole = self.stage == "snapped"
+        currents = model.project_ticks(self.spec, n, weight)
+        if self.norm is not None:
+            currents = (self.norm(currents.flatten(0, 1) * unit) / unit).unflatten(0, currents.shape[:2])
+        if self.readout:
+            if seen is None:
+                return model.read_out_last(self.spec, currents, bias, whole=whole) * (unit / self.spec.T)
+            seen.sums = model.read_out(self.spec, currents, bias, whole=whole) * unit
+            return seen.sums[-1] / self.spec.T
+        spikes, potential = model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width)
+        if seen is not None:
+            full = potential / model.per_channel(threshold, potential[0])
+            seen.left.append(full - spikes.detach() if self.spec.reset == "subtract" else full * (1 - spikes.detach()))
+        return spikes
+
+    def _evented(self, n: Tensor, sigma_in: Tensor) -> Tensor:
+        """event_driven: spikes (bins, B, *map) of spikes; or logits (B, C)."""
+        weight, bias, threshold, unit = self.scales(sigma_in)
+        currents = model.project(self.spec, n.flatten(0, 1), weight).unflatten(0, n.shape[:2])
+        if self.readout:
+            return (currents.sum(0) + bias) * unit
+        return clockless.react(self.spec, currents, bias, threshold)
 
     def activation(self, current: Tensor, unit: Tensor, source: tuple[Tensor, Tensor] | None) -> Tensor:
         """What the rectifier gets, as a float: normalized sums, and what is added to them."""
@@ -200,64 +213,10 @@ class TrainableLayer(nn.Module):
         return y + self.added(source, unit) * model.per_channel(unit.expand(self.spec.size), y)
 
     @torch.no_grad()
-    def calibrate(self) -> None:
-        """float -> quantized: the normalization folded in, unless it lives on; step and clip range of least squared error."""
-        if not self.live_norm:
-            self.fold()
-        self.log_step.copy_(quantize.best_steps(self.weight, self.spec.weight_bits, self.log_step).log())
-        if self.seen is not None:
-            self.log_range.copy_(quantize.best_range(self.seen, self.spec.T).log())
-            self.seen = None
-        if self.log_count is not None:
-            self.log_count.copy_(self.log_range - float(np.log(self.spec.T)))
-        self.stage = "quantized"
-
-    @torch.no_grad()
     def gain(self) -> Tensor:
         """What the batch normalization multiplies each channel with in evaluation, (C,)."""
         assert self.norm is not None and self.norm.running_var is not None
         return self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)
-
-    @torch.no_grad()
-    def fold(self) -> None:
-        """Fold the batch normalization, as it is in evaluation, into weights and bias, and into steps that there are already.
-
-        Integer weights stay, but where a channel's gain is below 0: its signs turn, and the lowest weight, which has no counterpart
-        above 0, becomes the highest.
-        """
-        if self.norm is None:
-            return
-        gain, mean = self.gain(), self.norm.running_mean
-        assert mean is not None
-        least = FAINTEST * gain.abs().max()
-        gain = torch.where(gain.abs() < least, least, gain)
-        self.weight.mul_(quantize.beside(gain, self.weight))
-        self.bias.copy_(self.norm.bias + (self.bias - mean) * gain)
-        if self.stage == "quantized":
-            self.log_step.add_(gain.abs().log())
-        self.norm = None
-
-    @torch.no_grad()
-    def snap(self, sigma_in: Tensor, sigma_skip: Tensor | None = None) -> Tensor:
-        """quantized -> snapped: whole thresholds, and the scale of the output that follows from them.
-
-        sigma_in, sigma_skip: what a count of the layer before, and of the one that is added, is worth.
-        """
-        self.fold()
-        if sigma_skip is not None:
-            self.sigma_skip.copy_(sigma_skip)
-        unit = self.log_step.exp() * sigma_in
-        self.settle()
-        self.threshold.copy_(quantize.export_threshold(*self.range(), unit))
-        if unit.ndim:  # channels whose thresholds were rounded apart: their steps follow, so that a count is worth the same in all
-            clip_range, levels = self.range()
-            unit = clip_range / levels / self.threshold
-            self.log_step.copy_((unit / sigma_in).log())
-        self.unit.copy_(unit)
-        worth = self.threshold * unit
-        self.sigma.copy_((worth.mean() if unit.ndim else worth) if self.schedule == "two_phase" else torch.ones(()))
-        self.resume("snapped")
-        return self.sigma
 
     def resume(self, stage: str) -> None:
         """Be in `stage`; scales stand still once they are snapped."""
