@@ -9,6 +9,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from commands import digits_network
+
+from sw import data
 
 REPO = Path(__file__).resolve().parents[1]
 UNPACK = REPO.parent / "shared" / "data" / "unpack.py"
@@ -42,3 +45,19 @@ def data_root() -> Path:
     if not UNPACK.exists():
         pytest.skip("needs the data sets: set POLYRHYTHM_DATA to a folder that holds mnist/, N-MNIST/, ...")
     return unpacked(REPO / "build" / "data")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder that holds one network and four of its inputs."""
+    monkeypatch.chdir(tmp_path)
+    network = digits_network()
+    network.save("tiny.safetensors")
+    np.save("x.npy", data.inputs_for(network, "digits")[0][:4])
+    return tmp_path
+
+
+@pytest.fixture
+def shared_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulators that are built once and found again by the next run of the tests."""
+    monkeypatch.setenv("POLYRHYTHM_BUILD", str(REPO / "build"))
