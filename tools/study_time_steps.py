@@ -67,15 +67,16 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
     figure, sides = pyplot.subplots(1, len(CODINGS), figsize=(11, 4), sharey=True, layout="constrained")
     for axes, (coding, told) in zip(sides, CODINGS.items(), strict=True):
-        for kind, mark in (("uniform", "o--"), ("learned", "s-")):
+        for kind, mark, beside, side in (("uniform", "o--", (5, -11), "left"), ("learned", "s-", (-5, 5), "right")):
             chosen = sorted((row[coding], 100 * row["accuracy"], row["T"]) for row in rows if row["name"].startswith(kind))
             axes.plot([c for c, _, _ in chosen], [a for _, a, _ in chosen], mark, label=f"{kind} T")
             for c, a, T in chosen:
-                axes.annotate(",".join(map(str, T)), (c, a), textcoords="offset points", xytext=(4, -10), fontsize=7)
+                axes.annotate(",".join(map(str, T)), (c, a), xytext=beside, textcoords="offset points", ha=side, fontsize=7)
+        axes.margins(0.1)
         axes.set(xlabel=f"busy cycles of a frame, {told}")
     sides[0].set(ylabel="accuracy on the test split [%]")
     sides[0].legend()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
 
