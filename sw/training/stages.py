@@ -7,7 +7,7 @@ from torch import Tensor
 from sw.training import quantize
 from sw.training.trainable_layer import TrainableLayer
 
-FAINTEST = 1e-3  # of the largest gain that a normalization folds with: the threshold of a channel with none would be infinite
+FAINTEST = 1e-3  # of the largest gain that folds into steps: the threshold of a channel with none would be infinite
 
 
 @torch.no_grad()
@@ -35,12 +35,12 @@ def fold(layer: TrainableLayer) -> None:
         return
     gain, mean = layer.gain(), layer.norm.running_mean
     assert mean is not None
-    least = FAINTEST * gain.abs().max()
-    gain = torch.where(gain.abs() < least, least, gain)
+    if layer.stage == "quantized":
+        least = FAINTEST * gain.abs().max()
+        gain = torch.where(gain.abs() < least, least, gain)
+        layer.log_step.add_(gain.abs().log())
     layer.weight.mul_(quantize.beside(gain, layer.weight))
     layer.bias.copy_(layer.norm.bias + (layer.bias - mean) * gain)
-    if layer.stage == "quantized":
-        layer.log_step.add_(gain.abs().log())
     layer.norm = None
 
 
