@@ -31,6 +31,14 @@ def test_every_row_of_a_batch_is_somebodys() -> None:
     assert Place(torch.device("cpu")).share(rows).tolist() == rows.tolist()
 
 
+@pytest.mark.parametrize(("wanted", "stage", "mixed"), [
+    (None, "float", False), (False, "float", False), (True, "float", True), (True, "quantized", True), (True, "snapped", False),
+])  # fmt: skip
+def test_products_are_mixed_where_the_recipe_says_so_and_never_behind_the_snap(wanted: bool | None, stage: str, mixed: bool) -> None:
+    with Place(torch.device("cpu")).mixed(stage, wanted):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if mixed else torch.float32)
+
+
 SCRIPT = """
 import dataclasses, sys
 from sw.training import train

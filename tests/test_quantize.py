@@ -70,6 +70,34 @@ def test_clip_range_gradient_is_that_of_a_learned_step() -> None:
     assert torch.allclose(gradient(sigma * n, log_range), expected.detach())
 
 
+@pytest.mark.parametrize("learned", [True, False])
+def test_rounded_counts_in_one_piece_are_those_of_their_parts(learned: bool) -> None:
+    generator = torch.Generator().manual_seed(2)
+    y = (3 * torch.randn(4, 5, 6, 6, dtype=torch.float64, generator=generator)).requires_grad_()
+    worth = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    T = torch.tensor(3.0, dtype=torch.float64, requires_grad=learned)
+    told = torch.randn(y.shape, dtype=torch.float64, generator=generator)
+    whole, parts = quantize.round_counts(y, worth, T), quantize.quantize_count(y + worth / 2, worth, T)
+    assert torch.equal(whole, parts) and set(whole.unique().tolist()) == {0, 1, 2, 3}
+    asked = (y, worth, T) if learned else (y, worth)
+    for ours, theirs in zip(torch.autograd.grad(whole, asked, told), torch.autograd.grad(parts, asked, told), strict=True):
+        assert torch.allclose(ours, theirs)
+
+
+def test_rounded_counts_in_bfloat16_learn_nearly_the_same() -> None:
+    generator = torch.Generator().manual_seed(3)
+    y, worth, T = 3 * torch.randn(64, 500, generator=generator), torch.tensor(0.7), torch.tensor(5.0)
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        asked = [y.to(dtype).requires_grad_(), worth.clone().requires_grad_(), T.clone().requires_grad_()]
+        counts = quantize.round_counts(*asked)
+        found.append((counts.float(), *torch.autograd.grad(counts.float().square().sum(), asked)))
+    (exact, _, *scales), (near, _, *near_scales) = found
+    assert (exact - near).abs().max() == 1 and (exact != near).float().mean() < 0.01  # ties, seen with 8 bits
+    for ours, theirs in zip(near_scales, scales, strict=True):
+        assert ours.dtype == torch.float32 and float(ours) == pytest.approx(float(theirs), rel=0.02)
+
+
 def test_float32_counts_are_exact_next_to_every_multiple() -> None:
     generator = np.random.default_rng(0)
     threshold = generator.integers(1, 1 << 15, 20000)
@@ -91,6 +119,13 @@ def test_best_step_beats_its_neighbours() -> None:
 
 def test_best_range_of_values_that_are_on_the_grid() -> None:
     assert float(quantize.best_range(torch.tensor([0.0, 0.5, 1.0, 1.5]), 3)) == 1.5
+
+
+def test_best_range_of_many_values_is_near_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = torch.randn(100, 8, 16, 16, generator=torch.Generator().manual_seed(1)).relu() * torch.arange(1, 9)[:, None, None]
+    every = float(quantize.best_range(y, 3))
+    monkeypatch.setattr(quantize, "ENOUGH", 1 << 13)
+    assert float(quantize.best_range(y, 3)) == pytest.approx(every, rel=0.1)
 
 
 def test_export_rule_and_its_floor() -> None:

@@ -1,7 +1,9 @@
 """Where a training run computes, and with whom: a CPU or a GPU, alone or as one of torchrun's processes.
 
 Quantized networks are trained in float32, and TF32 is allowed: counts and integer weights have at most 11 significant bits, so
-their products are exact in TF32 and are summed in float32. Only the float stage is computed in mixed precision (bfloat16).
+their products are exact in TF32 and are summed in float32. The float stage is computed in mixed precision (bfloat16) on a GPU;
+where a recipe says `mixed`, on a CPU too, and so is the quantized stage, whose counts and weights then carry a relative 2^-9 of
+noise. Behind the snap, and wherever a network is scored, every number is exact.
 """
 
 import os
@@ -35,11 +37,10 @@ class Place:
             for tensor in tensors:
                 distributed.all_reduce(tensor)
 
-    def mixed(self, stage: str) -> AbstractContextManager[object]:
-        """Mixed precision where it changes no integer: in the float stage on a GPU."""
-        if self.device.type == "cuda" and stage == "float":
-            return torch.autocast("cuda", dtype=torch.bfloat16)
-        return nullcontext()
+    def mixed(self, stage: str, wanted: bool | None) -> AbstractContextManager[object]:
+        """Mixed precision as the recipe wants it, never behind the snap; None: where it is quicker and changes no integer."""
+        chosen = self.device.type == "cuda" and stage == "float" if wanted is None else wanted and stage != "snapped"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16) if chosen else nullcontext()
 
 
 def find_place(device: str = "auto") -> Place:

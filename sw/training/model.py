@@ -44,13 +44,13 @@ class Kind(Protocol):
     def padding(self) -> int: ...
 
 
-def project(layer: Kind, counts: Tensor, weight: Tensor) -> Tensor:
-    """Currents sum w*n after sum pooling: (B, *map) -> (B, N_out) or (B, C_out, H, W)."""
+def project(layer: Kind, counts: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Currents sum w*n (+ bias) after sum pooling: (B, *map) -> (B, N_out) or (B, C_out, H, W)."""
     if layer.pool > 1:
         counts = F.avg_pool2d(counts, layer.pool, divisor_override=1)
     if layer.kind == "conv2d":
-        return F.conv2d(counts, weight, stride=layer.stride, padding=layer.padding)
-    return F.linear(counts.flatten(1), weight)
+        return F.conv2d(counts, weight, bias, stride=layer.stride, padding=layer.padding)
+    return F.linear(counts.flatten(1), weight, bias)
 
 
 def skipped(counts: Tensor, weight: Tensor, stride: int) -> Tensor:

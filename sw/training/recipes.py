@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sw.training.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe
+from sw.training.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
 
 DIGITS = Recipe(
     name="digits",
@@ -204,9 +204,60 @@ NMNIST_CONV = replace(
     conversion=Conversion(fixed=True, channels=True),
 )
 
+CIFAR_MT = Recipe(
+    name="cifar10-mt",
+    dataset="cifar10",
+    preprocess="levels:15",
+    schedule="two_phase",
+    layers=(
+        LayerSpec("conv1", 28, "conv2d", T=4, padding=1),
+        LayerSpec("conv2", 56, "conv2d", T=4, padding=1),
+        LayerSpec("conv3", 56, "conv2d", T=4, pool=2, padding=1),
+        LayerSpec("conv4", 112, "conv2d", T=4, padding=1),
+        LayerSpec("conv5", 112, "conv2d", T=4, pool=2, padding=1),
+        LayerSpec("conv6", 112, "conv2d", T=4, padding=1),
+        LayerSpec("conv7", 112, "conv2d", T=4, pool=2, padding=1),
+        LayerSpec("out", 10, "readout", pool=2),
+    ),
+    float_epochs=30,
+    quantized_epochs=24,
+    snapped_epochs=4,
+    lr=3e-3,
+    quantized_lr=1.5e-3,
+    snapped_lr=2e-4,
+    weight_decay=5e-2,
+    label_smoothing=0.05,
+    augment=Augment(crop=4, mirror=True, cutout=8),
+    threads=2,
+    mixed=True,
+    conversion=Conversion("mean_T", target=2.9, channels=True, live_norm=True),
+)
+
+
+def resnet18(width: int, T: int) -> tuple[LayerSpec, ...]:
+    """The convolutions of a ResNet-18 as it is used on 32 x 32 images (He et al. 2016): no pooling behind the first."""
+    layers = [LayerSpec("conv1", width, "conv2d", T=T, padding=1)]
+    for group in range(4):
+        for block in range(2):
+            size, stride = width << group, 2 if group and not block else 1
+            name, skip = f"conv{group + 2}_{block + 1}", SkipSpec(layers[-1].name, stride)
+            layers.append(LayerSpec(f"{name}a", size, "conv2d", T=T, stride=stride, padding=1))
+            layers.append(LayerSpec(f"{name}b", size, "conv2d", T=T, padding=1, skip=skip))
+    return (*layers, LayerSpec("out", 10, "readout", pool=4))
+
+
+CIFAR_RESNET = replace(
+    CIFAR_MT,
+    name="cifar10-resnet18",
+    layers=resnet18(16, T=4),
+    float_epochs=14,
+    quantized_epochs=9,
+    snapped_epochs=1,
+)
+
 ROWS = (
     DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT, FASHION_MT, MNIST_MTT,
-    MNIST_ANYTIME, NMNIST_MTT, NMNIST_CONV,
+    MNIST_ANYTIME, NMNIST_MTT, NMNIST_CONV, CIFAR_MT, CIFAR_RESNET,
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in ROWS}

@@ -158,24 +158,34 @@ class TrainableLayer(nn.Module):
     def _counted(self, n: Tensor, sigma_in: Tensor, source: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
         """two_phase: counts (B, *map) of counts; or logits (B, C)."""
         weight, bias, threshold, unit = self.scales(sigma_in)
-        current = model.project(self.spec, n, weight)
+        if self.norm is not None:
+            return self._normed(n, weight, unit, source)
+        current, one = model.project(self.spec, n, weight), torch.ones((), device=n.device)
         bias, threshold = bias.expand(self.spec.size), threshold.expand(self.spec.size)
-        one = torch.ones((), device=n.device)
         if self.readout:
             return (current + bias) * unit, one
         if self.stage == "float":
-            y = torch.relu(self.activation(current + model.per_channel(bias, current), unit, source))
-            self.seen = y.detach()
-            return y, one
+            y = (current + model.per_channel(bias, current)) * model.per_channel(unit.expand(self.spec.size), current)
+            return self.rectified(y, unit, source), one
         whole = self.stage == "snapped"
         clip_range, levels = self.range()
         worth = self.sigma if whole else clip_range / levels
-        if self.norm is not None:
-            current = self.activation(current + model.per_channel(bias, current), unit, source)
-            bias, threshold = torch.zeros_like(bias), worth.expand_as(bias)
-        elif source is not None:
+        if source is not None:
             current = current + self.added(source, unit)
         return model.count(self.spec, current, bias, threshold, whole=whole, T=self.learned_T()), worth
+
+    def _normed(
+        self, n: Tensor, weight: Tensor, unit: Tensor, source: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """two_phase with batch normalization. The unit is in the weights here, which are few beside a map's sums."""
+        assert self.norm is not None
+        sums = model.project(self.spec, n, weight * quantize.beside(unit, weight), self.bias)
+        y, unit = self.norm(sums), unit * self.gain().abs()
+        if self.stage == "float":
+            return self.rectified(y, unit, source), torch.ones((), device=n.device)
+        clip_range, levels = self.range()
+        worth = clip_range / levels
+        return quantize.round_counts(self.joined(y, unit, source), worth, self.present_T()), worth
 
     def _ticked(self, n: Tensor, sigma_in: Tensor, seen: Seen | None) -> Tensor:
         """time_stepped: spikes (T, B, *map) of spikes; or logits (B, C)."""
@@ -203,11 +213,14 @@ class TrainableLayer(nn.Module):
             return (currents.sum(0) + bias) * unit
         return clockless.react(self.spec, currents, bias, threshold)
 
-    def activation(self, current: Tensor, unit: Tensor, source: tuple[Tensor, Tensor] | None) -> Tensor:
-        """What the rectifier gets, as a float: normalized sums, and what is added to them."""
-        y = current * model.per_channel(unit.expand(self.spec.size), current)
-        if self.norm is not None:
-            y, unit = self.norm(y), unit * self.gain().abs()
+    def rectified(self, y: Tensor, unit: Tensor, source: tuple[Tensor, Tensor] | None) -> Tensor:
+        """The float stage's activation, and what calibration sees of it."""
+        y = torch.relu(self.joined(y, unit, source))
+        self.seen = y.detach()
+        return y
+
+    def joined(self, y: Tensor, unit: Tensor, source: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Float sums y with what the residual addition brings, whose weights have this unit."""
         if source is None:
             return y
         return y + self.added(source, unit) * model.per_channel(unit.expand(self.spec.size), y)

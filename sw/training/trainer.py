@@ -176,7 +176,7 @@ class Trainer:
             if self.mixing:
                 self.net.set_steps(vector)
             seen = Seen() if self.price or self.anytime else None
-            with self.place.mixed(stage):
+            with self.place.mixed(stage, self.recipe.mixed):
                 logits = self.net(self.train.counts(images), seen).float()
             if self.anytime and seen:
                 loss = self.anytime(seen, labels, self.recipe.label_smoothing)
