@@ -61,9 +61,13 @@ class Comparison:
         return design
 
     def slices(self, part: int) -> list[tuple[int, int]]:
-        """Frames start..end of each slice, whole parts of a simulation; those that go alone end with one."""
+        """Frames start..end of each slice; those that go alone end with one.
+
+        A slice is 1, 2, 4, .. parts of a simulation, so that no core waits for the last of them.
+        """
         neurons = max(1, sum(self.network.n_out(i) for i in range(len(self.network.hidden))))
-        step, last = max(1, SLICE_VALUES // neurons // part) * part, len(self.labels)
+        parts, last = max(1, SLICE_VALUES // neurons // part), len(self.labels)
+        step = part << (parts.bit_length() - 1)
         alone = last if self.alone is None else min(self.alone, last)
         edges = sorted({*range(0, alone, step), *range(alone, last, step), last})
         return list(itertools.pairwise(edges))

@@ -55,6 +55,8 @@ def test_slices_are_whole_parts(digits: Comparison, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(comparison, "SLICE_VALUES", 20 * 256)
     digits.alone = None
     assert digits.slices(128) == [(0, 256), (256, 360)]
+    monkeypatch.setattr(comparison, "SLICE_VALUES", 20 * 256 - 1)
+    assert digits.slices(64) == [(0, 128), (128, 256), (256, 360)]  # three parts would leave a core without one
 
 
 def test_the_first_difference_is_numbered_in_the_whole_set(digits: Comparison) -> None:

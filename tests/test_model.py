@@ -21,7 +21,7 @@ from sw.training.trainable import TrainableNetwork
 MODELS = Path(__file__).resolve().parents[1] / "models"
 # what each reference file must reach on its whole test split
 SLICE = 1000  # frames whose counts are in memory at a time
-FLOORS = {"digits": 0.95, "digits-lif": 0.953, "mnist-mlp": 0.98, "mnist-lif": 0.97, "mnist-mt": 0.992, "fashion-mt": 0.91}
+FLOORS = {"digits": 0.95, "digits-lif": 0.953, "mnist-mlp": 0.98, "mnist-lif": 0.97, "mnist-mt": 0.992, "fashion-mt": 0.91, "cifar10-mt": 0.88}
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_torch_equals_golden_on_the_whole_digits_test_split() -> None:
         assert reached == network.provenance["accuracy"] >= FLOORS[name]
 
 
-@pytest.mark.parametrize("name", ["mnist-mlp", "mnist-lif", "mnist-mt", "fashion-mt"])
+@pytest.mark.parametrize("name", ["mnist-mlp", "mnist-lif", "mnist-mt", "fashion-mt", pytest.param("cifar10-mt", marks=pytest.mark.long)])
 def test_torch_equals_golden_on_the_whole_test_split(name: str, data_root: Path) -> None:
     network = Network.load(MODELS / f"{name}.safetensors")
     inputs, labels = data.inputs_for(network, network.provenance["dataset"], "test", data_root)

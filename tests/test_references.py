@@ -104,6 +104,19 @@ def test_learned_time_steps_agree_in_every_count_and_cycle(name: str, data_root:
 
 
 @pytest.mark.long
+def test_the_cifar_network_agrees_in_every_count_and_cycle(data_root: Path) -> None:
+    """A few frames with one bank for each convolution, as a part would have it; the README has the whole test set."""
+    network = load("cifar10-mt")
+    inputs, _ = data.inputs_for(network, "cifar10", "test", data_root)
+    lanes: list[Lanes] = [*((28, 1) for _ in range(5)), (14, 1), (14, 1), 10]
+    expected = golden.run(network, inputs[:4])
+    trace = bulk.run(network, inputs[:4], lanes=lanes)
+    assert expected.first_difference(trace) is None
+    law = cycles.timing(network, expected, inputs[:4], lanes, back_to_back=True)
+    np.testing.assert_array_equal(trace.interval, law.interval)
+
+
+@pytest.mark.long
 def test_the_same_weights_without_a_clock_come_to_the_same_counts(data_root: Path) -> None:
     """Two_phase and signed event_driven: one network; the first thousand images, of which every event is golden's concern."""
     clocked, network = load("mnist-conv"), load("mnist-conv-events")
@@ -116,6 +129,7 @@ def test_the_same_weights_without_a_clock_come_to_the_same_counts(data_root: Pat
 
 
 def test_references_mix_their_time_steps() -> None:
+    assert [layer.T for layer in load("cifar10-mt").layers] == [5, 3, 3, 3, 2, 2, 2, 1]
     assert [layer.T for layer in load("mnist-mlp").layers] == [7, 1]
     assert [layer.T for layer in load("mnist-lif").layers] == [5, 3, 4]  # shrinks and stretches
     assert [layer.T for layer in load("mnist-conv").layers] == [3, 2, 1]
