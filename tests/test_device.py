@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,10 @@ def test_every_row_of_a_batch_is_somebodys() -> None:
 def test_products_are_mixed_where_the_recipe_says_so_and_never_behind_the_snap(wanted: bool | None, stage: str, mixed: bool) -> None:
     with Place(torch.device("cpu")).mixed(stage, wanted):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if mixed else torch.float32)
+
+
+def test_a_recipe_can_refuse_mixed_precision_on_a_gpu() -> None:
+    assert isinstance(Place(torch.device("cuda")).mixed("float", wanted=False), nullcontext)
 
 
 SCRIPT = """
