@@ -250,8 +250,8 @@ CIFAR_RESNET = replace(
     CIFAR_MT,
     name="cifar10-resnet18",
     layers=resnet18(16, T=4),
-    float_epochs=14,
-    quantized_epochs=9,
+    float_epochs=12,
+    quantized_epochs=8,
     snapped_epochs=1,
 )
 
