@@ -3,7 +3,7 @@
 Quantized networks are trained in float32, and TF32 is allowed: counts and integer weights have at most 11 significant bits, so
 their products are exact in TF32 and are summed in float32. The float stage is computed in mixed precision (bfloat16) on a GPU;
 where a recipe says `mixed`, on a CPU too, and so is the quantized stage, whose counts and weights then carry a relative 2^-9 of
-noise. Behind the snap, and wherever a network is scored, every number is exact.
+noise. Behind the snap, and wherever a network is scored, nothing is computed in bfloat16.
 """
 
 import os

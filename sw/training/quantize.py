@@ -61,7 +61,7 @@ def quantize_count(v: Tensor, threshold: Tensor, T: int | Tensor) -> Tensor:
 
 
 class _Round(Function):
-    """`round_counts` with its gradients in closed form, a third of the time that autograd takes over its parts."""
+    """`round_counts` with its gradients in closed form, so that maps are gone through a few times and not dozens."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, worth: Tensor, T: Tensor) -> Tensor:
@@ -72,10 +72,10 @@ class _Round(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         v, worth, T = ctx.saved_tensors
-        most, into = float(T) + 1, torch.ops.aten
-        passed = into.hardtanh_backward(grads[0], v, 0.0, most)  # where 0 < v < T + 1
+        most, aten = float(T) + 1, torch.ops.aten
+        passed = aten.hardtanh_backward(grads[0], v, 0.0, most)  # where 0 < v < T + 1
         for_worth = (0.5 * passed.sum() - (passed * v).sum()) / worth
-        for_T = into.threshold_backward(grads[0], v, most).sum() if ctx.needs_input_grad[2] else None  # where v > T + 1
+        for_T = aten.threshold_backward(grads[0], v, most).sum() if ctx.needs_input_grad[2] else None  # where v > T + 1
         return passed.div_(worth), for_worth, for_T
 
 
@@ -117,7 +117,7 @@ def best_steps(weight: Tensor, bits: int, like: Tensor) -> Tensor:
 def best_range(y: Tensor, T: int) -> Tensor:
     """The clip range lambda of least squared error for non-negative activations `y` quantized to T levels above 0.
 
-    Of many activations some ENOUGH are looked at, evenly spaced.
+    Of more than 2 ENOUGH activations every third, fifth, .. is looked at: less than 2 ENOUGH.
     """
     y = y.flatten()[:: 1 + 2 * (y.numel() // (2 * ENOUGH))]  # an odd distance: channels and columns have even numbers
     top = y.max().clamp_min(1e-8)
