@@ -88,32 +88,28 @@ def test_convolutions_agree_in_every_count_and_cycle(name: str, data_root: Path)
         np.testing.assert_array_equal(seen[:100], told)
 
 
+# Lanes as a part would have them on CIFAR-10: one bank for each convolution.
+LEARNED: dict[str, tuple[int, list[Lanes] | None]] = {
+    "mnist-mt": (120, None),
+    "fashion-mt": (120, None),
+    "cifar10-mt": (4, [(28, 1)] * 5 + [(14, 1), (14, 1), 10]),
+}
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["mnist-mt", "fashion-mt"])
+@pytest.mark.parametrize("name", LEARNED)
 def test_learned_time_steps_agree_in_every_count_and_cycle(name: str, data_root: Path) -> None:
     """Some frames of each; the README has the whole test sets."""
-    network = load(name)
+    network, (frames, lanes) = load(name), LEARNED[name]
     inputs, _ = data.inputs_for(network, network.provenance["dataset"], "test", data_root)
-    expected, few = golden.run(network, inputs[:120]), golden.run(network, inputs[:20])
+    some, law_frames = inputs[:frames], inputs[: min(frames, 20)]
+    expected, few = golden.run(network, some), golden.run(network, law_frames)
     for flowing in (False, True):
-        trace = bulk.run(network, inputs[:120], back_to_back=flowing)
+        trace = bulk.run(network, some, lanes=lanes, back_to_back=flowing)
         assert expected.first_difference(trace) is None
-        law = cycles.timing(network, few, inputs[:20], default_lanes(network), back_to_back=flowing)
+        law = cycles.timing(network, few, law_frames, lanes or default_lanes(network), back_to_back=flowing)
         seen, told = (trace.interval, law.interval) if flowing else (trace.cycles, law.cycles)
-        np.testing.assert_array_equal(seen[:20], told)
-
-
-@pytest.mark.long
-def test_the_cifar_network_agrees_in_every_count_and_cycle(data_root: Path) -> None:
-    """A few frames with one bank for each convolution, as a part would have it; the README has the whole test set."""
-    network = load("cifar10-mt")
-    inputs, _ = data.inputs_for(network, "cifar10", "test", data_root)
-    lanes: list[Lanes] = [*((28, 1) for _ in range(5)), (14, 1), (14, 1), 10]
-    expected = golden.run(network, inputs[:4])
-    trace = bulk.run(network, inputs[:4], lanes=lanes)
-    assert expected.first_difference(trace) is None
-    law = cycles.timing(network, expected, inputs[:4], lanes, back_to_back=True)
-    np.testing.assert_array_equal(trace.interval, law.interval)
+        np.testing.assert_array_equal(seen[: len(law_frames)], told)
 
 
 @pytest.mark.long
