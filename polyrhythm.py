@@ -44,6 +44,13 @@ def lanes(text: str) -> list[int | tuple[int, int]]:
     return found
 
 
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
 def training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="network file to write (NAME.safetensors)")
     parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
@@ -89,6 +96,21 @@ def convert_arguments(parser: argparse.ArgumentParser) -> None:
 def clockless_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="network file to write (NAME.safetensors)")
+
+
+def tune_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    parser.add_argument("--dataset", required=True, metavar="NAME", help="what it was trained on")
+    parser.add_argument("--preprocess", metavar="WHAT", help="levels:N or frames:1:N: a frame is one step (the network's)")
+    training_arguments(parser)
+    parser.add_argument("--name", default="tuned", metavar="NAME", help="of the network (tuned)")
+    parser.add_argument("--steps", type=positive, default=15, metavar="T", help="the most that a neuron may send in a frame (15)")
+    told = "parts in which a frame's events are looked at, in their order: more are truer and slower (16)"
+    parser.add_argument("--bins", type=positive, default=16, metavar="N", help=told)
+    parser.add_argument("--epochs", type=positive, default=12, metavar="N", help="of tuning (12)")
+    parser.add_argument("--lr", type=float, default=0.05, metavar="X", help="learning rate at the start, in weight steps (0.05)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="of torch (1); another number rounds otherwise")
 
 
 def info_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +179,7 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "convert": ("convert", "a trained ANN of torch, its time steps learned", convert_arguments),
     "cutoff": ("cutoff", "answers before the last tick: calibrate the rules", cutoff_arguments),
     "clockless": ("networks", "a two_phase network without ticks or phases: event_driven, the same counts", clockless_arguments),
+    "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("networks", "send frames through golden model, RTL or cocotb", run_arguments),
     "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),

@@ -40,8 +40,16 @@ def react(spec: LayerSpec, currents: Tensor, bias: Tensor, threshold: Tensor) ->
 
 
 def specs(network: Network, T: int) -> tuple[LayerSpec, ...]:
-    """The layers of a trained network as unsigned neurons that may spike `T` times in a frame. NetworkError where one leaks."""
+    """The layers of a trained network as unsigned neurons that may spike `T` times in a frame.
+
+    NetworkError where one leaks, resets to zero, or adds another layer's counts.
+    """
     for i, layer in enumerate(network.hidden):
+        if layer.skip is not None:
+            raise NetworkError(
+                f"layer {i} ({layer.name}): skip must be null without a clock, not an addition of {layer.skip.source!r}; "
+                "residual additions are those of two_phase networks"
+            )
         if layer.leak_shift is not None or layer.reset != "subtract":
             raise NetworkError(
                 f"layer {i} ({layer.name}): without a clock nothing leaks and resets subtract; leak_shift must be null and reset "

@@ -99,12 +99,19 @@ def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[
     """As `train`, but a trained network goes on learning as one of unsigned event-driven neurons (`clockless`).
 
     recipe: event_driven, with `clockless`. In the report, start_accuracy is the golden model's before the first epoch, and
-    quantized_accuracy torch's, which looks at a frame's events in bins.
+    quantized_accuracy torch's, which looks at a frame's events in bins. Raises what `train` raises, and NetworkError for networks
+    that cannot do without a clock.
     """
     if recipe.schedule != "event_driven" or recipe.clockless is None:
         raise ValueError(f"{recipe.name}: a network is tuned by an event_driven recipe with clockless, not {recipe.schedule}")
+    source = source_of(recipe)
+    if (source.T, source.shape) != (1, network.input.shape):
+        raise ValueError(
+            f"{recipe.name}: without a clock a frame is one step of shape {network.input.shape}, but {recipe.dataset} with "
+            f"{recipe.preprocess} gives {source.T} of {source.shape}; choose levels:N, or frames:1:N for recordings"
+        )
     with torch_threads(recipe.threads):
-        net = TrainableNetwork.without_clock(network, source_of(recipe), recipe.clockless)
+        net = TrainableNetwork.without_clock(network, source, recipe.clockless)
         generator = torch.Generator().manual_seed(recipe.seed)
         return _run(recipe, net, generator, **options)
 
