@@ -3,9 +3,10 @@
     python tools/study_time_steps.py --recipe mnist-mt --run build/study --out docs/results/mnist-mt.json
 
 One float network is trained, or taken from --floats, the folder of a run; from it come networks whose T is 1, 2, 4, 8 in every
-layer, and networks whose T was learned under a target of mean T. Cycles are those that all layers together are busy with a frame,
-by the cycle law on 1,000 test images, with a neuron's count in one event and in an event for each spike; accuracy is the golden
-model's on the whole test split. --run keeps every run, so that a study that was stopped goes on. --plot draws the curves.
+layer, and networks whose T was learned under --targets of a cost: the mean T, busy cycles or events of a frame. Cycles are those
+that all layers together are busy with a frame, by the cycle law on 1,000 test images, with a neuron's count in one event and in an
+event for each spike; accuracy is the golden model's on the whole test split. --run keeps every run, so that a study that was
+stopped goes on. --plot draws the curves.
 """
 
 import argparse
@@ -24,16 +25,17 @@ from sw.architecture import Coding
 from sw.network import Network
 from sw.rom_layers import default_lanes
 from sw.training import train
+from sw.training.conversion import COSTS
 from sw.training.recipe import Recipe
 from sw.training.recipes import RECIPES
 
 UNIFORM = (1, 2, 4, 8)
-LEARNED = (1.34, 2.0, 3.0, 4.5)  # targets of mean T
+LEARNED = (1.34, 2.0, 3.0, 4.5)  # targets of mean T, if no others are given
 FRAMES = 1000  # that the cycle law counts
 CODINGS: dict[Coding, str] = {"count": "a count in one event", "unary": "an event for each spike"}
 
 
-def variants(recipe: Recipe, epochs: tuple[int, int] | None) -> dict[str, Recipe]:
+def variants(recipe: Recipe, epochs: tuple[int, int] | None, cost: str, targets: tuple[float, ...]) -> dict[str, Recipe]:
     """From the same float network: T fixed at one value, and T learned. epochs: quantized and snapped, if not the recipe's."""
     found, conversion = {}, recipe.conversion
     assert conversion is not None
@@ -43,9 +45,15 @@ def variants(recipe: Recipe, epochs: tuple[int, int] | None) -> dict[str, Recipe
     for T in UNIFORM:
         layers = tuple(spec if spec.kind == "readout" else replace(spec, T=T) for spec in recipe.layers)
         found[f"uniform T = {T}"] = replace(recipe, layers=layers, conversion=uniform)
-    for target in LEARNED:
-        found[f"learned, mean T <= {target:g}"] = replace(recipe, conversion=replace(conversion, cost="mean_T", target=target))
+    for target in targets:
+        name = f"learned, {cost.replace('_', ' ')} <= {target:.10g}"
+        found[name] = replace(recipe, conversion=replace(conversion, cost=cost, target=target))
     return found
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Targets, as in 1.5,2."""
+    return tuple(float(word) for word in text.split(","))
 
 
 def cost(network: Network, root: str | None) -> dict[str, Any]:
@@ -87,6 +95,8 @@ def main() -> None:
     parser.add_argument("--run", required=True, help="folder of all runs")
     parser.add_argument("--floats", help="folder of a run of the recipe whose float stage is done; else one is trained below --run")
     parser.add_argument("--epochs", type=epochs, metavar="Q,S", help="quantized and snapped, of every network (the recipe's)")
+    parser.add_argument("--cost", choices=COSTS, default="mean_T", help="what the targets of learned time steps bound (mean_T)")
+    parser.add_argument("--targets", type=numbers, default=LEARNED, metavar="X,Y,..", help="one network each (1.34,2,3,4.5)")
     parser.add_argument("--out", help="JSON file to write")
     parser.add_argument("--plot", help="SVG file to write")
     args = parser.parse_args()
@@ -96,7 +106,7 @@ def main() -> None:
     if not args.floats:
         train.train(replace(recipe, quantized_epochs=0, snapped_epochs=0), folder=floats, **quiet)
     rows: list[dict[str, Any]] = []
-    for name, variant in variants(recipe, args.epochs).items():
+    for name, variant in variants(recipe, args.epochs, args.cost, args.targets).items():
         folder = root / "".join(c if c.isalnum() else "-" for c in name)
         network, report = train.train(variant, folder=folder, floats=floats, **quiet)
         T = [layer.T for layer in network.hidden]
