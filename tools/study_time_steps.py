@@ -26,7 +26,7 @@ from sw.network import Network
 from sw.rom_layers import default_lanes
 from sw.training import train
 from sw.training.conversion import COSTS
-from sw.training.recipe import Recipe
+from sw.training.recipe import Conversion, Recipe
 from sw.training.recipes import RECIPES
 
 UNIFORM = (1, 2, 4, 8)
@@ -35,19 +35,15 @@ FRAMES = 1000  # that the cycle law counts
 CODINGS: dict[Coding, str] = {"count": "a count in one event", "unary": "an event for each spike"}
 
 
-def variants(recipe: Recipe, epochs: tuple[int, int] | None, cost: str, targets: tuple[float, ...]) -> dict[str, Recipe]:
-    """From the same float network: T fixed at one value, and T learned. epochs: quantized and snapped, if not the recipe's."""
-    found, conversion = {}, recipe.conversion
-    assert conversion is not None
-    uniform = replace(conversion, fixed=True, target=None, trade=0.0)
-    if epochs:
-        recipe = replace(recipe, quantized_epochs=epochs[0], snapped_epochs=epochs[1])
+def variants(recipe: Recipe, learned: Conversion, targets: tuple[float, ...]) -> dict[str, Recipe]:
+    """From the same float network: T fixed at one value, and T learned under each target of a cost."""
+    found, uniform = {}, replace(learned, cost="mean_T", fixed=True, target=None, trade=0.0)
     for T in UNIFORM:
         layers = tuple(spec if spec.kind == "readout" else replace(spec, T=T) for spec in recipe.layers)
         found[f"uniform T = {T}"] = replace(recipe, layers=layers, conversion=uniform)
     for target in targets:
-        name = f"learned, {cost.replace('_', ' ')} <= {target:.10g}"
-        found[name] = replace(recipe, conversion=replace(conversion, cost=cost, target=target))
+        name = f"learned, {learned.cost.replace('_', ' ')} <= {target:.10g}"
+        found[name] = replace(recipe, conversion=replace(learned, target=target))
     return found
 
 
@@ -90,23 +86,29 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="accuracy against cycles for uniform and for learned time steps")
-    parser.add_argument("--recipe", default="mnist-mt", help="a two_phase one with a conversion (mnist-mt)")
+    known = [name for name, recipe in RECIPES.items() if recipe.conversion is not None]
+    parser.add_argument("--recipe", default="mnist-mt", choices=known, help="one with a conversion (mnist-mt)")
     parser.add_argument("--data", help="folder with the data sets ($POLYRHYTHM_DATA)")
     parser.add_argument("--run", required=True, help="folder of all runs")
     parser.add_argument("--floats", help="folder of a run of the recipe whose float stage is done; else one is trained below --run")
     parser.add_argument("--epochs", type=epochs, metavar="Q,S", help="quantized and snapped, of every network (the recipe's)")
     parser.add_argument("--cost", choices=COSTS, default="mean_T", help="what the targets of learned time steps bound (mean_T)")
     parser.add_argument("--targets", type=numbers, default=LEARNED, metavar="X,Y,..", help="one network each (1.34,2,3,4.5)")
+    parser.add_argument("--trade", type=float, metavar="X", help="the cost's weight in the loss at the start (the recipe's)")
     parser.add_argument("--out", help="JSON file to write")
     parser.add_argument("--plot", help="SVG file to write")
     args = parser.parse_args()
     recipe, root = RECIPES[args.recipe], Path(args.run)
+    assert recipe.conversion is not None
+    learned = replace(recipe.conversion, cost=args.cost, trade=recipe.conversion.trade if args.trade is None else args.trade)
+    if args.epochs:
+        recipe = replace(recipe, quantized_epochs=args.epochs[0], snapped_epochs=args.epochs[1])
     quiet: dict[str, Any] = {"data_root": args.data, "progress": lambda _: None, "device": "cpu"}
     floats = Path(args.floats or root / "float")
     if not args.floats:
         train.train(replace(recipe, quantized_epochs=0, snapped_epochs=0), folder=floats, **quiet)
     rows: list[dict[str, Any]] = []
-    for name, variant in variants(recipe, args.epochs, args.cost, args.targets).items():
+    for name, variant in variants(recipe, learned, args.targets).items():
         folder = root / "".join(c if c.isalnum() else "-" for c in name)
         network, report = train.train(variant, folder=folder, floats=floats, **quiet)
         T = [layer.T for layer in network.hidden]
