@@ -35,6 +35,11 @@ FRAMES = 1000  # that the cycle law counts
 CODINGS: dict[Coding, str] = {"count": "a count in one event", "unary": "an event for each spike"}
 
 
+def comparable(recipe: Recipe) -> bool:
+    """Whether it learns time steps, and the cycle law knows its layers."""
+    return recipe.conversion is not None and not recipe.conversion.fixed and all(spec.skip is None for spec in recipe.layers)
+
+
 def variants(recipe: Recipe, learned: Conversion, targets: tuple[float, ...]) -> dict[str, Recipe]:
     """From the same float network: T fixed at one value, and T learned under each target of a cost."""
     found, uniform = {}, replace(learned, cost="mean_T", fixed=True, target=None, trade=0.0)
@@ -86,8 +91,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="accuracy against cycles for uniform and for learned time steps")
-    known = [name for name, recipe in RECIPES.items() if recipe.conversion is not None]
-    parser.add_argument("--recipe", default="mnist-mt", choices=known, help="one with a conversion (mnist-mt)")
+    known = [name for name, recipe in RECIPES.items() if comparable(recipe)]
+    parser.add_argument("--recipe", default="mnist-mt", choices=known, help="whose conversion learns T (mnist-mt)")
     parser.add_argument("--data", help="folder with the data sets ($POLYRHYTHM_DATA)")
     parser.add_argument("--run", required=True, help="folder of all runs")
     parser.add_argument("--floats", help="folder of a run of the recipe whose float stage is done; else one is trained below --run")
