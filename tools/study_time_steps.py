@@ -80,11 +80,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             chosen = sorted((row[coding], 100 * row["accuracy"], row["T"]) for row in rows if row["name"].startswith(kind))
             axes.plot([c for c, _, _ in chosen], [a for _, a, _ in chosen], mark, label=f"{kind} T")
             for c, a, T in chosen:
-                axes.annotate(",".join(map(str, T)), (c, a), xytext=beside, textcoords="offset points", ha=side, fontsize=7)
-        axes.margins(0.1)
-        axes.set(xlabel=f"busy cycles of a frame, {told}")
+                told_T = ",".join(map(str, T)) if kind == "learned" else f"T = {T[0]}"
+                axes.annotate(told_T, (c, a), xytext=beside, textcoords="offset points", ha=side, fontsize=7)
+        axes.margins(0.2, 0.1)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
+        axes.set(xlabel=f"busy cycles of a frame [1,000], {told}")
     sides[0].set(ylabel="accuracy on the test split [%]")
-    sides[0].legend()
+    sides[0].legend(loc="lower right")
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
