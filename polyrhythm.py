@@ -157,6 +157,7 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", required=True, metavar="ecp5-25k|ecp5-85k|up5k", help="what to place it on")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the first placement (1)")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="placements; the median Fmax is told (1)")
+    parser.add_argument("--router", metavar="router1|router2", help="nextpnr's; the second routes crowded parts (its own choice)")
     parser.add_argument("--freq", type=float, metavar="MHZ", help="what the placer aims at (beyond reach)")
     hardware_arguments(parser)
 

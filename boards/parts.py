@@ -30,6 +30,8 @@ class Part:
     flags: tuple[str, ...]  # device, package and speed grade, as nextpnr spells them
 
 
+ROUTERS = ("router1", "router2")  # of nextpnr: the first gives faster circuits, the second also finds its way in crowded ones
+
 # A TRELLIS_COMB is one LUT4, also when it is half a carry cell or a quarter of a 16x4 LUT RAM.
 ECP5 = Family(
     synthesis="synth_ecp5", abc9=True, output_registers=True,

@@ -37,9 +37,11 @@ def synth(
     seeds: Sequence[int] = (1,),
     freq: float | None = None,
     coding: "Coding" = "count",
+    router: str | None = None,
 ) -> dict[str, Any]:
     """Export a network and place it once for each seed; the figures are those of the median Fmax.
 
+    router: one of `parts.ROUTERS`, nextpnr's own choice if none is named.
     `fmax_mhz_by_seed` has all of them: a single placement is a draw, some 10 % wide. Raises what `place` raises.
     """
     from hw.export import export
@@ -50,7 +52,7 @@ def synth(
     words = ["place", *(map(_spelled, lanes) if lanes else ["default"]), *(["unary"] if coding == "unary" else [])]
     folder = build_root() / network.digest[:16] / "-".join(words)
     export(network, folder, lanes, coding)
-    runs = [place(folder, part, seed, freq) for seed in seeds]
+    runs = [place(folder, part, seed, freq, router) for seed in seeds]
     middle = statistics.median_low([run["fmax_mhz"] for run in runs])
     chosen = next(run for run in runs if run["fmax_mhz"] == middle)
     return {"network": network.name, "digest": network.digest, "lanes": lanes_of(folder), "coding": coding, **chosen,
@@ -61,7 +63,9 @@ def _spelled(lanes: "Lanes") -> str:
     return "x".join(map(str, lanes)) if isinstance(lanes, tuple) else str(lanes)
 
 
-def place(verilog_dir: str | Path, part: str, seed: int = 1, freq: float | None = None) -> dict[str, Any]:
+def place(
+    verilog_dir: str | Path, part: str, seed: int = 1, freq: float | None = None, router: str | None = None
+) -> dict[str, Any]:
     """Place and route an exported folder: its .v and .hex files and an interface.json with "top".
 
     Raises ValueError for an unknown part or a wrong folder, ToolMissing without the tools, ToolFailed when the design
@@ -76,9 +80,9 @@ def place(verilog_dir: str | Path, part: str, seed: int = 1, freq: float | None 
     if not (work / "netlist.json").is_file():
         synthesize(folder, json.loads((folder / "interface.json").read_text()), row, work)
     target = row.family.target_mhz if freq is None else freq
-    report = work / f"report-{seed}-{target:g}.json"
+    report = work / f"report-{'-'.join([str(seed), f'{target:g}', *([router] if router else [])])}.json"
     if not report.is_file():
-        route(row, work, seed, target, report)
+        route(row, work, seed, target, report, ["--router", router] if router else [])
     return figures(row, work, report) | {"seed": seed, "target_mhz": target, "folder": str(work)}
 
 
@@ -162,9 +166,9 @@ def run_yosys(steps: Sequence[str], stage: str, work: Path, log_name: str) -> No
     run_tool([YOSYS, "-l", log_name, "-p", "; ".join(steps)], stage, work, log_name, writes_log=True)
 
 
-def route(part: Part, work: Path, seed: int, target_mhz: float, report: Path) -> None:
-    """Place and route the netlist; the report appears when it is whole."""
-    command = [part.family.placer, *part.flags, *part.family.flags, "--json", "netlist.json", "--top", TOP,
+def route(part: Part, work: Path, seed: int, target_mhz: float, report: Path, more: Sequence[str] = ()) -> None:
+    """Place and route the netlist; the report appears when it is whole. more: flags of nextpnr."""
+    command = [part.family.placer, *part.flags, *part.family.flags, *more, "--json", "netlist.json", "--top", TOP,
                "--seed", str(seed), "--freq", f"{target_mhz:g}", "--timing-allow-fail", "--report", "report.part"]
     run_tool(command, f"place and route on {part.name}, seed {seed}", work, f"route-{seed}.log")
     os.replace(work / "report.part", report)

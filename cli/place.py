@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from boards.parts import PARTS
+from boards.parts import PARTS, ROUTERS
 from cli.files import load_network
 from cli.report import Answer, one_of, table
 
@@ -19,7 +19,8 @@ def synth(args: argparse.Namespace) -> Answer:
     if args.seeds < 1:
         raise ValueError(f"seeds must be at least 1 placement, not {args.seeds}")
     seeds = range(args.seed, args.seed + args.seeds)
-    result = run(load_network(args.network, args.profile), part, args.lanes, seeds, args.freq, args.coding)
+    router = one_of("router", args.router, ROUTERS) if args.router else None
+    result = run(load_network(args.network, args.profile), part, args.lanes, seeds, args.freq, args.coding, router)
     return Answer(result, describe(result))
 
 

@@ -103,9 +103,11 @@ def test_a_design_is_placed_and_its_figures_are_its_own(part: str, build: Path, 
 
 def test_what_is_known_is_not_run_again(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
+    commands: list[list[str]] = []
 
     def pretend(command: list[str], name: str, work: Path, log: str, **_: object) -> None:
         calls.append(name.split(" ")[0])
+        commands.append(command)
         texts = {"reading": {"ports.json": {"modules": {"toy": {"ports": {}}}}},
                  "synthesis": {"cells.json": {"design": {"num_cells_by_type": {}}}, "netlist.part": {"modules": {"ring": {"cells": {}, "ports": {}}}}},
                  "place": {"report.part": {"utilization": {}, "fmax": {"clk": {"achieved": 100}}, "critical_paths": []}}}
@@ -121,9 +123,12 @@ def test_what_is_known_is_not_run_again(build: Path, tmp_path: Path, monkeypatch
     assert calls[3:] == ["place"]
     synth.place(source, "ecp5-25k", freq=50.0)
     assert calls[4:] == ["place"]
+    synth.place(source, "ecp5-25k", router="router2")
+    assert calls[5:] == ["place"]
+    assert "router2" not in commands[4] and commands[5][commands[5].index("--router") + 1] == "router2"
     (source / "toy.hex").write_text("00\n" * 16)
     synth.place(source, "ecp5-25k")
-    assert calls[5:] == ["reading", "synthesis", "place"]
+    assert calls[6:] == ["reading", "synthesis", "place"]
 
 
 def test_a_wire_named_like_an_element_of_another_does_not_stop_abc9(build: Path, tmp_path: Path) -> None:
@@ -170,7 +175,7 @@ def test_the_median_placement_is_told(build: Path, monkeypatch: pytest.MonkeyPat
     layer = Layer("out", "readout", np.array([[1, -2], [3, 0]]), np.zeros(2, int), None, 4, v_init="zero")
     network = Network("small", "two_phase", Input((2,), 1, 3), (layer,))
     speeds = {1: 100.0, 2: 90.0, 3: 110.0}
-    monkeypatch.setattr(synth, "place", lambda folder, part, seed, freq: {"fmax_mhz": speeds[seed], "seed": seed})
+    monkeypatch.setattr(synth, "place", lambda folder, part, seed, freq, router: {"fmax_mhz": speeds[seed], "seed": seed})
     result = synth.synth(network, "up5k", [2], seeds=(1, 2, 3))
     assert result["lanes"] == [2]
     assert (result["fmax_mhz"], result["seed"]) == (100.0, 1)
