@@ -92,7 +92,7 @@ def test_convolutions_agree_in_every_count_and_cycle(name: str, data_root: Path)
 LEARNED: dict[str, tuple[int, list[Lanes] | None]] = {
     "mnist-mt": (120, None),
     "fashion-mt": (120, None),
-    "cifar10-mt": (4, [(28, 1)] * 4 + [(14, 1), (14, 1), (112, 1), 10]),
+    "cifar10-mt": (4, [(14, 1), (28, 1), *[(14, 1)] * 4, (112, 1), 10]),
 }
 
 
