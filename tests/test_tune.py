@@ -37,6 +37,15 @@ def test_people_read_three_accuracies(tmp_path: Path, capsys: pytest.CaptureFixt
     assert Network.load(out).layers[0].T == 3
 
 
+def test_a_run_belongs_to_the_network_that_it_began_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, run = str(tmp_path / "net.safetensors"), ["--run", str(tmp_path / "run"), "--epochs", "1"]
+    assert main(command("digits", *run, "--out", out)) == 0
+    first = Network.load(out).digest
+    assert main(command("digits", *run, "--out", out)) == 0 and Network.load(out).digest == first
+    assert main(["tune", out, "--dataset", "digits", "--device", "cpu", *run, "--out", str(tmp_path / "other")]) == 2
+    assert "the run that lies there has begun" in capsys.readouterr().err
+
+
 BAD = {
     "layer 0 (fc1): without a clock nothing leaks": ["digits-lif", "--preprocess", "levels:15"],
     "preprocess must be levels:N": ["digits", "--preprocess", "level:3"],

@@ -113,7 +113,7 @@ def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[
     with torch_threads(recipe.threads):
         net = TrainableNetwork.without_clock(network, source, recipe.clockless)
         generator = torch.Generator().manual_seed(recipe.seed)
-        return _run(recipe, net, generator, **options)
+        return _run(recipe, net, generator, network.digest, **options)
 
 
 def source_of(recipe: Recipe) -> Input:
@@ -123,11 +123,12 @@ def source_of(recipe: Recipe) -> Input:
 
 
 def _run(
-    recipe: Recipe, net: TrainableNetwork, generator: torch.Generator, **options: Unpack[Options]
+    recipe: Recipe, net: TrainableNetwork, generator: torch.Generator, begun: str | None = None, **options: Unpack[Options]
 ) -> tuple[Network, dict[str, Any]]:
+    """begun: digest of the network that goes on learning, which a run's folder belongs to as it does to the recipe."""
     row, place = data.find(recipe.dataset), find_place(options.get("device", "auto"))
     folder, out = options.get("folder"), options.get("out")
-    kept = RunFolder(folder, config(recipe)) if folder else None
+    kept = RunFolder(folder, config(recipe) | ({"begun": begun} if begun else {})) if folder else None
     training, test = splits(row, recipe, options.get("data_root"))
     trainer = Trainer(recipe, net, training, test, generator, options.get("progress", to_stderr), place, kept)
     if recipe.clockless:
