@@ -33,6 +33,7 @@ def train(args: argparse.Namespace) -> Answer:
     rows = [("float", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
             ("integers, golden", percent(report["accuracy"]))]
     text = f"{table(rows, ('model', 'accuracy on the ' + report['scored_on'] + ' split'))}\n\n"
+    text += "".join(f"{line}\n" for line in report.get("warnings", ()))
     return Answer(report | {"network": str(out)}, text + f"{network.name}, trained in {report['seconds']:.0f} s: {out}")
 
 

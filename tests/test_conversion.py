@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from sw.network import Input, Network
-from sw.training import quantize, stages, train
+from sw.training import quantize, train
 from sw.training.conversion import Price
-from sw.training.recipe import Conversion, LayerSpec, Recipe, SkipSpec
+from sw.training.recipe import Conversion, LayerSpec, Recipe
 from sw.training.recipes import DIGITS
 from sw.training.trainable import TrainableNetwork
 from sw.training.trainable_layer import Seen
@@ -86,75 +86,13 @@ def test_a_price_of_something_else_is_refused() -> None:
         Price(Conversion(cost="power"), net, Work(net.shapes()), 100)
 
 
-# Folding
+# Options
 
 
-def test_normalization_folds_exactly() -> None:
-    torch.manual_seed(0)
-    layers = (LayerSpec("conv", 3, "conv2d", T=4, padding=1), LayerSpec("fc", 8, T=4, pool=2), LayerSpec("out", 4, "readout"))
-    net = TrainableNetwork(layers, "two_phase", Input((2, 6, 6), 1, 15), torch.Generator().manual_seed(1), norm=True)
-    assert [layer.norm is not None for layer in net.stack()] == [True, True, False]
-    net.train()
-    for _ in range(4):
-        net(torch.randint(0, 16, (30, 2, 6, 6)).float())
-    net.double().eval()
-    n = torch.randint(0, 16, (30, 2, 6, 6)).double()
-    with torch.no_grad():
-        before = net(n)
-        for layer in net.stack():
-            stages.fold(layer)
-            assert layer.norm is None
-        assert torch.allclose(net(n), before, rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize("skip", [False, True])
-def test_normalization_that_lives_on_folds_into_the_steps_of_channels(skip: bool) -> None:
-    """Behind the fold nothing is computed otherwise, also where a gain is below 0; only a channel without any gain stays open."""
-    second = LayerSpec("c2", 6, "conv2d", T=4, padding=1, skip=SkipSpec("c1") if skip else None)
-    layers = (LayerSpec("c1", 6, "conv2d", T=4, padding=1), second, LayerSpec("fc", 8, T=4, pool=2), LayerSpec("out", 4, "readout"))
-    conversion = Conversion(channels=True, live_norm=True)
-    generator = torch.Generator().manual_seed(1)
-    net = TrainableNetwork(layers, "two_phase", Input((2, 6, 6), 1, 15), generator, conversion=conversion, norm=True).double()
-    for layer in net.stack()[:-1]:
-        assert layer.norm is not None
-        with torch.no_grad():
-            layer.norm.weight.uniform_(0.5, 1.5, generator=generator)
-            layer.norm.weight[:2] *= -1
-            layer.norm.bias.uniform_(0.0, 1.0, generator=generator)
-
-    def frames() -> torch.Tensor:
-        return torch.randint(0, 16, (30, 2, 6, 6), generator=generator).double()
-
-    net.train()
-    for _ in range(20):
-        net(frames())
-    net.eval().calibrate(frames())
-    assert all(layer.norm is not None for layer in net.stack()[:-1])
-    for layer in net.stack()[:-1]:  # -8, which no sign can turn, is left out
-        layer.weight.data.clamp_(min=-6.9 * quantize.beside(layer.log_step.exp(), layer.weight).detach())
-    n = frames()
-    with torch.no_grad():
-        before, turned = net(n), net.stack()[0].integer_weight()
-        for layer in net.stack():
-            stages.fold(layer)
-            assert layer.norm is None
-        assert torch.equal(net.stack()[0].integer_weight()[2:], turned[2:]) and torch.equal(net.stack()[0].integer_weight()[:2], -turned[:2])
-        assert torch.allclose(net(n), before, rtol=1e-9, atol=1e-12)
-        net.snap()
-        assert torch.corrcoef(torch.stack([net(n).flatten(), before.flatten()]))[0, 1] > 0.8
-
-
-def test_a_channel_without_gain_has_a_finite_threshold() -> None:
-    layers = (LayerSpec("fc", 8, T=4), LayerSpec("out", 4, "readout"))
-    net = TrainableNetwork(layers, "two_phase", Input((9,), 1, 15), torch.Generator().manual_seed(1), conversion=LIVE, norm=True)
-    norm = net.stack()[0].norm
-    assert norm is not None
-    norm.weight.data[3] = 0.0
-    net.eval().calibrate(torch.randint(0, 16, (30, 9)).float())
-    net.snap()
-    threshold = net.stack()[0].threshold
-    assert threshold[3] > 100 * threshold[:3].max() and torch.isfinite(threshold).all()
-    net.export("dead")  # whose check bounds every number
+def test_a_price_of_ticks_is_refused() -> None:
+    net = TrainableNetwork(LAYERS, "time_stepped", Input((64,), 1, 15), torch.Generator())
+    with pytest.raises(ValueError, match="^conversion: time steps are learned in two_phase networks, not in time_stepped ones; see mixture$"):
+        Price(Conversion(), net, None, 100)
 
 
 @pytest.mark.parametrize("wrong", [{"channels": False}, {"channels": True, "norm": False}])

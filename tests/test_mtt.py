@@ -58,18 +58,18 @@ def test_gradients_of_a_batch_are_those_of_its_vectors_added_up() -> None:
     assert len(set(vectors)) > 1
 
 
-def test_statistics_are_estimated_anew_at_the_most_steps() -> None:
+def test_statistics_are_estimated_anew_at_the_steps_that_are_asked() -> None:
     mixture = Mixture((), max_T=6)
     net = network(mixture, norm=True)
     batches = [torch.randint(0, 16, (1, 30, 64)).float() for _ in range(3)]
     net.train()(50 + batches[0])  # what must be forgotten
-    Mixing(mixture, net, torch.Generator()).reestimate(batches)
+    Mixing(mixture, net, torch.Generator()).reestimate(batches, (6, 2))
     layer = net.stack()[0]
     assert layer.norm is not None and layer.norm.running_mean is not None
     with torch.no_grad():
         expected = (torch.cat(batches, 1)[0] / 15) @ layer.weight.T
     assert torch.allclose(layer.norm.running_mean, expected.mean(0), atol=1e-4)
-    assert net.steps() == (4, 4) and layer.norm.momentum == 0.1
+    assert net.steps() == (6, 2) and layer.norm.momentum == 0.1
 
 
 def test_one_file_holds_every_working_point(tmp_path: Path) -> None:

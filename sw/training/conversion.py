@@ -27,6 +27,8 @@ class Price:
     """What the learned time steps cost, as a term of the loss that is beside the accuracy's. batches: of the stage that learns."""
 
     def __init__(self, conversion: Conversion, net: TrainableNetwork, work: Work | None, batches: int) -> None:
+        if net.schedule != "two_phase":
+            raise ValueError(f"conversion: time steps are learned in two_phase networks, not in {net.schedule} ones; see mixture")
         if conversion.cost not in COSTS:
             raise ValueError(f"conversion: cost must be one of {', '.join(COSTS)}, not {conversion.cost!r}")
         if conversion.cost == "cycles" and work is None and (conversion.trade or conversion.target):

@@ -12,7 +12,7 @@ from sw.network import Profile
 from sw.training.recipe import Mixture
 from sw.training.trainable import TrainableNetwork
 
-REESTIMATED = 10  # batches at max_T whose statistics normalization keeps
+REESTIMATED = 10  # batches whose statistics normalization keeps
 
 
 class Mixing:
@@ -37,10 +37,10 @@ class Mixing:
         return [tuple(row[:1] * len(row)) if mixture.uniform else tuple(row) for row in T.tolist()]
 
     @torch.no_grad()
-    def reestimate(self, batches: list[Tensor]) -> None:
-        """Normalization's statistics anew: the mean over batches (T_in, B, *map) at max_T."""
+    def reestimate(self, batches: list[Tensor], T: tuple[int, ...]) -> None:
+        """Normalization's statistics anew, as they are at T of each layer: the mean over batches (T_in, B, *map); T stays set."""
         norms = [layer.norm for layer in self.net.stack() if layer.norm is not None]
-        self.net.set_steps((self.mixture.max_T,) * len(self.own))
+        self.net.set_steps(T)
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
@@ -50,7 +50,6 @@ class Mixing:
             self.net(n)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-        self.net.set_steps(self.own)
 
     def profiles(self) -> dict[str, Profile]:
         """The working points of the network file: T alone changes, thresholds and biases serve every T."""

@@ -86,7 +86,7 @@ class Mixture:
     draws: int = 3  # vectors a batch
     min_T: int = 1
     max_T: int = 8
-    norm: bool = True  # batch normalization of currents while the network is float, re-estimated at max_T and folded
+    norm: bool = True  # batch normalization of currents while the network is float, re-estimated at the network's own T and folded
     uniform: bool = False  # a vector's layers have the same T: the naive mixture that MTT is measured against
 
 

@@ -7,8 +7,6 @@ from torch import Tensor
 from sw.training import quantize
 from sw.training.trainable_layer import TrainableLayer
 
-FAINTEST = 1e-3  # of the largest gain that folds into steps: the threshold of a channel with none would be infinite
-
 
 @torch.no_grad()
 def calibrate(layer: TrainableLayer) -> None:
@@ -28,19 +26,18 @@ def calibrate(layer: TrainableLayer) -> None:
 def fold(layer: TrainableLayer) -> None:
     """Fold the batch normalization, as it is in evaluation, into weights and bias, and into steps that there are already.
 
-    Integer weights stay, but where a channel's gain is below 0: its signs turn, and the lowest weight, which has no counterpart
-    above 0, becomes the highest.
+    Nothing that the layer computes changes. Integer weights stay, but where a channel's gain is below 0: its signs turn. A channel
+    without any gain says the same whatever it receives, so its weights become 0.
     """
     if layer.norm is None:
         return
     gain, mean = layer.gain(), layer.norm.running_mean
     assert mean is not None
     if layer.stage == "quantized":
-        least = FAINTEST * gain.abs().max()
-        gain = torch.where(gain.abs() < least, least, gain)
-        layer.log_step.add_(gain.abs().log())
+        layer.log_step.add_(layer.stretch().log())
     layer.weight.mul_(quantize.beside(gain, layer.weight))
-    layer.bias.copy_(layer.norm.bias + (layer.bias - mean) * gain)
+    normed, behind = (layer.bias, 0.0) if layer.bias_normed else (0.0, layer.bias)
+    layer.bias.copy_(layer.norm.bias + (normed - mean) * gain + behind)
     layer.norm = None
 
 

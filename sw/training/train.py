@@ -143,6 +143,7 @@ def _run(
         report |= {"quantized_accuracy": trained_accuracy(net, trainer.test), "accuracy": _golden_accuracy(network, test)}
     else:
         report |= _score(network, test)
+    _compare_floats(trainer, report)
     report |= {"seconds": round(time.monotonic() - trainer.start, 1)}  # with those of a run that went on
     if trainer.price:
         report |= trainer.price.report(trainer.measure())
@@ -151,6 +152,15 @@ def _run(
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         network.save(out)
     return network, report | {"digest": network.digest}
+
+
+def _compare_floats(trainer: Trainer, report: dict[str, Any]) -> None:
+    """The whole way, from the float network to the integers, at the network's own T and at each of its working points."""
+    if "float_accuracy" in report:
+        trainer.cross("from floats to integers", report["float_accuracy"], report["accuracy"])
+    for name, before in report.get("float_profiles", {}).items():
+        trainer.cross(f"from floats to integers, profile {name}", before, report["profiles"][name])
+    report |= {key: trainer.report[key] for key in ("boundaries", "warnings") if key in trainer.report}
 
 
 def _score(network: Network, test: Samples) -> dict[str, Any]:
@@ -200,7 +210,7 @@ def _provenance(recipe: Recipe, report: dict[str, Any]) -> dict[str, Any]:
         "preprocess": recipe.preprocess,
         **{name: report[name] for name in SCORES if name in report},
         "scored_on": report["scored_on"],
-        **({"profiles": report["profiles"]} if "profiles" in report else {}),
+        **{name: report[name] for name in ("profiles", "float_profiles") if report.get(name)},
         "recipe": recipe.name,
         "config": config(recipe),
         "seed": recipe.seed,

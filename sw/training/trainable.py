@@ -1,5 +1,7 @@
 """Networks that learn: a stack of layers (`trainable_layer`) that go through the stages float, quantized, snapped together."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -106,6 +108,14 @@ class TrainableNetwork(nn.Module):
             self(sample)
         for hook in hooks:
             hook.remove()
+
+    def folded(self) -> "TrainableNetwork":
+        """A copy whose normalizations are folded, but for those that live on: it computes what this network computes."""
+        net = copy.deepcopy(self)
+        for layer in net.stack():
+            if not layer.live_norm:
+                stages.fold(layer)
+        return net
 
     @torch.no_grad()
     def calibrate(self, sample: Tensor) -> None:

@@ -81,6 +81,11 @@ class TrainableLayer(nn.Module):
         self.log_count = nn.Parameter(torch.zeros(())) if learns else None  # what one count is worth
         normal = nn.BatchNorm2d if spec.kind == "conv2d" else nn.BatchNorm1d
         self.norm = normal(spec.size) if norm and not self.readout else None
+        if self.norm is not None and schedule == "time_stepped" and spec.bias_mode != "per_tick":
+            raise ValueError(
+                f"{spec.name}: normalization shifts the currents of every tick, so bias_mode must be per_tick, "
+                f"not {spec.bias_mode}; choose it, or norm=False"
+            )
         self.live_norm = conversion is not None and conversion.live_norm
         self.seen: Tensor | None = None  # calibration: activations of the last float batch
         self.width = 1.0
@@ -93,6 +98,11 @@ class TrainableLayer(nn.Module):
     def levels(self) -> int:
         """Steps of the clip range: T in two_phase; a LIF neuron spikes at the full range."""
         return self.spec.T if self.schedule == "two_phase" else 1
+
+    @property
+    def bias_normed(self) -> bool:
+        """Whether normalization sees the bias: the sums of two_phase have it in them, the ticks of time_stepped get it behind."""
+        return self.schedule == "two_phase"
 
     def range(self) -> tuple[Tensor, int]:
         """A range and the counts that share it: what one count is worth, where that is learned, and 1."""
@@ -121,7 +131,12 @@ class TrainableLayer(nn.Module):
         return self.steps.float() if learned is None else learned
 
     def integer_weight(self) -> Tensor:
-        return quantize.quantize_weight(self.weight, quantize.beside(self.log_step.exp(), self.weight), self.spec.weight_bits)
+        """Whole weights, within the bits that they have behind the fold: a gain below 0 will turn its channel's signs."""
+        step = quantize.beside(self.log_step.exp(), self.weight)
+        if self.norm is None:
+            return quantize.quantize_weight(self.weight, step, self.spec.weight_bits)
+        sign = quantize.beside(torch.where(self.norm.weight.detach() < 0, -1.0, 1.0), self.weight)
+        return sign * quantize.quantize_weight(sign * self.weight, step, self.spec.weight_bits)
 
     def scales(self, sigma_in: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(weight, bias, threshold, unit) of this stage, all but the unit in units."""
@@ -180,7 +195,7 @@ class TrainableLayer(nn.Module):
         """two_phase with batch normalization. The unit is in the weights here, which are few beside a map's sums."""
         assert self.norm is not None
         sums = model.project(self.spec, n, weight * quantize.beside(unit, weight), self.bias)
-        y, unit = self.norm(sums), unit * self.gain().abs()
+        y, unit = self.norm(sums), unit * self.stretch()
         if self.stage == "float":
             return self.rectified(y, unit, source), torch.ones((), device=n.device)
         clip_range, levels = self.range()
@@ -230,6 +245,11 @@ class TrainableLayer(nn.Module):
         """What the batch normalization multiplies each channel with in evaluation, (C,)."""
         assert self.norm is not None and self.norm.running_var is not None
         return self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)
+
+    def stretch(self) -> Tensor:
+        """What the fold multiplies each channel's unit with, (C,): the size of its gain, or 1 where there is none."""
+        size = self.gain().abs()
+        return torch.where(size == 0, 1.0, size)
 
     def resume(self, stage: str) -> None:
         """Be in `stage`; scales stand still once they are snapped."""

@@ -5,6 +5,7 @@ run's batches hang on its seed alone.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from sw.training.anytime import AnytimeLoss
 from sw.training.conversion import Price
+from sw.training.crossing import Crossing
 from sw.training.device import Place
 from sw.training.measure import Epoch, Measured, built, measure
 from sw.training.model import accuracy
@@ -99,9 +101,7 @@ class Trainer:
         """What lies between a stage and the one before it."""
         if stage.name == "quantized":
             if self.mixing:
-                rows = torch.randperm(len(self.train.labels), generator=self.generator).to(self.place.device)
-                chosen = rows.split(self.recipe.batch)[:REESTIMATED]
-                self.mixing.reestimate([self.train.counts(self.train.images[batch]) for batch in chosen])
+                self.float_profiles(self.mixing)
             self.share_norms()
             sample = self.train.counts(self.train.images[:CALIBRATION])
             self.net.eval()
@@ -109,12 +109,43 @@ class Trainer:
             if self.folder and self.place.first:
                 self.folder.save_floats(self.net.state_dict())
             self.report["float_accuracy"] = trained_accuracy(self.net, self.test)
+            live, folded = self.sampled(self.net), self.sampled(self.net.folded())
             self.net.calibrate(sample)
+            self.cross("float, normalization folded", live, folded)
+            self.cross("float to quantized, before it learns on", folded, self.sampled(self.net))
         elif self.recipe.clockless:
             self.net.scale_logits(self.train.counts(self.train.images[:CALIBRATION]))
         elif stage.name == "snapped":
             self.share_norms()
+            before = self.sampled(self.net)
             self.net.snap()
+            self.cross("quantized to snapped, before it learns on", before, self.sampled(self.net))
+
+    def float_profiles(self, mixing: Mixing) -> None:
+        """Score the float network at its working points, each with normalization estimated there; at its own T it stays so."""
+        rows = torch.randperm(len(self.train.labels), generator=self.generator).to(self.place.device)
+        batches = [self.train.counts(self.train.images[batch]) for batch in rows.split(self.recipe.batch)[:REESTIMATED]]
+        found = {}
+        for name, T in mixing.mixture.profiles:
+            mixing.reestimate(batches, T)
+            self.share_norms()
+            found[name] = trained_accuracy(self.net, self.test)
+        self.report["float_profiles"] = found
+        mixing.reestimate(batches, mixing.own)
+
+    def sampled(self, net: TrainableNetwork) -> float:
+        """Accuracy of the first training images, as they are."""
+        first = torch.arange(min(CALIBRATION, len(self.train.labels)), device=self.place.device)
+        return trained_accuracy(net, self.train.rows(first))
+
+    def cross(self, what: str, before: float, after: float) -> None:
+        """Keep what a boundary cost, and say it where it is too much."""
+        crossing = Crossing(what, before, after)
+        self.report.setdefault("boundaries", []).append(asdict(crossing))
+        if crossing.loses:
+            self.report.setdefault("warnings", []).append(str(crossing))
+            if self.place.first:
+                print(crossing, file=sys.stderr, flush=True)
 
     def share_norms(self) -> None:
         """The mean of what the processes' normalizations have seen: each has seen its share."""
