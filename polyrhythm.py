@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from cli import console
 from cli.errors import explain
 from cli.report import INTERRUPTED, USAGE, Answer, nearest
 
@@ -25,10 +26,14 @@ class UsageError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises where it would print and leave."""
+    """argparse that raises where it would print an error and leave."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")
+
+    def print_help(self, file: object = None) -> None:
+        if not console.deliver(self.format_help(), end=""):
+            raise SystemExit(USAGE)
 
 
 def lanes(text: str) -> list[int | tuple[int, int]]:
@@ -182,7 +187,7 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "clockless": ("networks", "a two_phase network without ticks or phases: event_driven, the same counts", clockless_arguments),
     "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
-    "run": ("networks", "send frames through golden model, RTL or cocotb", run_arguments),
+    "run": ("run", "send frames through golden model, RTL or cocotb", run_arguments),
     "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),
     "compare": ("compare", "a test set through torch, golden model and RTL", compare_arguments),
     "synth": ("place", "size and speed on an FPGA", synth_arguments),
@@ -195,6 +200,7 @@ def parser() -> Parser:
     """The whole command line."""
     what = "Spiking networks with mixed time steps, as bit-exact FPGA accelerators."
     top = Parser(prog="polyrhythm", description=what, allow_abbrev=False)
+    top.add_argument("--version", action="store_true", help="print the program's version and leave")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for name, (_, line, add) in VERBS.items():
         verb = verbs.add_parser(name, help=line, description=line, allow_abbrev=False)
@@ -208,6 +214,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments; UsageError names the nearest verb or option for one that does not exist."""
     if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
         raise UsageError(f"there is no verb {argv[0]!r}{nearest(argv[0], VERBS)} (verbs: {', '.join(VERBS)})")
+    if argv and argv[0].startswith("-") and argv[0] not in ("-h", "--help"):
+        raise UsageError(f"polyrhythm does not know {argv[0]!r} before a verb{nearest(argv[0], ('--help', '--version'))}")
     top = parser()
     args, rest = top.parse_known_args(argv)
     if rest:
@@ -234,35 +242,49 @@ def activate() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
+    console.prepare()
     activate()
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     try:
-        args = parse(words)
-        # A library that prints must not spoil the object on stdout.
-        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-            answer: Answer = getattr(importlib.import_module(f"cli.{VERBS[args.verb][0]}"), args.verb)(args)
-        print(json.dumps(answer.data) if as_json else answer.text, flush=True)
-        return answer.code
+        answer = version() if "--version" in words and set(words) <= {"--version", "--json"} else run(words, as_json)
     except UsageError as error:
         return give_up(USAGE, str(error), as_json)
     except KeyboardInterrupt:
         return give_up(INTERRUPTED, "interrupted", as_json)
-    except BrokenPipeError:  # the reader of our output has gone, as in `polyrhythm info X | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         known = explain(error)
         if known is None:
             raise
         return give_up(*known, as_json)
+    told = {"error": answer.error, "exit": answer.code} if answer.error else {}
+    delivered = console.deliver(json.dumps(answer.data | told) if as_json else answer.text)
+    if answer.error:
+        console.tell(f"polyrhythm: {answer.error}")
+    return answer.code if delivered else answer.code or USAGE
+
+
+def run(words: Sequence[str], as_json: bool) -> Answer:
+    """One verb's answer."""
+    args = parse(words)
+    verb: Callable[[argparse.Namespace], Answer] = getattr(importlib.import_module(f"cli.{VERBS[args.verb][0]}"), args.verb)
+    # A library that prints must not spoil the object on stdout.
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        return verb(args)
+
+
+def version() -> Answer:
+    """The program's own."""
+    from sw import mend
+
+    return Answer({"version": mend.version()}, f"polyrhythm {mend.version()}")
 
 
 def give_up(code: int, text: str, as_json: bool) -> int:
     """Say why on stderr, and with --json on stdout too; returns the exit code."""
-    print(f"polyrhythm: {text}", file=sys.stderr, flush=True)
+    console.tell(f"polyrhythm: {text}")
     if as_json:
-        print(json.dumps({"error": text, "exit": code}), flush=True)
+        console.deliver(json.dumps({"error": text, "exit": code}))
     return code
 
 

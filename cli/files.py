@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.report import nearest
+from sw.check import near
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from sw.architecture import Coding
     from sw.network import Network
 
@@ -21,23 +19,16 @@ def load_network(path: str, profile: str | None = None) -> "Network":
 
     file = Path(path)
     if not file.exists():
-        there = [str(other) for other in file.parent.glob("*.safetensors")]
-        raise ValueError(f"{path}: no such network file{nearest(path, there)}")
+        raise ValueError(f"{path}: no such network file{nearest_file(path, '.safetensors')}")
     return Network.load(path).profile(profile)
 
 
-def load_inputs(path: str) -> "np.ndarray":
-    """Integer counts from a .npy file: (B, *shape) or (B, T_in, *shape)."""
-    import numpy as np
-
-    try:
-        with open(path, "rb") as file:
-            inputs = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: must be a .npy array of integer counts, but cannot be read: {error}") from None
-    if inputs.dtype.kind not in "iu":
-        raise ValueError(f"{path}: must hold integer counts, not {inputs.dtype}; round and cast them first")
-    return inputs
+def nearest_file(path: str, suffix: str) -> str:
+    """ "; did you mean PATH?" for a file of that suffix in the same folder, compared by what stands before the suffix."""
+    file = Path(path)
+    there = {other.name.removesuffix(suffix): str(other) for other in sorted(file.parent.glob(f"*{suffix}"))}
+    close = near(file.name.removesuffix(suffix), there)
+    return f"; did you mean {' or '.join(there[name] for name in close)}?" if close else ""
 
 
 def export_verilog(network: "Network", folder: Path, lanes: Sequence[Any] | None, coding: "Coding" = "count") -> dict[str, Any]:
@@ -45,7 +36,7 @@ def export_verilog(network: "Network", folder: Path, lanes: Sequence[Any] | None
     from hw.export import export
 
     export(network, folder, lanes, coding)
-    interface: dict[str, Any] = json.loads((folder / "interface.json").read_text())
+    interface: dict[str, Any] = json.loads((folder / "interface.json").read_text("utf-8"))
     return interface
 
 

@@ -1,20 +1,16 @@
-"""train, clockless, info, run, verilog: a network from its recipe to its files."""
+"""train, clockless, info, verilog: a network from its recipe to its files."""
 
 import argparse
 import dataclasses
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.files import export_verilog, load_inputs, load_network
+from cli.files import export_verilog, load_network
+from cli.progress import Stage
 from cli.report import Answer, one_of, paced, percent, say, table
 
 if TYPE_CHECKING:
     from sw.network import Network
-    from sw.trace import Trace
-
-EXECUTORS = {"golden": "sw.golden", "rtl": "sim.bulk", "cocotb": "sim.bench"}
-SHOWN = 20  # frames that `run` prints to people; JSON and the trace file have all
 
 
 def train(args: argparse.Namespace) -> Answer:
@@ -92,49 +88,11 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def run(args: argparse.Namespace) -> Answer:
-    """Send frames through one executor."""
-    executor = EXECUTORS[one_of("executor", args.executor, EXECUTORS)]
-    network, inputs = load_network(args.network), load_inputs(args.input)
-    options = {} if args.executor == "golden" else {"lanes": args.lanes, "coding": args.coding}
-    if args.executor == "golden" and (args.lanes or args.coding != "count"):
-        raise ValueError("lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden")
-    if args.executor == "rtl":
-        options["back_to_back"] = False
-    stepped = network.schedule == "time_stepped"
-    if args.trace and stepped:
-        options["spikes"] = True
-    say(f"{len(inputs):,} frames through {args.executor}")
-    trace: Trace = importlib.import_module(executor).run(network, inputs, args.profile, **options)
-    if args.trace:
-        trace.save(args.trace)
-    return Answer(summary(trace) | {"executor": args.executor, "trace": args.trace}, shown(trace, network, args.trace))
-
-
-def summary(trace: "Trace") -> dict[str, Any]:
-    """A trace in JSON: what is there for each frame."""
-    whole = {"class": trace.answer, "logits": trace.logits, "events": trace.events, "ticks": trace.ticks,
-             "cycles": trace.cycles, "interval": trace.interval}
-    return {"frames": len(trace)} | {name: array.tolist() for name, array in whole.items() if array is not None}
-
-
-def shown(trace: "Trace", network: "Network", path: str | None) -> str:
-    """A trace for people: the first frames, and where the rest is."""
-    rows = []
-    for frame in range(min(SHOWN, len(trace))):
-        answer = int(trace.answer[frame])
-        rows.append((frame, network.labels[answer] if network.labels else answer, int(trace.logits[frame].max()),
-                     None if trace.cycles is None else int(trace.cycles[frame])))
-    text = table(rows, ("frame", "class", "its logit", "cycles"))
-    rest = len(trace) - len(rows)
-    text += f"\n... {rest:,} more; --json or --trace OUT.npz for all" if rest else ""
-    return text + (f"\n\ntrace: {path}" if path else "")
-
-
 def verilog(args: argparse.Namespace) -> Answer:
     """Write the accelerator as Verilog."""
     network, folder = load_network(args.network, args.profile), Path(args.out)
-    interface = export_verilog(network, folder, args.lanes, args.coding)
+    with Stage(f"writing the Verilog of {network.name}"):
+        interface = export_verilog(network, folder, args.lanes, args.coding)
     rows = [(layer["name"], layer["kind"], layer["n_in"], layer["n_out"], layer["lanes"], f"{layer['v_bits']} bit")
             for layer in interface["layers"]]
     text = table(rows, ("layer", "kind", "inputs", "neurons", "lanes", "potential"))

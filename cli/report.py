@@ -1,28 +1,48 @@
 """What a verb answers with, and how it is shown: aligned text for people, one JSON object for programs."""
 
-import difflib
 import math
-import sys
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cli.console import tell
+from sw.check import near
+
 OK, FAILED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+WIPE = "\r\x1b[K"  # clears the line of a terminal
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The outcome of a verb: the object that --json prints, the text that people read, the exit code."""
+    """The outcome of a verb: the object that --json prints, the text that people read, the exit code.
+
+    error: what went wrong after the answer was known, such as a file that could not be written; told behind the answer
+    """
 
     data: dict[str, Any]
     text: str
     code: int = OK
+    error: str | None = None
+
+
+_held: str | None = None  # the line of a terminal that is written over again and again
 
 
 def say(text: object) -> None:
     """Progress and notes: stderr, at once."""
-    print(text, file=sys.stderr, flush=True)
+    tell(text if _held is None else f"{WIPE}{text}")
+
+
+def held(line: str | None) -> None:
+    """Show `line` as a terminal's last one, to be written over by the next; None takes it away."""
+    global _held
+    if line is None and _held is None:
+        return
+    _held = line
+    width = shutil.get_terminal_size().columns - 1
+    tell(WIPE + (line or "")[:width], end="")
 
 
 def paced(show: Callable[[object], None], period_s: float = 1.0) -> Callable[[object], None]:
@@ -69,9 +89,9 @@ def percent(share: float | None, total: int | None = None) -> str | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """ "; did you mean NAME?" where something known is spelled alike, else nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    """ "; did you mean NAME?" where something known is spelled alike (`sw.check.near`), else nothing."""
+    close = near(word, known)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def one_of(what: str, word: str, known: Iterable[str]) -> str:

@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,13 +19,15 @@ import numpy as np
 from sim import design as designs
 from sim import verilator
 from sim.design import Design
-from sim.job import Mode, Outcome, SimulationError
-from sw import golden
+from sim.job import DONE, Mode, Outcome, SimulationError
+from sw import golden, mend
 from sw.architecture import Coding
 from sw.frames import frames
 from sw.network import Network
 from sw.rom_layers import Lanes
 from sw.trace import Trace
+
+Progress = Callable[[int, int], None]
 
 
 def run(
@@ -57,17 +60,22 @@ def run(
 
 
 def simulate(
-    design: Design, counts: np.ndarray, mode: Mode, expected: Trace | None = None, *, waveform: Path | None = None
+    design: Design,
+    counts: np.ndarray,
+    mode: Mode,
+    expected: Trace | None = None,
+    *,
+    waveform: Path | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Run legal counts (B, T_in, *shape) through an exported design.
 
-    `expected` fills the scoreboard; a time_stepped one has spikes.
+    `expected` fills the scoreboard; a time_stepped one has spikes. `progress(done, total)` is told of results as they come.
     """
     from cocotb_tools import runner
 
-    recipe = _recipe(waves=waveform is not None)
-    library = _libpython()
-    program = verilator.program(design.programs, recipe, design.source, design.top, {"ports.vlt": _visible(design)})
+    library = libpython()
+    program = compile(design, waves=waveform is not None)
     with tempfile.TemporaryDirectory(prefix="polyrhythm-") as scratch:
         folder = Path(scratch)
         _write_job(folder, design, counts, mode, expected)
@@ -76,7 +84,7 @@ def simulate(
         stalls = f"i_stall {mode.i_stall}, o_stall {mode.o_stall}"
         print(f"bench: {design.top}, {len(counts)} frames, {stalls}, seed {mode.seed}", file=sys.stderr)
         # How the runner reports a failed test depends on what calls it; the results say which it was.
-        with contextlib.suppress(RuntimeError, SystemExit):
+        with contextlib.suppress(RuntimeError, SystemExit), _watched(folder, len(counts), progress):
             runner.get_runner("verilator").test(
                 test_module="sim.inside",
                 hdl_toplevel=design.top,
@@ -92,6 +100,31 @@ def simulate(
                 extra_env={"POLYRHYTHM_BENCH": scratch, "LIBPYTHON_LOC": library},
             )
         return _read_results(folder)
+
+
+def compile(design: Design, *, waves: bool = False) -> Path:
+    """The simulator of a design with cocotb in it, built where it does not exist yet."""
+    texts = {"ports.vlt": _visible(design)}
+    return verilator.program(design.programs, _recipe(waves=waves), design.source, design.top, texts)
+
+
+@contextlib.contextmanager
+def _watched(folder: Path, total: int, progress: Progress | None) -> Iterator[None]:
+    """Hand on what the simulator writes down about how far it is."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while progress is not None and not over.wait(0.5):
+            with contextlib.suppress(OSError, ValueError):  # not written yet, or just being written
+                progress(int((folder / DONE).read_text()), total)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _recipe(*, waves: bool) -> verilator.Recipe:
@@ -111,16 +144,15 @@ def _visible(design: Design) -> str:
     return "\n".join(["`verilator_config", *rows, ""])
 
 
-def _libpython() -> str:
+def libpython() -> str:
     """Path of the shared library of this Python, which cocotb loads into the simulator."""
     import find_libpython
 
     found = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
     if not found:
-        package = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
         raise verilator.ToolMissing(
-            f"cocotb needs the shared library of Python, and {sys.executable} has none; install it with: "
-            f"sudo apt-get install {package} (or name it in LIBPYTHON_LOC)"
+            f"cocotb needs the shared library of Python, and {sys.executable} has none; mend it with: "
+            f"{mend.libpython()}"
         )
     return str(found)
 

@@ -72,12 +72,18 @@ def simulate(
     jobs: int | None = None,
     progress: Progress | None = None,
     waveform: Path | None = None,
+    first: int = 0,
+    part: int = PART,
 ) -> Outcome:
-    """Run legal counts (B, T_in, *shape) through an exported design; see `run`."""
+    """Run legal counts (B, T_in, *shape) through an exported design; see `run`.
+
+    `first`: the number of the first frame, for messages. `part`: frames that a process gets; back to back, PART alone
+    gives the intervals of a full pipeline.
+    """
     if design.interface["schedule"] != "time_stepped":
         mode = replace(mode, spikes=False, logits_t=False)
     executable = compile(design, waves=waveform is not None)
-    parts = 1 if waveform is not None else max(1, -(-len(counts) // PART))
+    parts = 1 if waveform is not None else max(1, -(-len(counts) // part))
     edges = [len(counts) * i // parts for i in range(parts + 1)]
     outcomes = []
     with (
@@ -86,7 +92,7 @@ def simulate(
     ):
         work = [
             pool.submit(
-                _part, design, executable, Path(scratch) / str(i), counts, edges[i], edges[i + 1], mode, waveform
+                _part, design, executable, Path(scratch) / str(i), counts, edges[i], edges[i + 1], mode, waveform, first
             )
             for i in range(parts)
         ]
@@ -154,8 +160,9 @@ def _part(
     high: int,
     mode: Mode,
     waveform: Path | None,
+    number: int = 0,
 ) -> Outcome:
-    """Run the frames low..high-1 in a process of their own."""
+    """Run the frames low..high-1 in a process of their own; `number` is what the first of `counts` is called."""
     warm = min(low, WARM_UP) if mode.back_to_back else 0
     first = low - warm
     stream, offsets = designs.words(counts[first:high], design.wire)
@@ -163,7 +170,7 @@ def _part(
     with open(given, "wb") as file:
         np.array([len(offsets) - 1, len(stream)], np.uint64).tofile(file)
         stream.tofile(file)
-    options: dict[str, object] = {"in": given, "out": got, "first": first, "alone": int(not mode.back_to_back)}
+    options: dict[str, object] = {"in": given, "out": got, "first": number + first, "alone": int(not mode.back_to_back)}
     options |= {"spikes": int(mode.spikes), "sums": int(mode.logits_t), "seed": mode.seed + low}
     options |= {name: int(getattr(mode, name) * 65536) for name in ("i_stall", "o_stall")}
     options |= {"quiet": mode.quiet_cycles(design), "settle": design.settle_cycles}

@@ -7,6 +7,7 @@ is read is what the rising edge acts on, in every simulator.
 import json
 import os
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from sim.design import Design, Tap
-from sim.job import Mode
+from sim.job import DONE, Mode
 from sim.monitors import ContractError, InputDriver, Progress, StreamMonitor, SumsMonitor, TapMonitor, compare, fields
 from sw.trace import Difference, Trace
+
+TELL_S = 0.5  # between two words on how far it is
 
 
 class Bench:
@@ -45,6 +48,7 @@ class Bench:
         self.answers: list[int] = []
         self.logits: list[list[int]] = []
         self.arrivals: list[int] = []  # cycle in which each result was first seen
+        self.told = time.monotonic()
 
     def _expected(self, tap: Tap) -> tuple[np.ndarray | None, str]:
         if self.golden is None:
@@ -103,6 +107,13 @@ class Bench:
         if taken:
             self.answers.append(payload.get("o_class", 0))
             self.logits.append(fields(payload["o_logits"], self.design.readout.size, self.bits))
+            self._tell()
+
+    def _tell(self) -> None:
+        """Write down how many results have come, for whoever waits outside; once in a while."""
+        if time.monotonic() - self.told >= TELL_S:
+            self.told = time.monotonic()
+            Path(os.environ["POLYRHYTHM_BENCH"], DONE).write_text(str(len(self.answers)))
 
     def _arrive(self, frame: int, payload: dict[str, int]) -> None:
         """Check a result in the first cycle in which it is seen."""
@@ -142,7 +153,7 @@ async def accelerator(dut: Any) -> None:
     """Every frame of the job goes through, and everything seen is as the contract and the golden model say.
 
     $POLYRHYTHM_BENCH is the folder of the job: job.json, words.npy, golden.npz (optional) in; failure.txt, or seen.npz
-    and stalls.json out.
+    and stalls.json out, and meanwhile the number of results in the file DONE.
     """
     folder = Path(os.environ["POLYRHYTHM_BENCH"])
     job = json.loads((folder / "job.json").read_text())

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from sim.design import Design
 from sw.trace import Trace
 
+DONE = "done.txt"  # in the folder of a cocotb job: how many results have come
+
 
 class SimulationError(RuntimeError):
     """The design broke its contract in simulation; the text names frame, place and cycle."""

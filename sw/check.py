@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import numbers
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,11 +15,50 @@ class NetworkError(ValueError):
     """A network, or the file that should hold one, breaks the contract."""
 
 
+WRONG = 1.5  # what a wrong letter counts; one too many, one too few and two that changed places count 1
+
+
+def near(word: str, words: Iterable[str]) -> list[str]:
+    """Those of `words` that `word` may have been meant as, the nearest alone, several where they are as near.
+
+    Near is what differs in capitals or in - and _, what differs in few letters for its length (3 of 8 at most, and no
+    wrong one in names of three), and the one name that `word` is the beginning of.
+    """
+    choices, mine = list(dict.fromkeys(words)), _plain(word)
+    found = {choice: _distance(mine, _plain(choice)) for choice in choices}
+    least = min(found.values(), default=0.0)
+    close = [choice for choice in choices if found[choice] == least and least <= _allowed(mine, _plain(choice))]
+    longer = [choice for choice in choices if len(mine) >= 3 and _plain(choice).startswith(mine)]
+    return close or (longer if len(longer) == 1 else [])
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """Name the nearest of `words`, or list them where none is near."""
     choices = sorted(words)
-    close = difflib.get_close_matches(word, choices, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}"
+    close = near(word, choices)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(choices)}"
+
+
+def _plain(word: str) -> str:
+    return re.sub("[_ ]", "-", word.casefold().lstrip("-"))
+
+
+def _allowed(a: str, b: str) -> float:
+    shorter = min(len(a), len(b))
+    return 0.0 if shorter < 3 else min(3.0, 0.375 * shorter)
+
+
+def _distance(a: str, b: str) -> float:
+    """How many letters differ, neighbours that changed places counting once (optimal string alignment)."""
+    before, last = [0.0] * (len(b) + 1), [float(k) for k in range(len(b) + 1)]
+    for i, letter in enumerate(a, 1):
+        row = [float(i)]
+        for k, other in enumerate(b, 1):
+            row.append(min(last[k] + 1, row[k - 1] + 1, last[k - 1] + (0 if letter == other else WRONG)))
+            if i > 1 and k > 1 and a[i - 2 : i] == b[k - 1] + b[k - 2]:
+                row[k] = min(row[k], before[k - 2] + 1)
+        before, last = last, row
+    return last[-1]
 
 
 def known(words: Iterable[str]) -> str:

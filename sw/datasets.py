@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sw import mend
 from sw.download import DataError
 
 EVENT = np.dtype([("t", np.int32), ("x", np.uint8), ("y", np.uint8), ("p", np.uint8)])  # t in microseconds
@@ -68,7 +69,7 @@ def read_digits(_root: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise DataError("digits: scikit-learn must be installed; pip install scikit-learn") from error
+        raise DataError(f"digits: scikit-learn must be installed; mend it with: {mend.extra('train')}") from error
     bunch = load_digits()
     labels = bunch.target.astype(np.uint8)
     rows = digits_split(labels)[split == "test"]

@@ -5,7 +5,6 @@ Axis order: B frames, T ticks of the layer, N neurons (maps flattened as C, H, W
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import numpy.typing as npt
 
-from sw.atomic import write_whole
+from sw.tracefile import TraceFile
 
 Ints = npt.NDArray[np.integer]
 
@@ -81,9 +80,8 @@ class Trace:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `.npz` with the names of the format, int32 where the values fit, never half a file."""
-        packed = io.BytesIO()
-        np.savez_compressed(packed, **{name: _narrow(value) for name, value in self.arrays().items()})  # type: ignore[arg-type]
-        write_whole(path, packed.getvalue())
+        with TraceFile(path) as file:
+            file.add(self.arrays())
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Trace:
@@ -182,13 +180,6 @@ def _at(layer: str, what: str, frame: int, mine: Ints, theirs: Ints) -> Differen
     expected, got = (int(np.atleast_1d(array[frame])[place]) for array in (mine, theirs))
     tick = place[0] if mine.ndim == 3 else None
     return Difference(frame, layer, what, tick, place[-1] if mine.ndim > 1 else None, expected, got)
-
-
-def _narrow(array: Ints) -> Ints:
-    """Give int32 where every value fits."""
-    limits = np.iinfo(np.int32)
-    fits = array.size == 0 or (array.min() >= limits.min and array.max() <= limits.max)
-    return array.astype(np.int32) if fits else array.astype(np.int64)
 
 
 assert {f.name for f in fields(Trace)} == {*WHOLE, *PER_LAYER}, "every field of Trace must have a name in the file"

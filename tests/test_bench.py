@@ -15,7 +15,7 @@ from sw import golden
 from sw.trace import Trace
 
 try:
-    bench._libpython()
+    bench.libpython()
 except verilator.ToolMissing as missing:
     pytestmark = pytest.mark.skip(reason=str(missing))
 
@@ -128,7 +128,7 @@ def test_python_without_its_shared_library_says_how_to_get_it(monkeypatch: pytes
     monkeypatch.setattr(find_libpython, "find_libpython", lambda: None)
     package = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
     with pytest.raises(verilator.ToolMissing) as error:
-        bench._libpython()
+        bench.libpython()
     assert str(error.value) == (
         f"cocotb needs the shared library of Python, and {sys.executable} has none; install it with: "
         f"sudo apt-get install {package} (or name it in LIBPYTHON_LOC)"

@@ -1,0 +1,97 @@
+"""What `run` sends frames through, one file's worth of choices: what each needs, how many frames it takes at a time, how it is called."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cli.errors import Problems
+from cli.progress import Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sw.network import Network
+    from sw.trace import Trace
+
+SLICE_VALUES = 1 << 24  # counts of all layers that are in memory at a time: 64 MB, and a few times that while they are joined
+
+
+@dataclass
+class Executor:
+    """Golden model, Verilog in bulk, or Verilog under cocotb.
+
+    lanes, coding: of the hardware. spikes: record them. begin: what it makes before the first frame (the hardware its Verilog).
+    """
+
+    name: str
+    network: "Network"
+    hardware: dict[str, Any]
+    spikes: bool
+    design: Any = None
+
+    def frames(self) -> int:
+        """How many frames go through at a time, so that memory stays bounded."""
+        from sw import golden
+
+        if self.name == "golden":
+            return golden.chunk_frames(self.network)
+        network = self.network
+        kept = sum(network.n_out(i) * (1 + (layer.T if self.spikes else 0)) for i, layer in enumerate(network.hidden))
+        return max(1, SLICE_VALUES // max(1, kept + network.input.T * network.input.size))
+
+    def begin(self) -> None:
+        """Write the Verilog and build the simulator, where they do not lie there from the last time."""
+        if self.name == "golden":
+            return
+        from sim import bench, bulk
+        from sim.design import export
+
+        with Stage(f"writing the Verilog of {self.network.name}"):
+            self.design = export(self.network, **self.hardware)
+        with Stage("building the simulator (kept for the next time)"):
+            (bulk if self.name == "rtl" else bench).compile(self.design)
+
+    def run(self, counts: "np.ndarray", first: int, stage: Callable[[int], None]) -> "Trace":
+        """Legal counts (B, T_in, *shape), numbered from `first`; `stage` is told how many of all frames are done."""
+        from sim.job import Mode, SimulationError
+
+        def step(done: int, _: int = 0) -> None:
+            stage(first + done)
+
+        if self.name == "golden":
+            return self.golden(counts, self.spikes)
+        if self.name == "rtl":
+            from sim import bulk, verilator
+
+            mode = Mode(back_to_back=False, spikes=self.spikes)
+            part = max(1, min(bulk.PART, -(-len(counts) // verilator.cores())))
+            return bulk.simulate(self.design, counts, mode, progress=step, first=first, part=part).trace
+        from sim import bench
+
+        expected = self.golden(counts, self.network.schedule == "time_stepped")
+        mode = Mode(True, i_stall=0.5, o_stall=0.5, seed=first, spikes=self.spikes)
+        try:
+            return bench.simulate(self.design, counts, mode, expected, progress=step).trace
+        except SimulationError as error:
+            where = f"{error}; these frames are counted from frame {first} of the input" if first else str(error)
+            raise SimulationError(where) from None
+
+    def golden(self, counts: "np.ndarray", spikes: bool) -> "Trace":
+        from sw import golden
+
+        return golden.run(self.network, counts, spikes=spikes)
+
+
+def check_tools(problems: Problems, name: str) -> None:
+    """What an executor needs on this machine."""
+    if name == "golden":
+        return
+    from sim import bench, verilator
+
+    problems.of(verilator.find)
+    for command in verilator.SYSTEM_TOOLS:
+        problems.of(verilator.require, command)
+    if name == "cocotb":
+        problems.of(importlib.import_module, "cocotb_tools.runner")
+        problems.of(bench.libpython)

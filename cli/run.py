@@ -1,0 +1,164 @@
+"""run: frames from a file through one executor, a slice at a time, so that memory hangs on the network and not on their number."""
+
+import argparse
+import contextlib
+import gc
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.errors import Problems, explain
+from cli.files import load_network, nearest_file
+from cli.progress import Stage
+from cli.report import USAGE, Answer, one_of, say, table
+
+if TYPE_CHECKING:
+    from cli.counts import Counts
+    from cli.executors import Executor
+    from sw.network import Network
+    from sw.trace import Trace
+    from sw.tracefile import TraceFile
+
+EXECUTORS = ("golden", "rtl", "cocotb")
+SHOWN = 20  # frames that `run` prints to people; JSON and the trace file have all
+TOLD = {"class": "answer", "logits": "logits", "events": "events", "ticks": "ticks", "cycles": "cycles", "interval": "interval"}
+
+
+def run(args: argparse.Namespace) -> Answer:
+    """Send frames through one executor."""
+    executor, inputs, file = prepared(args)
+    result, kept = Result(executor.network, whole=args.json), Kept(file, args.trace)
+    with contextlib.closing(file) if file else contextlib.nullcontext():
+        executor.begin()
+        with Stage(f"{args.executor}: {executor.network.name}", len(inputs)) as stage:
+            for first, end in inputs.slices(executor.frames()):
+                trace = executor.run(inputs.legal(executor.network, first, end), first, stage)
+                result.add(trace)
+                kept.add(trace)
+                stage(end)
+        kept.finish()
+    data = {"frames": len(inputs)} | result.data() | {"executor": args.executor, "trace": kept.path}
+    return Answer(data, result.text(kept.path), USAGE if kept.error else 0, kept.error)
+
+
+def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts, TraceFile | None]":
+    """All that the command line names, checked before anything runs; everything that is wrong is told at once."""
+    from cli.executors import Executor, check_tools
+
+    problems = Problems()
+    name = problems.of(one_of, "executor", args.executor, EXECUTORS)
+    network = problems.of(load_network, args.network, args.profile)
+    inputs = problems.of(open_counts, args.input)
+    if network is not None and inputs is not None:
+        problems.of(inputs.check, network)
+    if name == "golden" and (args.lanes or args.coding != "count"):
+        problems.add("lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden")
+    elif name and name != "golden":
+        check_tools(problems, name)
+        if network:
+            problems.of(check_hardware, network, args.lanes, args.coding)
+    file = problems.of(open_trace, args) if args.trace else None
+    try:
+        problems.settle()
+    except Exception:
+        if file:
+            file.close()
+        raise
+    assert name is not None and network is not None and inputs is not None
+    spikes = bool(args.trace) and network.schedule == "time_stepped"
+    return Executor(name, network, {"lanes": args.lanes, "coding": args.coding}, spikes), inputs, file
+
+
+def open_counts(path: str) -> "Counts":
+    """The input file; one that is not there gets the nearest that is."""
+    from cli.counts import Counts
+
+    if not Path(path).exists():
+        raise ValueError(f"{path}: no such file or directory{nearest_file(path, '.npy')}")
+    return Counts.open(path)
+
+
+def check_hardware(network: "Network", lanes: Any, coding: Any) -> None:
+    """Lanes that the gateware cannot have are told before it is written."""
+    from amaranth.hdl import UnusedElaboratable
+
+    from hw.accelerator import Accelerator
+    from sw.rom_layers import default_lanes
+
+    with warnings.catch_warnings():  # that nothing is made of it is meant
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        try:
+            Accelerator(network, default_lanes(network) if lanes is None else list(lanes), coding=coding)
+        finally:
+            gc.collect()
+
+
+def open_trace(args: argparse.Namespace) -> "TraceFile":
+    """The trace file, begun: where it cannot be written this fails now and not behind the run."""
+    from sw.tracefile import TraceFile
+
+    for what in ("input", "network"):
+        if Path(args.trace).exists() and Path(getattr(args, what)).exists() and Path(args.trace).samefile(getattr(args, what)):
+            raise ValueError(f"{args.trace}: must be another file than the {what}")
+    return TraceFile(args.trace)
+
+
+class Kept:
+    """The trace file while frames come. That it cannot be written any more is told, and stops no run."""
+
+    def __init__(self, file: "TraceFile | None", path: str | None) -> None:
+        self.file, self.path, self.error = file, path, None if file else None
+
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Go on without a file that fails."""
+        try:
+            yield
+        except OSError as error:
+            reason = explain(error)
+            self.error = f"the trace is lost, and the answer is not: {self.path}: {reason[1] if reason else error}"
+            self.file = self.path = None
+            say(self.error)
+
+    def add(self, trace: "Trace") -> None:
+        if self.file:
+            with self.guarded():
+                self.file.add(trace.arrays())
+
+    def finish(self) -> None:
+        if self.file:
+            with self.guarded(), Stage(f"writing {self.path}"):
+                self.file.finish()
+
+
+@dataclass
+class Result:
+    """What `run` answers: for people the first frames, for programs (whole) some numbers of every frame."""
+
+    network: "Network"
+    whole: bool
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+    frames: int = 0
+    found: dict[str, list[Any]] = field(default_factory=dict)
+
+    def add(self, trace: "Trace") -> None:
+        labels = self.network.labels
+        for k in range(min(SHOWN - len(self.rows), len(trace))):
+            answer = int(trace.answer[k])
+            self.rows.append((self.frames + k, labels[answer] if labels else answer, int(trace.logits[k].max()),
+                              None if trace.cycles is None else int(trace.cycles[k])))  # fmt: skip
+        self.frames += len(trace)
+        for name, attribute in TOLD.items():
+            if self.whole and (array := getattr(trace, attribute)) is not None:
+                self.found.setdefault(name, []).extend(array.tolist())
+
+    def data(self) -> dict[str, Any]:
+        return dict(self.found)
+
+    def text(self, path: str | None) -> str:
+        text = table(self.rows, ("frame", "class", "its logit", "cycles"))
+        rest = self.frames - len(self.rows)
+        text += f"\n... {rest:,} more; --json or --trace OUT.npz for all" if rest else ""
+        return text + (f"\n\ntrace: {path}" if path else "")
