@@ -13,7 +13,7 @@ PIP_FLAGS := --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $
 # As in an activated environment: Verilator's own makefiles call `python`, which a bare Debian does not have.
 ACTIVE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long soak planted check venv clean
+.PHONY: help demo test test-long soak planted check dist venv clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,8 +23,9 @@ help:
 	@echo "make soak       SEEDS=100 random accelerators from FIRST=0 on, golden model against Verilog; WAVEFORM=1 shows a difference"
 	@echo "make planted    bugs planted one by one, and the test that catches each, into docs/planted-bugs.md"
 	@echo "make check      ruff, mypy and import-linter"
+	@echo "make dist       sdist and wheel into dist, looked at, installed into empty environments and used there"
 	@echo "make venv       the environment alone, in $(VENV)"
-	@echo "make clean      remove $(VENV) and build"
+	@echo "make clean      remove $(VENV), build and dist"
 
 demo: venv
 	$(BIN)/polyrhythm demo
@@ -51,6 +52,9 @@ check: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+dist: venv
+	$(BIN)/python tools/dist.py dist
+
 venv: $(VENV)/installed
 
 # Installing again when the dependencies change, and only then.
@@ -61,4 +65,4 @@ $(VENV)/installed: pyproject.toml constraints.txt tools/bootstrap.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build dist

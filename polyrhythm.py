@@ -167,6 +167,10 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     hardware_arguments(parser)
 
 
+def completion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="which shell's script")
+
+
 def network_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help="a .safetensors network file")
 
@@ -193,6 +197,7 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "synth": ("place", "size and speed on an FPGA", synth_arguments),
     "demo": ("demo", "all of it on handwritten digits", None),
     "doctor": ("doctor", "which tools are there, and how to mend what is not", None),
+    "completion": ("completion", "the script that lets a shell complete words and files", completion_arguments),
 }
 
 

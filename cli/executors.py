@@ -35,7 +35,7 @@ class Executor:
         from sw import golden
 
         if self.name == "golden":
-            return golden.chunk_frames(self.network)
+            return max(1, golden.chunk_frames(self.network) // 4)  # a word of its progress more often
         network = self.network
         kept = sum(network.n_out(i) * (1 + (layer.T if self.spikes else 0)) for i, layer in enumerate(network.hidden))
         return max(1, SLICE_VALUES // max(1, kept + network.input.T * network.input.size))

@@ -1,0 +1,69 @@
+"""completion: the script that lets a shell complete verbs, options, files and names; written by shtab."""
+
+import argparse
+import re
+from collections.abc import Iterable
+
+from cli.report import Answer
+
+FILES = re.compile(r"FILE|NETWORK|\.np[yz]|\.py")  # words of a metavar that mean a file
+WORDS = re.compile(r"[a-z0-9_.-]+(\|[a-z0-9_.-]+)+")  # a metavar that is a list of words: auto|cpu|cuda
+
+
+def completion(args: argparse.Namespace) -> Answer:
+    """Write the script for one shell."""
+    import shtab
+
+    from polyrhythm import parser
+
+    top = parser()
+    for action in actions(top):
+        mark(action)
+    script = shtab.complete(top, args.shell)
+    return Answer({"shell": args.shell, "script": script}, script)
+
+
+def actions(parser: argparse.ArgumentParser) -> Iterable[argparse.Action]:
+    """Every argument of the command line and of its verbs."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from actions(verb)
+        elif action.nargs != 0:  # a flag takes nothing
+            yield action
+
+
+def mark(action: argparse.Action) -> None:
+    """Say what an argument's values are: from its metavar, and of names from the room that has them."""
+    import shtab
+
+    told = " ".join(action.metavar) if isinstance(action.metavar, tuple) else action.metavar or ""
+    if action.choices:
+        return
+    if action.dest in NAMES and not FILES.search(told):
+        action.choices = NAMES[action.dest]()
+    elif WORDS.fullmatch(told):
+        action.choices = told.split("|")
+    elif told == "DIR":
+        action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    elif told == "NETWORK":
+        action.complete = shtab.glob("*.safetensors")  # type: ignore[attr-defined]
+    elif found := re.fullmatch(r"[A-Z]+(\.np[yz])", told):
+        action.complete = shtab.glob(f"*{found[1]}")  # type: ignore[attr-defined]
+    elif FILES.search(told):
+        action.complete = shtab.FILE  # type: ignore[attr-defined]
+
+
+def recipes() -> list[str]:
+    from sw.training.recipes import RECIPES
+
+    return list(RECIPES)
+
+
+def datasets() -> list[str]:
+    from sw.datasets import DATASETS
+
+    return list(DATASETS)
+
+
+NAMES = {"recipe": recipes, "dataset": datasets}  # by the argument's name
