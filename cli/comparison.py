@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cli.progress import Stage
 from cli.report import say
 from sw import mend
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 BEFORE = 8  # frames sent ahead of a wrong one when its tick is looked for: what went wrong may hang on what went before
 SLICE_VALUES = 1 << 27  # counts that one executor may hold at a time: half a gigabyte
 
-Executor = Callable[["np.ndarray"], "Trace"]
+Executor = Callable[..., "Trace"]
 
 
 @dataclass
@@ -79,8 +80,10 @@ class Comparison:
 
         say("writing Verilog and building the simulator (kept for the next time)")
         start = time.monotonic()
-        design = export(self.network, **self.hardware)
-        bulk.compile(design)
+        with Stage(f"writing the Verilog of {self.network.name}"):
+            design = export(self.network, **self.hardware)
+        with Stage("building the simulator"):
+            bulk.compile(design)
         self.build_seconds = round(time.monotonic() - start, 2)
         say(f"build: {self.build_seconds:.1f} s")
         return design
@@ -106,9 +109,10 @@ class Comparison:
         golden: Trace | None = None
         for name, run in executors.items():
             tally, began = self.tallies.setdefault(name, Tally()), time.monotonic()
-            trace = run(self.inputs[start:end])
-            tally.seconds += time.monotonic() - began
             said = f"{end - start:,} frames" if end - start == len(self.labels) else f"frames {start:,} to {end - 1:,}"
+            with Stage(f"{name}, {said}") as stage:
+                trace = run(self.inputs[start:end], **({"progress": stage} if name.startswith("RTL") else {}))
+            tally.seconds += time.monotonic() - began
             say(f"{name}: {said} in {time.monotonic() - began:.1f} s")
             tally.frames += end - start
             tally.right += int(np.count_nonzero(trace.answer == self.labels[start:end]))

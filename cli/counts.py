@@ -38,7 +38,7 @@ class Counts:
             try:
                 version = np.lib.format.read_magic(file)
                 if version not in FORMATS:
-                    raise ValueError(f"format version {version[0]}.{version[1]} is none of {', '.join(f'{a}.{b}' for a, b in FORMATS)}")
+                    raise ValueError(f"its format must be 1.0, 2.0 or 3.0, not {version[0]}.{version[1]}")
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, fortran, dtype = read(file)
             except HEADER_ERRORS as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.files import load_network
+from cli.progress import Stage
 from cli.report import Answer, one_of, percent, say, table
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def cutoff(args: argparse.Namespace) -> Answer:
     counts, labels = anytime.training_frames(network, args.frames, args.data)
     rules = anytime.rules(sums(network, counts), labels, args.epsilon)
     inputs, labels = data.inputs_for(network, dataset, "test", args.data)
-    trace = golden.run(replace(network, exit=None), inputs)
+    with Stage(f"golden: {len(inputs):,} test frames"):
+        trace = golden.run(replace(network, exit=None), inputs)
     assert trace.logits_t is not None
     ticks = known(network, inputs[:TIMED], args)
     found = [anytime.outcome(network, rule, trace.logits_t, labels, ticks) for rule in rules]
@@ -64,7 +66,8 @@ def sums(network: "Network", counts: "np.ndarray") -> "np.ndarray":
     """The readout's sums after each tick."""
     from sw import golden
 
-    found = golden.run(replace(network, exit=None), counts).logits_t
+    with Stage(f"golden: {len(counts):,} frames"):
+        found = golden.run(replace(network, exit=None), counts).logits_t
     assert found is not None
     return found
 

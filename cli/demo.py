@@ -5,6 +5,7 @@ import time
 
 from cli.compare import Comparison, answer
 from cli.files import build_root, export_verilog
+from cli.progress import Stage
 from cli.report import Answer, paced, percent, say
 
 RECIPE = "digits"
@@ -24,7 +25,8 @@ def demo(args: argparse.Namespace) -> Answer:
     say(f"      float {percent(report['float_accuracy'])}, quantized {percent(report['accuracy'])}: {path}")
     folder = build_root() / network.digest[:16] / "verilog"
     say(f"[2/4] writing Verilog and weight ROMs: {folder}")
-    export_verilog(network, folder, None)
+    with Stage(f"writing the Verilog of {network.name}"):
+        export_verilog(network, folder, None)
     inputs, labels = data.inputs_for(network, recipe.dataset, "test", None)
     say(f"[3/4] {len(labels)} test images through torch, golden model and Verilog")
     result = answer(Comparison(network, inputs, labels, True), recipe.dataset)

@@ -1,4 +1,4 @@
-"""What `run` sends frames through, one file's worth of choices: what each needs, how many frames it takes at a time, how it is called."""
+"""What `run` sends frames through: what each executor needs, how many frames it takes at a time, and how it is called."""
 
 import importlib
 from collections.abc import Callable
@@ -21,7 +21,7 @@ SLICE_VALUES = 1 << 24  # counts of all layers that are in memory at a time: 64 
 class Executor:
     """Golden model, Verilog in bulk, or Verilog under cocotb.
 
-    lanes, coding: of the hardware. spikes: record them. begin: what it makes before the first frame (the hardware its Verilog).
+    hardware: lanes and coding of the Verilog. spikes: record them. design: what `begin` made.
     """
 
     name: str

@@ -109,7 +109,8 @@ class Kept:
     """The trace file while frames come. That it cannot be written any more is told, and stops no run."""
 
     def __init__(self, file: "TraceFile | None", path: str | None) -> None:
-        self.file, self.path, self.error = file, path, None if file else None
+        self.file, self.path = file, path
+        self.error: str | None = None
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
@@ -129,8 +130,8 @@ class Kept:
 
     def finish(self) -> None:
         if self.file:
-            with self.guarded(), Stage(f"writing {self.path}"):
-                self.file.finish()
+            with self.guarded(), Stage(f"writing {self.path}", 0, "MB") as stage:
+                self.file.finish(stage)
 
 
 @dataclass

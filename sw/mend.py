@@ -117,7 +117,7 @@ def debian(*packages: str) -> str:
 
 def libpython() -> str:
     """What brings the shared library of this Python, which cocotb loads."""
-    if not Path(sys.base_prefix) == Path("/usr"):  # apt-get brings only that of the system's own Python
+    if Path(sys.base_prefix) != Path("/usr"):  # apt-get brings only that of the system's own Python
         return "a Python that was built with --enable-shared, or the library's path in LIBPYTHON_LOC"
     tool = ROOT / "tools" / "bootstrap.py"
     if source_tree() and os.geteuid() != 0 and sys.prefix != sys.base_prefix and tool.is_file():

@@ -6,11 +6,10 @@ into a file without a name, and when all have come they are put in order. Axis o
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +31,7 @@ class Piece:
     """Some frames of one array in the nameless file: where they begin, and as what integers they are kept."""
 
     start: int
+    size: int  # bytes
     frames: int
     dtype: np.dtype[Any]
     filed: np.dtype[Any]  # what their values need in the trace file
@@ -49,7 +49,7 @@ class TraceFile:
         if self.path.is_dir():
             raise IsADirectoryError(21, "is a directory", str(path))
         try:
-            self.spool: IO[bytes] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115: closed by `close`
+            self.spool: IO[bytes] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
         except OSError as error:
             raise type(error)(error.errno, error.strerror, str(path)) from None
         self.shapes: dict[str, tuple[int, ...]] = {}  # of one frame
@@ -63,11 +63,13 @@ class TraceFile:
         self.shapes = shapes
         for name, array in arrays.items():
             dtype, filed = _fitting(array, PIECES), _fitting(array, FILED)
-            self.pieces.setdefault(name, []).append(Piece(self.spool.tell(), len(array), dtype, filed))
+            piece = Piece(self.spool.tell(), array.size * dtype.itemsize, len(array), dtype, filed)
             self.spool.write(np.ascontiguousarray(array, dtype).data.cast("B") if array.size else b"")
+            self.pieces.setdefault(name, []).append(piece)
 
-    def finish(self) -> None:
-        """Put the arrays in order and give the file its name."""
+    def finish(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Put the arrays in order and give the file its name; `progress(done, total)` is told of MB as they are packed."""
+        self.packed, self.progress = 0, progress
         with whole_file(self.path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
             for name in self.pieces:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -79,9 +81,13 @@ class TraceFile:
         whole = (sum(piece.frames for piece in pieces), *shape)
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": whole}
         np.lib.format.write_array_header_1_0(member, header)
+        total = sum(piece.size for pieces in self.pieces.values() for piece in pieces)
         for piece in pieces:
+            self.packed += piece.size
+            if self.progress is not None:
+                self.progress(self.packed >> 20, total >> 20)
             self.spool.seek(piece.start)
-            values = np.frombuffer(self.spool.read(piece.frames * math.prod(shape) * piece.dtype.itemsize), piece.dtype)
+            values = np.frombuffer(self.spool.read(piece.size), piece.dtype)
             if values.size:
                 member.write(values.astype(dtype).data.cast("B"))
 

@@ -11,7 +11,7 @@ import tiny
 
 from sim import bench, bulk, design, monitors, verilator
 from sim.job import Mode, SimulationError
-from sw import golden
+from sw import golden, mend
 from sw.trace import Trace
 
 try:
@@ -126,12 +126,11 @@ def test_python_without_its_shared_library_says_how_to_get_it(monkeypatch: pytes
 
     monkeypatch.delenv("LIBPYTHON_LOC", raising=False)
     monkeypatch.setattr(find_libpython, "find_libpython", lambda: None)
-    package = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
     with pytest.raises(verilator.ToolMissing) as error:
         bench.libpython()
     assert str(error.value) == (
-        f"cocotb needs the shared library of Python, and {sys.executable} has none; install it with: "
-        f"sudo apt-get install {package} (or name it in LIBPYTHON_LOC)"
+        f"cocotb needs the shared library of Python, and {sys.executable} has none; mend it with: "
+        f"{mend.libpython()}"
     )
 
 

@@ -51,7 +51,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
 # Words that do not exist
 
 WRONG = {
-    "trian": "there is no verb 'trian'; did you mean train? (verbs: train, convert, cutoff, clockless, tune, info, run, verilog, compare, synth, demo, doctor)",
+    "trian": "there is no verb 'trian'; did you mean train? (verbs: train, convert, cutoff, clockless, tune, info, run, verilog, compare, synth, demo, doctor, completion)",
     "train --recipe digit": "recipe must be one of digits, digits-lif, digits-mtt, mnist-mlp, mnist-lif, mnist-conv, mnist-conv-lif, mnist-mt, fashion-mt, mnist-mtt, mnist-anytime, nmnist-mtt, nmnist-conv, cifar10-mt, cifar10-resnet18, not 'digit'; did you mean digits?",
     "run tiny.safetensors --lane 3 --input x.npy --executor rtl": "run does not know '--lane'; did you mean --lanes?",
     "run tiny.safetensors --input x.npy --executor rlt": "executor must be one of golden, rtl, cocotb, not 'rlt'; did you mean rtl?",
@@ -59,10 +59,12 @@ WRONG = {
     + f"{', '.join(data.DATASETS)}, not 'digitz'; did you mean digits?",
     "compare tiny.safetensors --dataset digits --limit 0": "limit must be at least 1 frame, not 0",
     "compare tiny.safetensors --dataset digits --alone 0": "alone must be at least 1 frame, not 0",
-    "synth tiny.safetensors --part ecp5-45k": "part must be one of ecp5-25k, ecp5-85k, up5k, not 'ecp5-45k'; did you mean ecp5-85k?",
+    "synth tiny.safetensors --part ecp5-45k": "part must be one of ecp5-25k, ecp5-85k, up5k, not 'ecp5-45k'; did you mean ecp5-25k or ecp5-85k?",
     "synth tiny.safetensors --part up5k --seeds 0": "seeds must be at least 1 placement, not 0",
     "synth tiny.safetensors --part up5k --router ruter2": "router must be one of router1, router2, not 'ruter2'; did you mean router2?",
     "info tinny.safetensors": "tinny.safetensors: no such network file; did you mean tiny.safetensors?",
+    "info nix.safetensors": "nix.safetensors: no such network file",
+    "--verson": "polyrhythm does not know '--verson' before a verb; did you mean --version?",
     "run tiny.safetensors --input y.npy --executor golden": "y.npy: no such file or directory",
     "run tiny.safetensors --input x.npy --executor golden --lanes 3,10": "lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden",
     "run tiny.safetensors --input x.npy --executor golden --coding unary": "lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden",

@@ -12,7 +12,7 @@ from commands import REPO, call, command, without_torch
 
 import polyrhythm
 from cli import doctor
-from sw import golden
+from sw import golden, mend
 from sw.trace import Trace
 
 # Missing tools
@@ -21,20 +21,24 @@ from sw.trace import Trace
 def test_doctor_finds_every_tool_here(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "doctor")
     assert code == 0
-    assert out.splitlines()[-1] == "everything is there"
+    assert "everything is there" in out.splitlines()
 
 
 def test_doctor_says_how_to_mend(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = doctor.Tool("unobtainium", "nothing", doctor.package("unobtainium"), "pip install 'polyrhythm[sim]'")
-    rare = doctor.Tool("rare", "little", doctor.command("no-such-program"), "sudo apt-get install rare", optional=True)
-    monkeypatch.setattr(doctor, "TOOLS", (lost, rare))
+    lost = [doctor.Tool(name, "nothing", doctor.package(name), "pip") for name in ("unobtainium", "unobtanium")]
+    rare = doctor.Tool("rare", "little", doctor.command("no-such-program"), "debian", optional=True)
+    monkeypatch.setattr(doctor, "TOOLS", (*lost, rare))
     code, out, _ = call(capsys, "doctor")
     assert code == 3
-    rows = [line.split("  ") for line in out.splitlines()[2:4]]
+    rows = [line.split("  ") for line in out.splitlines()[2:5]]
     words = [[word.strip() for word in row if word] for row in rows]
-    assert words == [["unobtainium", "NO", "-", "nothing", "pip install 'polyrhythm[sim]'"],
-                     ["rare", "no, optional", "-", "little", "sudo apt-get install rare"]]
-    assert out.splitlines()[-1] == "1 missing"
+    assert words == [["unobtainium", "NO", "-", "nothing"], ["unobtanium", "NO", "-", "nothing"],
+                     ["rare", "no, optional", "-", "little"]]
+    assert out.splitlines()[5:] == ["", "2 missing", "", "This mends it:", "",
+                                    f"    {sys.executable} -m pip install unobtainium unobtanium", "",
+                                    "What is optional comes with:", "", f"    {mend.debian('rare')}"]
+    told = json.loads(call(capsys, "doctor", "--json")[1])["tools"]
+    assert [row["mend"] for row in told] == [mend.install("unobtainium"), mend.install("unobtanium"), mend.debian("rare")]
 
 
 @pytest.mark.parametrize(("module", "extra", "line"), [
@@ -47,7 +51,7 @@ def test_a_missing_extra_is_named_with_what_installs_it(module: str, extra: str,
     environment = os.environ | {"PYTHONPATH": str(REPO)}
     done = subprocess.run([sys.executable, "-c", hide, *line.split()], env=environment, capture_output=True, text=True)
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].endswith(f"pip install 'polyrhythm[{extra}]'")
+    assert done.stderr.splitlines()[-1] == f"polyrhythm: {module} is not installed; mend it with: {mend.extra(extra)}"
 
 
 def test_compare_does_without_torch(
@@ -56,7 +60,7 @@ def test_compare_does_without_torch(
     without_torch(monkeypatch)
     code, out, err = call(capsys, "compare", "tiny.safetensors", "--dataset", "digits", "--limit", "9", "--json")
     assert code == 0 and "torch" not in json.loads(out)["accuracy"]
-    assert "torch is not installed, so its row stays empty; mend it with: pip install 'polyrhythm[train]'" in err
+    assert f"torch is not installed, so its row stays empty; mend it with: {mend.extra('train')}" in err
 
 
 def test_a_defect_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

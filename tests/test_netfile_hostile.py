@@ -48,7 +48,7 @@ HOSTILE: list[tuple[Change, str]] = [
     (key("exit", value={"kind": "safe"}), "exit must be null in a two_phase network: only time_stepped readouts have ticks"),
     (key("labels", value="ab"), "labels must be a list, not 'ab'"),
     (key("labels", value=["a"]), "labels must be none or 2, one per class, not 1"),
-    (key("profiles", value={"p": {"t": [1, 1]}}), "profile 'p': unknown key 't'; known: T"),
+    (key("profiles", value={"p": {"t": [1, 1]}}), "profile 'p': unknown key 't'; did you mean 'T'?"),
     (key("profiles", value={"p": {"T": [1]}}), "profile 'p': T must list 2 values, one per layer, not 1"),
     (key("profiles", value={"p": 3}), "profile 'p' must be a JSON object, not 3"),
     (key("provenance", value=1), "provenance must be a JSON object, not 1"),
@@ -82,8 +82,8 @@ def test_refuses_tensors_that_no_layer_asks_for(file: Path) -> None:
     file.write_bytes(join(header, entries, data))
     with pytest.raises(NetworkError) as caught:
         Network.load(file)
-    unknown, near = "profiles.fast.layers.0.threshold", "layers.0.threshold"
-    assert str(caught.value) == f"{file}: unknown tensor '{unknown}'; did you mean '{near}'?"
+    unknown, known = "profiles.fast.layers.0.threshold", ", ".join(sorted(entries.keys() - {"profiles.fast.layers.0.threshold"}))
+    assert str(caught.value) == f"{file}: unknown tensor '{unknown}'; known: {known}"
 
 
 def test_refuses_a_threshold_below_one(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from boards import stage, synth
 from boards.parts import PARTS
 from boards.ring import Port, cost, ports_of, ring
 from boards.stage import ToolFailed, ToolMissing, last_error, run_tool
+from sw import mend
 from sw.network import Input, Layer, Network
 
 # Adds ROM words to a sum; the tap is a long chain of logic that nothing but the tap needs. The ROM is addressed from the
@@ -217,7 +219,7 @@ def test_a_design_that_does_not_fit_says_so(build: Path, tmp_path: Path) -> None
 
 
 def test_a_missing_tool_is_named_with_what_installs_it(tmp_path: Path) -> None:
-    with pytest.raises(ToolMissing, match=r"^no-such-tool is not installed; mend it with: pip install 'polyrhythm\[synth\]'$"):
+    with pytest.raises(ToolMissing, match=f"^no-such-tool is not installed; mend it with: {re.escape(mend.extra('synth'))}$"):
         run_tool(["no-such-tool"], "stage", tmp_path, "log")
 
 

