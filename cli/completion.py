@@ -47,11 +47,19 @@ def mark(action: argparse.Action) -> None:
     elif told == "DIR":
         action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
     elif told == "NETWORK":
-        action.complete = shtab.glob("*.safetensors")  # type: ignore[attr-defined]
+        action.complete = ending(".safetensors")  # type: ignore[attr-defined]
     elif found := re.fullmatch(r"[A-Z]+(\.np[yz])", told):
-        action.complete = shtab.glob(f"*{found[1]}")  # type: ignore[attr-defined]
+        action.complete = ending(found[1])  # type: ignore[attr-defined]
     elif FILES.search(told):
         action.complete = shtab.FILE  # type: ignore[attr-defined]
+
+
+def ending(suffix: str) -> dict[str, object]:
+    """Files of one suffix, and folders."""
+    import shtab
+
+    # One pattern in parentheses, as shtab writes it for zsh, is read by zsh as qualifiers of no pattern at all.
+    return {**shtab.glob(f"*{suffix}"), "zsh": f"_files -g '*{suffix}'"}
 
 
 def recipes() -> list[str]:

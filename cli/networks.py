@@ -45,18 +45,12 @@ def clockless(args: argparse.Namespace) -> Answer:
 
 def info(args: argparse.Namespace) -> Answer:
     """What is in a network file, with the widths that its contents prove."""
-    from sw.widths import bounds, signed_width
-
     network = load_network(args.network)
     layers: list[dict[str, Any]] = []
-    for i, layer in enumerate(network.layers):
-        proven = bounds(network, i)
-        layers.append({
-            "name": layer.name, "kind": layer.kind, "n_in": network.n_in(i), "n_out": network.n_out(i), "T": layer.T,
-            "weight_bits": layer.weight_bits, "reset": layer.reset, "leak_shift": layer.leak_shift,
-            "v_bounds": list(proven.v), "v_bits": signed_width(*proven.v),
-            "acc_bounds": list(proven.acc), "acc_bits": signed_width(*proven.acc),
-        })  # fmt: skip
+    with Stage(f"proving the widths of {network.name}", len(network.layers), "layers") as stage:
+        for i in range(len(network.layers)):
+            layers.append(told(network, i))
+            stage(i + 1)
     data = {
         "name": network.name, "digest": network.digest, "schedule": network.schedule,
         "input": dataclasses.asdict(network.input), "layers": layers, "labels": list(network.labels),
@@ -64,6 +58,19 @@ def info(args: argparse.Namespace) -> Answer:
         "provenance": network.provenance,
     }  # fmt: skip
     return Answer(data, describe(network, layers))
+
+
+def told(network: "Network", i: int) -> dict[str, Any]:
+    """One layer of `info`."""
+    from sw.widths import bounds, signed_width
+
+    layer, proven = network.layers[i], bounds(network, i)
+    return {
+        "name": layer.name, "kind": layer.kind, "n_in": network.n_in(i), "n_out": network.n_out(i), "T": layer.T,
+        "weight_bits": layer.weight_bits, "reset": layer.reset, "leak_shift": layer.leak_shift,
+        "v_bounds": list(proven.v), "v_bits": signed_width(*proven.v),
+        "acc_bounds": list(proven.acc), "acc_bits": signed_width(*proven.acc),
+    }  # fmt: skip
 
 
 def describe(network: "Network", layers: list[dict[str, Any]]) -> str:

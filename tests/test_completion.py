@@ -62,6 +62,11 @@ def test_other_shells_get_theirs(shell: str, start: str, capsys: pytest.CaptureF
     assert code == 0 and script.startswith(start) and "clockless" in script and "--executor" in script
 
 
+def test_zsh_is_not_given_a_pattern_that_it_reads_as_qualifiers(capsys: pytest.CaptureFixture[str]) -> None:
+    script = call(capsys, "completion", "zsh")[1]
+    assert "_files -g '*.safetensors'" in script and "_files -g '*.npy'" in script and "-g '(" not in script
+
+
 def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     text = "argument shell: invalid choice: 'fish' (choose from 'bash', 'zsh', 'tcsh'); see polyrhythm completion --help"
     assert call(capsys, "completion", "fish") == (2, "", f"polyrhythm: {text}\n")

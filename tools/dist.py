@@ -101,14 +101,10 @@ def tracked() -> set[str]:
 
 
 def packaged() -> set[str]:
-    """What the wheel installs: the packages' modules and data as pyproject.toml names them."""
+    """What the wheel installs: all that the source tree has in the packages' folders, code or not, and the one module."""
     settings = PROJECT["tool"]["setuptools"]
-    found = {f"{module}.py" for module in settings["py-modules"]}
-    for package in settings["packages"]:
-        folder = Path(*package.split("."))
-        patterns = ["*.py", *settings["package-data"].get(package, [])]
-        found |= {str(path.relative_to(REPO)) for pattern in patterns for path in (REPO / folder).glob(pattern)}
-    return found
+    rooms = tuple(f"{package}/" for package in settings["packages"])
+    return {name for name in tracked() if name.startswith(rooms) or name.removesuffix(".py") in settings["py-modules"]}
 
 
 def check_names(what: str, found: set[str], wanted: set[str]) -> None:
