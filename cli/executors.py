@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sw.trace import Trace
 
 SLICE_VALUES = 1 << 24  # counts of all layers that are in memory at a time: 64 MB, and a few times that while they are joined
+STEPS = 8  # processes that a core starts for a slice: a word of its progress from each
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Executor:
             from sim import bulk, verilator
 
             mode = Mode(back_to_back=False, spikes=self.spikes)
-            part = max(1, min(bulk.PART, -(-len(counts) // verilator.cores())))
+            part = max(1, min(bulk.PART, len(counts) // (STEPS * verilator.cores())))
             return bulk.simulate(self.design, counts, mode, progress=step, first=first, part=part).trace
         from sim import bench
 
