@@ -21,7 +21,7 @@ class Aligner(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        tick = Signal(range(max(len(self._keep), 2)))
+        tick = Signal(range(max(len(self._keep), 2)), name="tick")
         drop = self.i.payload.tick & ~Array(Const(k, 1) for k in self._keep)[tick]
         m.d.comb += [self.o.payload.eq(self.i.payload), self.o.valid.eq(self.i.valid & ~drop), self.i.ready.eq(self.o.ready | drop)]
         with m.If(self.i.valid & self.i.ready & (self.i.payload.tick | self.i.payload.end)):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.events import delay
+from hw.ram import memory_of, read_port, write_port
 from sw.architecture import BLOCK, VALUE_SLOTS
 
 
@@ -64,8 +64,8 @@ class Banks(wiring.Component):
         `registered`: a take reaches the memory's address a cycle later, and its word a register a cycle later.
         """
         attrs = {"no_rw_check": 1}  # a word that is read in the cycle of its put is not settled
-        m.submodules.memory = memory = Memory(shape=len(self.i.as_value()), depth=self._words, init=[], attrs=attrs)
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = memory_of(len(self.i.as_value()), self._words, attrs=attrs)
+        write, read = write_port(memory), read_port(memory)
         newest, oldest, upcoming = (Signal(range(self._words), name=name) for name in ("newest", "oldest", "upcoming"))
         with m.If(self.put):
             m.d.sync += newest.eq(Mux(newest == self._words - 1, 0, newest + 1))
@@ -79,7 +79,7 @@ class Banks(wiring.Component):
         m.d.sync += oldest.eq(upcoming)
         if not self._registered:
             return self.chosen, [read.data]
-        taken = Signal()
+        taken = Signal(name="taken")
         m.d.sync += [taken.eq(self.take), self.settled.eq(~(self.take | taken))]
         return self.chosen, [delay(m, read.data, 1, "word", reset_less=True)]
 

@@ -69,9 +69,9 @@ class ConvSequencer(wiring.Component):
         m.submodules.credits = credits = Credits(self._credits)
         m.submodules.ticks = ticks = Ticks(contents.repeats, contents.phases, rows)
         integrate, sweep, clear, leaves = (Signal(name=name) for name in ("integrate", "sweep", "clear", "leaves"))
-        channels = Signal(range(max(rows, 2)))
-        left = Signal.like(ticks.further)
-        held = Signal()
+        channels = Signal(range(max(rows, 2)), name="channels")
+        left = Signal.like(ticks.further, name="left")
+        held = Signal(name="held")
         further = Mux(held, left, ticks.further)
         group, bottom, right = self._walk(m, sweep | clear, channels)
         last_group = bottom & right & (channels == rows - 1)
@@ -93,7 +93,7 @@ class ConvSequencer(wiring.Component):
         with m.If(clear & last_group):
             m.d.sync += self.cleared.eq(1)
 
-        op = Signal(self._shape)
+        op = Signal(self._shape, name="op")
         m.d.sync += [
             op.integrate.eq(integrate),
             op.sweep.eq(sweep),
@@ -114,9 +114,9 @@ class ConvSequencer(wiring.Component):
     def _walk(self, m: Module, step: Value, channels: Signal) -> tuple[Value, Value, Value]:
         """The word that is swept: its number, and whether it is the last one in its column and in its row."""
         contents = self._contents
-        group = Signal(range(max(contents.groups, 2)))
-        row = Signal(range(max(contents.rows.words, 2)))
-        column = Signal(range(max(contents.columns.words, 2)))
+        group = Signal(range(max(contents.groups, 2)), name="group")
+        row = Signal(range(max(contents.rows.words, 2)), name="row")
+        column = Signal(range(max(contents.columns.words, 2)), name="column")
         bottom, right = row == contents.rows.words - 1, column == contents.columns.words - 1
         last = channels == contents.channel_groups - 1
         with m.If(step):
@@ -171,8 +171,8 @@ class ConvSequencer(wiring.Component):
         ys = [Signal(shape["address"].shape.elem_shape, name=f"y_{k}") for k in range(len(word.y.words))]
         xs = [Signal(shape["address"].shape.elem_shape, name=f"x_{k}") for k in range(len(word.x.words))]
         y_row, x_row = (Signal(shape["row"].shape, name=name) for name in ("y_row", "x_row"))
-        y_enabled = Signal.like(word.y.enabled)
-        x_enabled = Signal.like(word.x.enabled)
+        y_enabled = Signal.like(word.y.enabled, name="y_enabled")
+        x_enabled = Signal.like(word.x.enabled, name="x_enabled")
         m.d.sync += [
             *(y.eq(Mux(integrate, word.y.words[k] + y_words, group)) for k, y in enumerate(ys)),
             *(x.eq(Mux(integrate, word.x.words[k] + x_words + channels, 0)) for k, x in enumerate(xs)),

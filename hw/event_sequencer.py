@@ -72,7 +72,7 @@ class EventSequencer(ConvSequencer):
         assert isinstance(contents, EventRom)
         m.submodules.credits = credits = Credits(self._credits)
         integrate, settle, clear, close = (Signal(name=name) for name in ("integrate", "settle", "clear", "close"))
-        channels = Signal(range(max(contents.channel_groups, 2)))
+        channels = Signal(range(max(contents.channel_groups, 2)), name="channels")
         at, row, column, last = self._round(m, settle | clear | close, channels)
         last_visit = self._units_of(m, integrate, self._visit(m, integrate, channels, channels_last=not contents.signed))
         m.d.comb += [
@@ -83,7 +83,7 @@ class EventSequencer(ConvSequencer):
         ]
         self._states(m, credits.free, last, (integrate, settle, clear, close))
 
-        op = Signal(self._shape)
+        op = Signal(self._shape, name="op")
         bottom, right = row == contents.rows.words - 1, column == contents.columns.words - 1
         m.d.sync += [
             op.integrate.eq(integrate),
@@ -106,8 +106,8 @@ class EventSequencer(ConvSequencer):
         contents = self._contents
         assert isinstance(contents, EventRom)
         opens = contents.opens and not contents.signed
-        left = Signal(range(self._drain + 1))
-        restless = Signal()
+        left = Signal(range(self._drain + 1), name="left")
+        restless = Signal(name="restless")
         begin = "open" if opens else "live"
         with m.If(self.unrest):
             m.d.sync += restless.eq(1)
@@ -150,9 +150,9 @@ class EventSequencer(ConvSequencer):
         """All words in the order of their neurons: first word of the position, its row and column of words, and the last one."""
         contents = self._contents
         assert isinstance(contents, EventRom)
-        row = Signal(range(max(contents.rows.words, 2)))
-        column = Signal(range(max(contents.columns.words, 2)))
-        at = Signal(range(max(contents.groups, 2)))
+        row = Signal(range(max(contents.rows.words, 2)), name="row")
+        column = Signal(range(max(contents.columns.words, 2)), name="column")
+        at = Signal(range(max(contents.groups, 2)), name="at")
         last_channels = channels == contents.channel_groups - 1
         last_column, last_row = column == contents.columns.words - 1, row == contents.rows.words - 1
         position = last_column & last_row
@@ -178,7 +178,7 @@ class EventSequencer(ConvSequencer):
         """Repeat an event as often as its count says, where neurons take events one by one."""
         if not self._units:
             return last_visit
-        unit = Signal.like(self.i.payload.count)
+        unit = Signal.like(self.i.payload.count, name="unit")
         final = unit == self.i.payload.count - 1
         with m.If(step & last_visit):
             m.d.sync += unit.eq(Mux(final, 0, unit + 1))

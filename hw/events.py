@@ -70,11 +70,11 @@ class Queue(wiring.Component):
 
     def _behind(self, m: Module, take: Value) -> tuple[Value, Value, Value, Signal]:
         """The words behind the oldest: whether there is one, which is next, whether there is room, and `keep` the input."""
-        keep = Signal()
+        keep = Signal(name="keep")
         size = self.i.payload.shape().size
         if self._depth == 2:
-            full = Signal()
-            word = Signal(size)
+            full = Signal(name="full")
+            word = Signal(size, name="word")
             m.d.sync += full.eq(keep | (full & ~take))
             with m.If(~full):
                 m.d.sync += word.eq(self.i.payload)

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import verilog
-
 from hw.memory import padded, rom_module, rom_verilog, stem_of
 from hw.names import identifier
 from hw.top import Top
+from hw.verilog import verilog
 from sw.architecture import Coding
 from sw.network import Network
 from sw.rom import DenseRom, hex_lines
@@ -56,7 +55,7 @@ def texts(top: Top) -> dict[str, str]:
     """All files of the export by name."""
     core = top.accelerator
     network, name = core.network, identifier(core.network.name)
-    source = verilog.convert(top, name=name, emit_src=False, strip_internal_attrs=True)
+    source = verilog(top, name)
     files, used, roms = {}, {}, ""
     for k, (stem, contents) in enumerate(zip(core.stems, core.contents, strict=True)):
         for file, (rows, bits, layout) in _memories(stem, contents).items():
@@ -66,7 +65,7 @@ def texts(top: Top) -> dict[str, str]:
             roms += rom_verilog(file, bits, len(rows)).replace(rom_module(file), f"{name}_{stem_of(file)}_rom")
             files[file] = hex_lines([*rows, *[0] * (padded(len(rows)) - len(rows))], bits)
             used[file] = {"layer": k, "rows": padded(len(rows)), "used_rows": len(rows), "row_bits": bits, "layout": layout}
-    files[f"{name}.v"] = _header(top, name) + "\n" + roms + _body(source)
+    files[f"{name}.v"] = _header(top, name) + "\n" + roms + source
     files["interface.json"] = _json(_interface(top, name, used))
     files["manifest.json"] = _json(
         {

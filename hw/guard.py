@@ -55,8 +55,8 @@ class Guard(wiring.Component):
         m = Module()
         word, out = self.i.payload, self.o.payload
         closing = word.tick | word.end
-        moves = Signal()
-        overrun = Signal()  # nothing passed since a tick closed a frame
+        moves = Signal(name="moves")
+        overrun = Signal(name="overrun")  # nothing passed since a tick closed a frame
         final = self._last_step(m, moves & closing)
         found = self._spike_faults(m, moves, closing)
         late = word.end & overrun
@@ -82,7 +82,7 @@ class Guard(wiring.Component):
         """Whether the next closing word is the frame's last."""
         if self._T == 1:
             return Const(1)
-        left = Signal(range(self._T), init=self._T - 1)  # closing words before the last
+        left = Signal(range(self._T), init=self._T - 1, name="left")  # closing words before the last
         with m.If(closes):
             m.d.sync += left.eq(Mux(left == 0, self._T - 1, left - 1))
         return left == 0
@@ -90,8 +90,8 @@ class Guard(wiring.Component):
     def _spike_faults(self, m: Module, moves: Value, closing: Value) -> dict[str, Value]:
         """What is wrong with the word at hand, if it is a spike."""
         word, spike = self.i.payload, ~closing
-        before = Signal.like(word.address)  # the spike before in this time step
-        first = Signal(init=1)  # there is no such spike
+        before = Signal.like(word.address, name="before")  # the spike before in this time step
+        first = Signal(init=1, name="first")  # there is no such spike
         with m.If(moves):
             m.d.sync += [before.eq(word.address), first.eq(closing)]
         found = {
@@ -99,7 +99,10 @@ class Guard(wiring.Component):
             "order": spike & ~first & ~_below(before, word.address),
         }
         if self._event.max_count > 1:
-            found["count"] = spike & ((word.count == 0) | (word.count > self._event.max_count))
+            wrong = word.count == 0
+            if self._event.max_count < (1 << len(word.count)) - 1:  # otherwise no count is too large
+                wrong = wrong | (word.count > self._event.max_count)
+            found["count"] = spike & wrong
         return found
 
     def _count(self, m: Module, found: dict[str, Value]) -> None:

@@ -173,7 +173,7 @@ class SpikingLayer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layout, thresholds = self._contents.layout, self._contents.thresholds
-        m.submodules.swept = swept = self._swept
+        m.submodules.neurons = swept = self._swept
         m.submodules.serializer = serializer = Serializer(layout, self._value_bits, self.slots)
         wiring.connect(m, wiring.flipped(self.i), swept.i)
         m.d.comb += [
@@ -221,7 +221,7 @@ class DenseReadout(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.swept, m.submodules.answer = swept, answer = self._swept, self._answer
+        m.submodules.neurons, m.submodules.answer = swept, answer = self._swept, self._answer
         wiring.connect(m, wiring.flipped(self.i), swept.i)
         wiring.connect(m, answer.o, wiring.flipped(self.o))
         m.d.comb += [

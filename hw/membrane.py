@@ -87,7 +87,7 @@ class Membrane(wiring.Component):
             for k in range(tables.lanes)
         ]
         after = [Signal(signed(tables.v_bits), name=f"after_{k}") for k in range(tables.lanes)]
-        fire = Signal(tables.lanes)
+        fire = Signal(tables.lanes, name="fire")
         for k, y in enumerate(ys):
             leaked = v[k] if dynamics.leak_shift is None else v[k] - (v[k] >> dynamics.leak_shift)
             above = Signal(signed(tables.above_bits), name=f"above_{k}")
@@ -121,7 +121,7 @@ class Membrane(wiring.Component):
         `before` is the operation one cycle before it is `op`: time to read the next group's row.
         """
         groups, lanes = self._tables.groups, self._tables.lanes
-        opening = Signal(init=1)  # the groups at hand are in the first tick of a frame
+        opening = Signal(init=1, name="opening")  # the groups at hand are in the first tick of a frame
         last_group = op.group == groups - 1
         stored = Cat(after)
         if groups > 1:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.events import bits_for
+from hw.ram import memory_of, read_port
 
 DEEP_ROWS = 256  # memories of more rows are deeper than the widest shape of a block RAM
 LOGIC_ROWS = 32  # memories of up to so many rows are cheaper in lookup tables than in a block RAM of their own
@@ -22,9 +22,9 @@ class Rom(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.width, depth=len(self.rows), init=self.rows)
-        port = memory.read_port()
-        m.d.comb += [port.addr.eq(self.address), self.data.eq(port.data)]
+        m.submodules.memory = memory = memory_of(self.width, len(self.rows), self.rows)
+        read = read_port(memory)
+        m.d.comb += [read.addr.eq(self.address), self.data.eq(read.data)]
         return m
 
 

@@ -124,9 +124,9 @@ class Readout(wiring.Component):
         """The winning class of the groups up to this one."""
         if self._groups == 1:
             return winner.lane
-        best = Signal(signed(self._bits))
-        best_class = Signal(range(self._classes))
-        base = Signal(range(self._groups * self._lanes))
+        best = Signal(signed(self._bits), name="best")
+        best_class = Signal(range(self._classes), name="best_class")
+        base = Signal(range(self._groups * self._lanes), name="base")
         better = (group == 0) | (winner.best > best)
         chosen = Mux(better, base + winner.lane, best_class)
         with m.If(done):

@@ -2,8 +2,9 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from hw.ram import memory_of, read_port, write_port
 
 
 class Replay(wiring.Component):
@@ -24,12 +25,12 @@ class Replay(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.i.shape(), depth=self._capacity, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = memory_of(self.i.shape(), self._capacity)
+        write, read = write_port(memory), read_port(memory)
         stored, index, after = (
             Signal(range(self._capacity + 1), name=name) for name in ("stored", "index", "after")
         )  # after: index + 1
-        upcoming = Signal.like(index)
+        upcoming = Signal.like(index, name="upcoming")
         m.d.comb += [
             upcoming.eq(Mux(self.rewind, 0, Mux(self.take, after, index))),
             write.addr.eq(stored),

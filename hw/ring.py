@@ -2,8 +2,9 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from hw.ram import memory_of, read_port, write_port
 
 
 class Ring(wiring.Component):
@@ -22,10 +23,10 @@ class Ring(wiring.Component):
             with m.If(self.move):
                 m.d.sync += self.o.eq(self.i)
             return m
-        m.submodules.memory = memory = Memory(shape=len(self.i), depth=self._words, init=[])
-        write, read = memory.write_port(), memory.read_port()
-        place = Signal(range(self._words))
-        upcoming = Signal.like(place)
+        m.submodules.memory = memory = memory_of(len(self.i), self._words)
+        write, read = write_port(memory), read_port(memory)
+        place = Signal(range(self._words), name="place")
+        upcoming = Signal.like(place, name="upcoming")
         m.d.comb += [
             upcoming.eq(Mux(~self.move, place, Mux(place == self._words - 1, 0, place + 1))),
             write.addr.eq(place),

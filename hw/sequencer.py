@@ -87,7 +87,7 @@ class Sequencer(wiring.Component):
         m.submodules.ticks = ticks = Ticks(self._repeats, self._phases, self._groups)
         m.d.comb += [ticks.tick_done.eq(now.sweep & now.last_group), ticks.step_done.eq(now.finish), ticks.ended.eq(now.ended)]
         live, kept = self._states(m, now, may_sweep, ticks.further)
-        op = Signal(self._shape)
+        op = Signal(self._shape, name="op")
         m.d.comb += [
             op.integrate.eq(now.integrate),
             op.sweep.eq(now.sweep),
@@ -109,6 +109,10 @@ class Sequencer(wiring.Component):
 
         Returns whether events come in, and the word that is replayed (None with one group, where nothing is).
         """
+        if self._groups == 1 and max(self._repeats) == 1:  # always live: no state to keep
+            self._take(m, now, may_sweep, repeats)
+            m.d.comb += now.finish.eq(now.sweep)
+            return Const(1), None
         kept = None
         with m.FSM() as states:
             live = states.ongoing("live")
@@ -188,15 +192,15 @@ class Sequencer(wiring.Component):
 
     def _add_base(self, m: Module, op: data.View, live: Value, kept: data.View, sweep: Value, last_group: Value) -> None:
         """Two register stages: both words, of which one comes out of a memory; then one of them, and its row in this group."""
-        base = Signal(self._shape["row"].shape)
+        base = Signal(self._shape["row"].shape, name="base")
         with m.If(sweep):
             m.d.sync += base.eq(Mux(last_group, 0, base + self._event.source.places))
-        op_1 = Signal(self._shape)
-        base_1 = Signal.like(base)
-        live_1 = Signal()
+        op_1 = Signal(self._shape, name="op_1")
+        base_1 = Signal.like(base, name="base_1")
+        live_1 = Signal(name="live_1")
         word_1, kept_1 = (Signal(self._event, name=name) for name in ("word_1", "kept_1"))
         m.d.sync += [op_1.eq(op), base_1.eq(base), live_1.eq(live), word_1.eq(self.i.payload), kept_1.eq(kept)]
-        op_2 = Signal(self._shape)
+        op_2 = Signal(self._shape, name="op_2")
         m.d.comb += op_2.eq(op_1)
         self._fill(m, op_2, kept_1, base_1 + kept_1.address)
         with m.If(live_1):  # group 0: no base

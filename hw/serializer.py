@@ -144,11 +144,11 @@ class Sender(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        block = Signal.like(self.i.payload)
+        block = Signal.like(self.i.payload, name="block")
         busy, leaves = (Signal(name=name) for name in ("busy", "leaves"))
         m.d.comb += self.i.ready.eq(~self.i.payload.speaks | ~busy | leaves)
         load = self.i.valid & self.i.payload.speaks & (~busy | leaves)
-        lowest = Signal(range(BLOCK))
+        lowest = Signal(range(BLOCK), name="lowest")
         for k in reversed(range(BLOCK)):
             with m.If(block.fire[k]):
                 m.d.comb += lowest.eq(k)
@@ -161,7 +161,7 @@ class Sender(wiring.Component):
             leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
         ]
         if self._value_bits:
-            values = Signal.like(self.values)
+            values = Signal.like(self.values, name="values")
             m.d.comb += pick.value.eq(values[lowest])
             with m.If(load):
                 m.d.sync += values.eq(self.values)

@@ -4,10 +4,10 @@ from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.events import bits_for, delay
+from hw.ram import memory_of, read_port, write_port
 
 AHEAD = 3  # operations that are under way behind a read: their results are not in the memory yet
 
@@ -39,14 +39,14 @@ class State(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         attrs = {"no_rw_check": 1}  # a word that is read in the cycle of its write comes from the results
-        m.submodules.memory = memory = Memory(shape=len(self.result), depth=self._words, init=[], attrs=attrs)
-        read, write = memory.read_port(), memory.write_port()
+        m.submodules.memory = memory = memory_of(len(self.result), self._words, attrs=attrs)
+        read, write = read_port(memory), write_port(memory)
         written = self.latency + 1  # cycles from an operation to its write
         address, writes = self._history(m, self.address, "address"), self._history(m, self.writes, "writes")
         # What the operations 1, 2, 3 before left.
         recent = [Signal.like(self.result, name=f"result_{k}", reset_less=k > 1) for k in range(1, AHEAD + 1)]
         m.d.sync += [later.eq(value) for value, later in pairwise([self.result, *recent])]
-        fresh = Signal(AHEAD)
+        fresh = Signal(AHEAD, name="fresh")
         m.d.sync += fresh.eq(Cat((address[1] == address[1 + k]) & writes[1 + k] for k in range(1, AHEAD + 1)))
         stored = delay(m, read.data, 1, "stored", reset_less=True)
         m.d.comb += [

@@ -2,8 +2,9 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from hw.ram import memory_of, read_port, write_port
 
 
 class Store(wiring.Component):
@@ -24,8 +25,8 @@ class Store(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         depth = self._depth
-        m.submodules.storage = storage = Memory(shape=len(self.i), depth=depth, init=[])
-        write, read = storage.write_port(), storage.read_port(domain="comb")
+        m.submodules.memory = memory = memory_of(len(self.i), depth)
+        write, read = write_port(memory), read_port(memory, "comb")
         produce, consume = Signal(range(depth), name="produce"), Signal(range(depth), name="consume")
         level = Signal(range(depth + 1), name="level")
         puts, takes = self.put & self.room, self.take & self.some

@@ -21,7 +21,7 @@ class Credits(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        count = Signal(range(self._size + 1), init=self._size)
+        count = Signal(range(self._size + 1), init=self._size, name="count")
         m.d.sync += count.eq(count - self.take + self.returned + self.unused)
         given = self.returned | self.unused
         with m.If(self.take & ~given):
@@ -63,8 +63,8 @@ class Ticks(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        step = Signal(range(max(len(self._further), 2)))
-        tick = Signal(range(max(len(self._tables), 2)))
+        step = Signal(range(max(len(self._further), 2)), name="step")
+        tick = Signal(range(max(len(self._tables), 2)), name="tick")
         frame_done = self.step_done & self.ended
         next_tick = Mux(frame_done, 0, tick + 1)
         with m.If(self.step_done):

@@ -20,7 +20,7 @@ class Unary(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         word, event = self.i.payload, self.o.payload
-        sent = Signal.like(word.count)  # spikes of the word at hand
+        sent = Signal.like(word.count, name="sent")  # spikes of the word at hand
         last = word.tick | word.end | (sent == word.count - 1)
         m.d.comb += [
             self.o.valid.eq(self.i.valid),
