@@ -133,6 +133,8 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 def verilog_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    told = "of the top module, with which every module and file begins: an identifier (the network's, and the profile's)"
+    parser.add_argument("--name", metavar="NAME", help=told)
     hardware_arguments(parser)
 
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 TOOL_ERRORS = {"sim.verilator": "ToolMissing", "boards.stage": "ToolMissing"}
 CHECK_ERRORS = {
-    "sim.verilator": "BuildError", "sim.job": "SimulationError", "boards.stage": "ToolFailed",
+    "hw.verilog": "YosysFailed", "sim.verilator": "BuildError", "sim.job": "SimulationError", "boards.stage": "ToolFailed",
     "sw.training.train": "DivergedError",
 }
 

@@ -31,11 +31,13 @@ def nearest_file(path: str, suffix: str) -> str:
     return f"; did you mean {' or '.join(there[name] for name in close)}?" if close else ""
 
 
-def export_verilog(network: "Network", folder: Path, lanes: Sequence[Any] | None, coding: "Coding" = "count") -> dict[str, Any]:
+def export_verilog(
+    network: "Network", folder: Path, lanes: Sequence[Any] | None, coding: "Coding" = "count", name: str | None = None
+) -> dict[str, Any]:
     """Write the accelerator into `folder`, which appears whole or not at all; the answer is its interface."""
     from hw.export import export
 
-    export(network, folder, lanes, coding)
+    export(network, folder, lanes, coding, name)
     interface: dict[str, Any] = json.loads((folder / "interface.json").read_text("utf-8"))
     return interface
 

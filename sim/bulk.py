@@ -141,7 +141,12 @@ def _row(tap: Tap) -> str:
     (_, rows, columns), source = tap.source.shape, tap.source
     again = "true" if tap.again else "false"
     numbers = (tap.size, tap.ticks, tap.max_count, rows, columns, source.row_bits, source.column_bits)
-    return f'"{tap.layer}", {again}, {", ".join(map(str, numbers))}'
+    return f'"{_escaped(tap.layer)}", {again}, {", ".join(map(str, numbers))}'
+
+
+def _escaped(name: str) -> str:
+    """A layer's name, which may hold anything printable, within the quotes of a C++ string."""
+    return "".join(chr(byte) if chr(byte).isalnum() and byte < 128 else f"\\{byte:03o}" for byte in name.encode())
 
 
 def _event(k: int, tap: Tap) -> str:

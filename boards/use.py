@@ -1,0 +1,51 @@
+"""What a netlist takes of a part, counted before anything is placed: a design that is too large is known in a minute, not in ten."""
+
+from typing import Any
+
+from boards.outreg import Netlist
+from boards.parts import Part
+
+FULL = 0.9  # share of a resource from which on placing is slow, and may fail
+# Yosys's cell type -> nextpnr's cells that it becomes, for types that become more than one or another.
+ECP5 = {"LUT4": ("lut4", 1), "CCU2C": ("lut4", 2), "TRELLIS_DPR16X4": ("lut4", 4), "TRELLIS_FF": ("ff", 1), "DP16KD": ("bram", 1),
+        "PDPW16KD": ("bram", 1), "MULT18X18D": ("dsp", 1)}  # fmt: skip
+ICE40 = {"SB_LUT4": ("logic_cells", 1), "SB_RAM40_4K": ("bram", 1), "SB_MAC16": ("dsp", 1), "SB_SPRAM256KA": ("spram", 1)}
+
+
+def use(module: Netlist, part: Part) -> dict[str, int]:
+    """How many of each resource of the part the module will take, by our words for them; the ring around a design included."""
+    kinds = ICE40 if "logic_cells" in part.family.sites else ECP5
+    found = dict.fromkeys(part.family.sites, 0)
+    for cell in module["cells"].values():
+        if cell["type"] in kinds:
+            word, number = kinds[cell["type"]]
+            found[word] += number
+    if "logic_cells" in found:
+        found["logic_cells"] += _alone(module)
+    return found
+
+
+def _alone(module: Netlist) -> int:
+    """Flip-flops of an iCE40 netlist that take a logic cell of their own: what they keep does not come from a LUT of theirs alone."""
+    readers: dict[Any, int] = {}
+    for cell in module["cells"].values():
+        for port, bits in cell["connections"].items():
+            if cell["port_directions"][port] == "input":
+                for bit in bits:
+                    readers[bit] = readers.get(bit, 0) + 1
+    for port in module["ports"].values():
+        for bit in port["bits"]:
+            readers[bit] = readers.get(bit, 0) + 1
+    luts = {cell["connections"]["O"][0] for cell in module["cells"].values() if cell["type"] == "SB_LUT4"}
+    kept = [cell["connections"]["D"][0] for cell in module["cells"].values() if cell["type"].startswith("SB_DFF")]
+    return sum(bit not in luts or readers[bit] > 1 for bit in kept)
+
+
+def told(found: dict[str, int], part: Part, titles: dict[str, str]) -> str:
+    """The use in one line, the fullest resource first, and what to do where one is full."""
+    rows = sorted(((found[word] / part.has[word], word) for word in found if found[word]), reverse=True)
+    line = ", ".join(f"{found[word]:,} of {part.has[word]:,} {titles[word]} ({share:.0%})" for share, word in rows)
+    if not rows or rows[0][0] < FULL:
+        return f"{part.name} before placement: {line}"
+    verdict = "too many" if rows[0][0] > 1 else "full"
+    return f"{part.name} before placement: {line}: {verdict}; try fewer lanes or a larger part"
