@@ -26,7 +26,7 @@ class Part:
     name: str
     title: str
     family: Family
-    block_rams: int  # that it has
+    has: dict[str, int]  # our word -> how many of it there are
     flags: tuple[str, ...]  # device, package and speed grade, as nextpnr spells them
 
 
@@ -51,8 +51,12 @@ ICE40 = Family(
 
 # Speed grade 6 is the slowest ECP5 on sale: what is reached here is reached on the others too.
 ROWS = (
-    Part("ecp5-25k", "Lattice ECP5 LFE5U-25F, speed grade 6", ECP5, 56, ("--25k", "--package", "CABGA381", "--speed", "6")),
-    Part("ecp5-85k", "Lattice ECP5 LFE5U-85F, speed grade 6", ECP5, 208, ("--85k", "--package", "CABGA381", "--speed", "6")),
-    Part("up5k", "Lattice iCE40 UltraPlus UP5K", ICE40, 30, ("--up5k", "--package", "sg48")),
+    Part("ecp5-25k", "Lattice ECP5 LFE5U-25F, speed grade 6", ECP5,
+         {"lut4": 24288, "ff": 24288, "bram": 56, "dsp": 28}, ("--25k", "--package", "CABGA381", "--speed", "6")),
+    Part("ecp5-85k", "Lattice ECP5 LFE5U-85F, speed grade 6", ECP5,
+         {"lut4": 83640, "ff": 83640, "bram": 208, "dsp": 156}, ("--85k", "--package", "CABGA381", "--speed", "6")),
+    Part("up5k", "Lattice iCE40 UltraPlus UP5K", ICE40,
+         {"logic_cells": 5280, "bram": 30, "dsp": 8, "spram": 4}, ("--up5k", "--package", "sg48")),
 )
+TITLES = {"lut4": "LUT4", "ff": "flip-flops", "logic_cells": "logic cells", "bram": "block RAM", "dsp": "DSP", "spram": "large RAM"}
 PARTS = {part.name: part for part in ROWS}

@@ -1,20 +1,19 @@
-"""Running one tool as a named stage: its log kept in a file, its progress shown, nothing left running behind it."""
+"""Running one tool as a named stage: its log kept in a file, its progress told, nothing left running behind it."""
 
 import os
 import shutil
 import subprocess
-import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sw import mend
 
 FIRST_RUN = "the first call of this tool compiles it, up to 2 minutes"
-TICK_S = 0.5  # how often a terminal is updated
-QUIET_S = 30.0  # how often a log file, which cannot be overwritten, gets a line
+PERIOD_S = 10.0  # how often a stage says how far it is
+Tell = Callable[[object], None]  # takes a line of progress
 
 
 class ToolMissing(RuntimeError):
@@ -37,10 +36,13 @@ def find_tool(name: str) -> str:
     return found
 
 
-def run_tool(command: Sequence[str], stage: str, work: Path, log_name: str, writes_log: bool = False) -> None:
+def run_tool(
+    command: Sequence[str], stage: str, work: Path, log_name: str, writes_log: bool = False, progress: Tell | None = None
+) -> None:
     """Run `command` in folder `work`, log into `work/log_name`; raises ToolFailed when it does not end with 0.
 
-    The log is what the tool prints, or what it writes there itself.
+    The log is what the tool prints, or what it writes there itself. `progress` is told of the stage's begin and end, and every
+    ten seconds what the tool says it is doing.
     """
     program = find_tool(command[0])
     log = work / log_name
@@ -49,7 +51,7 @@ def run_tool(command: Sequence[str], stage: str, work: Path, log_name: str, writ
         call = [program, *command[1:]]
         process = subprocess.Popen(call, cwd=work, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         try:
-            with Progress(stage, log, note="" if compiled(command[0]) else FIRST_RUN):
+            with Progress(stage, log, progress, note="" if compiled(command[0]) else FIRST_RUN):
                 status = process.wait()
         finally:
             process.kill()
@@ -74,40 +76,32 @@ def last_error(log: Path) -> str:
 
 
 class Progress:
-    """Shows a stage with its elapsed time while it runs: a live line on a terminal, a few lines elsewhere (stderr)."""
+    """Tells of a stage while it runs: its begin with the log's path, now and then its elapsed time, its end."""
 
-    def __init__(self, stage: str, log: Path, note: str = "") -> None:
-        self.stage, self.log, self.note = stage, log, note
-        self.live = sys.stderr.isatty()
+    def __init__(self, stage: str, log: Path, tell: Tell | None, note: str = "") -> None:
+        self.stage, self.log, self.tell, self.note = stage, log, tell or (lambda line: None), note
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.show, daemon=True)
 
     def __enter__(self) -> "Progress":
         self.start = time.monotonic()
-        if not self.live:
-            print(f"{self.stage} ..." + (f" ({self.note})" if self.note else ""), file=sys.stderr, flush=True)
+        self.tell(f"{self.stage} ..., log: {self.log}" + (f" ({self.note})" if self.note else ""))
         self.thread.start()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         self.done.set()
         self.thread.join()
-        verdict = "done" if kind is None else "stopped"
-        print(f"{self.clear()}{self.stage} {verdict} [{self.elapsed():.1f} s]", file=sys.stderr, flush=True)
+        self.tell(f"{self.stage} {'done' if kind is None else 'stopped'} [{self.elapsed():.1f} s]")
 
     def show(self) -> None:
         """Until the stage is done: what the tool says it is doing."""
-        while not self.done.wait(TICK_S if self.live else QUIET_S):
-            line = f"{self.stage} [{self.elapsed():.0f} s] {self.note or self.last_line()}"
-            print(f"{self.clear()}{line[:100]}", end="" if self.live else "\n", file=sys.stderr, flush=True)
+        while not self.done.wait(PERIOD_S):
+            self.tell(f"{self.stage} [{self.elapsed():.0f} s] {self.last_line() or self.note}"[:100].rstrip())
 
     def elapsed(self) -> float:
         """Seconds since the stage began."""
         return time.monotonic() - self.start
-
-    def clear(self) -> str:
-        """What wipes a terminal's line."""
-        return "\r\x1b[K" if self.live else ""
 
     def last_line(self) -> str:
         """The last full line of the tool's log."""

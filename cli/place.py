@@ -3,12 +3,9 @@
 import argparse
 from typing import Any
 
-from boards.parts import PARTS, ROUTERS
+from boards.parts import PARTS, ROUTERS, TITLES
 from cli.files import load_network
-from cli.report import Answer, one_of, table
-
-TITLES = {"lut4": "LUT4", "ff": "flip-flops", "logic_cells": "logic cells", "bram": "block RAM", "dsp": "DSP",
-          "spram": "large RAM"}
+from cli.report import Answer, one_of, say, table
 
 
 def synth(args: argparse.Namespace) -> Answer:
@@ -20,7 +17,7 @@ def synth(args: argparse.Namespace) -> Answer:
         raise ValueError(f"seeds must be at least 1 placement, not {args.seeds}")
     seeds = range(args.seed, args.seed + args.seeds)
     router = one_of("router", args.router, ROUTERS) if args.router else None
-    result = run(load_network(args.network, args.profile), part, args.lanes, seeds, args.freq, args.coding, router)
+    result = run(load_network(args.network, args.profile), part, args.lanes, seeds, args.freq, args.coding, router, progress=say)
     return Answer(result, describe(result))
 
 

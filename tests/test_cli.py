@@ -177,7 +177,7 @@ def test_verilog_is_written_with_its_interface(here: Path, capsys: pytest.Captur
     told = json.loads(out)
     assert code == 0
     assert [layer["lanes"] for layer in told["layers"]] == [3, 5]
-    assert {f"{told['top']}.v", "interface.json", "manifest.json", "fc1_weight.hex"} <= set(told["files"])
+    assert {f"{told['top']}.v", "interface.json", "manifest.json", "tiny.fc1_weight.hex"} <= set(told["files"])
     assert f"module {told['top']}" in Path("v", f"{told['top']}.v").read_text()
 
 

@@ -16,7 +16,9 @@ from networks import random_network
 
 from hw.export import export
 from hw.guard import FAULT_DOC
-from hw.names import stems
+from hw.memory import Rom
+from hw.names import stems, top_name
+from hw.top import Top
 from sw import rom
 from sw.network import Input, Layer, Network
 from sw.widths import bounds, signed_width
@@ -107,7 +109,7 @@ def weights_of(folder: Path, file: str, n_out: int, n_in: int) -> np.ndarray:
 def test_weights_can_be_read_back_by_the_layout_in_words(exported: tuple[Network, Path]) -> None:
     network, folder = exported
     for i, layer in enumerate(network.layers):
-        assert (weights_of(folder, f"{layer.name}_weight.hex", network.n_out(i), network.n_in(i)) == layer.weight).all()
+        assert (weights_of(folder, f"random.{layer.name}_weight.hex", network.n_out(i), network.n_in(i)) == layer.weight).all()
 
 
 def test_hex_files_hold_the_rows_of_the_memories(exported: tuple[Network, Path]) -> None:
@@ -119,11 +121,11 @@ def test_hex_files_hold_the_rows_of_the_memories(exported: tuple[Network, Path])
         if held.tables is not None:
             tables |= {"reach": held.tables.reach, "threshold": held.tables.thresholds, "rest": held.tables.rest}
         for name, rows in tables.items():
-            file = f"{layer.name}_{name}.hex"
+            file = f"random.{layer.name}_{name}.hex"
             if file in told["files"]:
                 assert rows is not None and rows_of(folder, file) == list(rows), file
                 found.append(file)
-        assert [file for file in found if file.startswith(f"{layer.name}_")] == sorted(told["layers"][i]["files"], key=found.index)
+        assert [file for file in found if file.startswith(f"random.{layer.name}_")] == sorted(told["layers"][i]["files"], key=found.index)
     assert sorted(found) == sorted(told["files"]) == sorted(path.name for path in folder.glob("*.hex"))
     assert len(found) >= 5
 
@@ -132,9 +134,9 @@ def test_a_deep_memory_is_padded_and_says_so(tmp_path: Path) -> None:
     weight = np.random.default_rng(1).integers(-8, 8, (9, 130))
     layer = Layer("out", "readout", weight, np.arange(9), weight_bits=4)
     folder = export(Network("deep", "two_phase", Input((130,)), (layer,)), tmp_path / "out", [3])
-    told = interface_of(folder)["files"]["out_weight.hex"]
+    told = interface_of(folder)["files"]["deep.out_weight.hex"]
     assert (told["rows"], told["used_rows"]) == (512, 390)
-    assert (weights_of(folder, "out_weight.hex", 9, 130) == weight).all()
+    assert (weights_of(folder, "deep.out_weight.hex", 9, 130) == weight).all()
 
 
 def verilog_ports(source: str, top: str) -> set[tuple[str, str, int]]:
@@ -293,7 +295,7 @@ def test_what_is_no_export_is_refused_and_left_untouched(make: str, tmp_path: Pa
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert export(small(), str(tmp_path / "out")) == tmp_path / "out"
-    assert sorted(contents(tmp_path / "out")) == ["interface.json", "manifest.json", "out_weight.hex", "plain.v"]
+    assert sorted(contents(tmp_path / "out")) == ["interface.json", "manifest.json", "plain.out_weight.hex", "plain.v"]
 
 
 @pytest.mark.parametrize("earlier", [False, True])
@@ -367,7 +369,7 @@ def test_any_legal_name_makes_legal_verilog(network: str, first: str, second: st
 def test_a_layer_lists_its_own_files_only(tmp_path: Path) -> None:
     folder = export(named("net", "fc", "fc_2"), tmp_path / "out")
     files = [layer["files"] for layer in interface_of(folder)["layers"]]
-    assert files == [["fc_threshold.hex", "fc_weight.hex"], ["fc_2_weight.hex"]]
+    assert files == [["net.fc_threshold.hex", "net.fc_weight.hex"], ["net.fc_2_weight.hex"]]
 
 
 def test_somebody_elses_manifest_does_not_make_a_folder_an_export(tmp_path: Path) -> None:
@@ -386,17 +388,93 @@ def test_layers_whose_names_come_close_keep_their_own_files() -> None:
     assert stems(SimpleNamespace(layers=[SimpleNamespace(name=n) for n in ("a b", "a_b", "a_b_0")])) == ["a_b_0", "a_b_1", "a_b_0_2"]
 
 
-def test_a_failed_last_rename_gives_the_earlier_export_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = export(small(), tmp_path / "out")
+@pytest.mark.parametrize("fails", range(1, 8))
+def test_a_failed_rename_gives_the_earlier_export_back(fails: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four files go out of the way and four come in: whichever is the last that succeeds."""
+    out = export(network_of("two_phase"), tmp_path / "out")
     before, real, calls = contents(out), Path.rename, []
 
-    def second_fails(path: Path, target: Path) -> Path:
+    def one_fails(path: Path, target: Path) -> Path:
         calls.append(path)
-        if len(calls) == 2:
+        if len(calls) == fails:
             raise OSError("no")
         return real(path, target)
 
-    monkeypatch.setattr(Path, "rename", second_fails)
+    monkeypatch.setattr(Path, "rename", one_fails)
     with pytest.raises(OSError, match="no"):
         export(small(), out)
     assert contents(out) == before
+
+
+def test_the_current_folder_may_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    export(network_of("two_phase"), ".")
+    export(small(), ".")
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["interface.json", "manifest.json", "plain.out_weight.hex", "plain.v"]
+    assert Path.cwd().stat().st_ino == tmp_path.stat().st_ino  # a shell that stands here still does
+
+
+def test_a_link_to_a_folder_is_filled_and_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    export(small(), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "plain.v").is_file()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hw.export.Top", lambda *_, **__: pytest.fail("work had begun"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError) as error:
+        export(small(), tmp_path / "file" / "deep" / "out")
+    assert (error.value.filename, error.value.strerror) == (str(tmp_path / "file" / "deep" / "out"), "cannot be written, not a directory")
+    with pytest.raises(OSError) as error:
+        export(small(), "/proc/nowhere/out")
+    assert error.value.filename == "/proc/nowhere/out" and str(error.value.strerror).startswith("cannot be written, ")
+
+
+# --- side by side ---
+
+
+def test_everything_a_tool_reads_begins_with_the_name_of_the_top(tmp_path: Path) -> None:
+    folder = export(named("net", "fc", "out"), tmp_path / "out", name="chosen")
+    assert interface_of(folder)["top"] == "chosen"
+    assert all(name in ("chosen", "\\chosen ") or name.startswith("\\chosen.") for name in modules(folder))
+    assert all(path.name.startswith("chosen.") for path in folder.iterdir() if path.suffix != ".json")
+
+
+def test_names_that_only_together_are_the_same_stay_apart(tmp_path: Path) -> None:
+    one, two = (export(named(*names), tmp_path / names[0]) for names in (("a", "b_c", "out"), ("a_b", "c", "out")))
+    both = [{path.name for path in folder.iterdir() if path.suffix != ".json"} | modules(folder) for folder in (one, two)]
+    assert not both[0] & both[1] and all(len(names) > 8 for names in both)
+
+
+def test_layers_that_differ_in_capitals_alone_have_files_that_differ_in_more() -> None:
+    assert stems(SimpleNamespace(layers=[SimpleNamespace(name=n) for n in ("Fc", "fc")])) == ["Fc_0", "fc_1"]
+
+
+WORDS = {
+    "": "must be a Verilog identifier, letters, digits and underscores of ASCII, no digit first, not ''",
+    "my-net": "must be a Verilog identifier, letters, digits and underscores of ASCII, no digit first, not 'my-net'",
+    "1st": "must be a Verilog identifier, letters, digits and underscores of ASCII, no digit first, not '1st'",
+    "gr\u00f6\u00dfe": "must be a Verilog identifier, letters, digits and underscores of ASCII, no digit first, not 'gr\u00f6\u00dfe'",
+    "clk": "must not be 'clk', which is a port of the module; 'net_clk' would do",
+    "tap12_valid": "must not be 'tap12_valid', which is a port of the module; 'net_tap12_valid' would do",
+    "module": "must not be 'module', which is a reserved word of SystemVerilog; 'net_module' would do",
+    "a" * 121: f"must have at most 120 characters, not the 121 of {'a' * 121!r}; choose one with --name",
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_name_that_verilog_does_not_take_is_refused(word: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError) as error:
+        export(small(), tmp_path / "out", name=word)
+    assert str(error.value) == f"the top module's name {WORDS[word]}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_port_is_known_as_one() -> None:
+    """A port that `hw.names` does not know could be the name of a network."""
+    for schedule, neuron in (("two_phase", "signed"), ("time_stepped", "signed"), ("event_driven", "signed")):
+        network = random_network(np.random.default_rng(3), schedule, ("dense",), shape=(5,), sizes=(7,), T=(3, 2), t_in=2, max_count=3, neuron=neuron)
+        ports = Top(network, [3, 7], Rom).ports
+        assert all(top_name(port.name) == f"net_{port.name}" for port in ports), ports

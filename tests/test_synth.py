@@ -13,6 +13,7 @@ from boards import stage, synth
 from boards.parts import PARTS
 from boards.ring import Port, cost, ports_of, ring
 from boards.stage import ToolFailed, ToolMissing, last_error, run_tool
+from boards.use import told, use
 from sw import mend
 from sw.network import Input, Layer, Network
 
@@ -110,7 +111,7 @@ def test_what_is_known_is_not_run_again(build: Path, tmp_path: Path, monkeypatch
     def pretend(command: list[str], name: str, work: Path, log: str, **_: object) -> None:
         calls.append(name.split(" ")[0])
         commands.append(command)
-        texts = {"reading": {"ports.json": {"modules": {"toy": {"ports": {}}}}},
+        texts = {"reading": {"ports.json": {"modules": {"design": {"ports": {}}}}},
                  "synthesis": {"cells.json": {"design": {"num_cells_by_type": {}}}, "netlist.part": {"modules": {"ring": {"cells": {}, "ports": {}}}}},
                  "place": {"report.part": {"utilization": {}, "fmax": {"clk": {"achieved": 100}}, "critical_paths": []}}}
         for file, content in texts[calls[-1]].items():
@@ -163,7 +164,7 @@ def test_thresholds_become_luts_where_block_rams_run_out(name: str, there: int, 
     source, work = folder(tmp_path / "table", THRESHOLDS, "table"), build / "work"
     (source / "table.hex").write_text("".join(f"{k * k * k % 251:02x}\n" for k in range(128)))
     work.mkdir(parents=True)
-    part = dataclasses.replace(PARTS[name], block_rams=there)
+    part = dataclasses.replace(PARTS[name], has=PARTS[name].has | {"bram": there})
     synth.synthesize(source, json.loads((source / "interface.json").read_text()), part, work)
     assert synth.block_rams(work, part.family) == used
 
@@ -177,11 +178,47 @@ def test_the_median_placement_is_told(build: Path, monkeypatch: pytest.MonkeyPat
     layer = Layer("out", "readout", np.array([[1, -2], [3, 0]]), np.zeros(2, int), None, 4, v_init="zero")
     network = Network("small", "two_phase", Input((2,), 1, 3), (layer,))
     speeds = {1: 100.0, 2: 90.0, 3: 110.0}
-    monkeypatch.setattr(synth, "place", lambda folder, part, seed, freq, router: {"fmax_mhz": speeds[seed], "seed": seed})
+    monkeypatch.setattr(synth, "netlist", lambda folder, part, progress: folder)
+    monkeypatch.setattr(synth, "placed", lambda part, work, seed, *_: {"fmax_mhz": speeds[seed], "seed": seed})
     result = synth.synth(network, "up5k", [2], seeds=(1, 2, 3))
     assert result["lanes"] == [2]
     assert (result["fmax_mhz"], result["seed"]) == (100.0, 1)
     assert result["fmax_mhz_by_seed"] == {"1": 100.0, "2": 90.0, "3": 110.0}
+
+
+# Before placing
+
+
+@pytest.mark.parametrize("part", ["ecp5-25k", "up5k"])
+def test_the_use_is_told_before_the_placement(part: str, build: Path, tmp_path: Path) -> None:
+    """Yosys's cells, counted as nextpnr counts them after packing: not one off where there is nothing but logic."""
+    lines: list[str] = []
+    result = synth.place(folder(tmp_path / "toy"), part, progress=lambda line: lines.append(str(line)))
+    (before,) = (k for k, line in enumerate(lines) if "before placement" in line)
+    assert lines[0] == f"logs and netlist: {result['folder']}"
+    assert "place and route" in lines[before + 1] and not any("place and route" in line for line in lines[:before])
+    module = json.loads(Path(result["folder"], "netlist.json").read_text())["modules"]["ring"]
+    report = json.loads(next(Path(result["folder"]).glob("report-*.json")).read_text())
+    found = {word: report["utilization"][site]["used"] for word, site in PARTS[part].family.sites.items()}
+    estimate = use(module, PARTS[part])
+    assert all(abs(estimate[word] - found[word]) <= 0.1 * found[word] for word in found), (estimate, found)
+    assert PARTS[part].has == {word: report["utilization"][site]["available"] for word, site in PARTS[part].family.sites.items()}
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        ({"logic_cells": 4975, "bram": 12, "dsp": 0}, "4,975 of 5,280 logic cells (94%), 12 of 30 block RAM (40%): full; try fewer lanes or a larger part"),
+        ({"logic_cells": 2640, "bram": 31, "dsp": 0}, "31 of 30 block RAM (103%), 2,640 of 5,280 logic cells (50%): too many; try fewer lanes or a larger part"),
+        ({"logic_cells": 528, "bram": 0, "dsp": 0}, "528 of 5,280 logic cells (10%)"),
+    ],
+)
+def test_a_part_that_is_full_says_so(found: dict[str, int], text: str) -> None:
+    assert told(found, PARTS["up5k"]) == f"up5k before placement: {text}"
+
+
+def test_a_design_may_be_called_like_the_ring(build: Path, tmp_path: Path) -> None:
+    assert synth.place(folder(tmp_path / "ring", TOY.replace("toy", "ring"), "ring"), "up5k")["ff"] == 8
 
 
 # Ends
@@ -246,8 +283,17 @@ def test_the_last_error_of_a_log_is_found(tmp_path: Path) -> None:
         assert last_error(log) == found
 
 
-def test_progress_names_the_stage_and_its_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_tool(["true"], "nothing at all", tmp_path, "log")
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("nothing at all ...")
+def test_progress_names_the_stage_its_log_and_its_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    lines: list[str] = []
+    run_tool(["true"], "nothing at all", tmp_path, "log", progress=lambda line: lines.append(str(line)))
+    assert lines[0] == f"nothing at all ..., log: {tmp_path / 'log'} ({stage.FIRST_RUN})"
     assert lines[1].startswith("nothing at all done [") and lines[1].endswith(" s]")
+    run_tool(["true"], "nothing at all", tmp_path, "log")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_stage_tells_what_its_tool_is_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "PERIOD_S", 0.05)
+    lines: list[str] = []
+    run_tool(["sh", "-c", "echo packing; echo placing; echo rou; sleep 0.4"], "place", tmp_path, "log", progress=lambda line: lines.append(str(line)))
+    assert len(lines) > 2 and all(line == "place [0 s] placing" for line in lines[1:-1])
