@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import digests
 import networks
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from hw.export import export, texts
 from hw.top import Top
 from sim import verilator
+from sw.network import Network
 
 CASES = {"two_phase": (3, 2), "time_stepped": (2, 3)}  # T of the hidden layer and of the readout
 
@@ -66,20 +68,58 @@ def yosys(folder: Path) -> str:
     return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
 
 
-def lint(folder: Path) -> str:
-    """What Verilator says that is an error."""
+def lint(folder: Path, *options: str) -> str:
+    """What Verilator's lint says, with no warning waived that it has on by itself."""
     try:
         program = verilator.find()
     except verilator.ToolMissing as missing:
         pytest.skip(str(missing))
-    command = [str(program), "--lint-only", "-Wno-fatal", "-Wno-lint", source(folder)]
+    command = [str(program), "--lint-only", "--quiet", *options, source(folder)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=verilator.environment())
-    return done.stdout + done.stderr if done.returncode else ""
+    return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
 
 
 @pytest.mark.parametrize("standard", ["2005", "2012"])
 def test_icarus_elaborates_without_a_word(exported: Path, standard: str) -> None:
     assert icarus(exported, standard) == ""
+
+
+# What stays of -Wall: registers that begin with a value, which the design relies on; signals that are only names of parts of others
+# or that an instance offers and nobody takes; and one file with many modules.
+WALL = ("-Wall", "-Wno-PROCASSINIT", "-Wno-UNUSEDSIGNAL", "-Wno-DECLFILENAME")
+
+
+def test_verilator_lints_without_a_word(exported: Path) -> None:
+    assert lint(exported) == ""
+    assert lint(exported, *WALL) == ""
+    assert not re.search(r"\[-1:0\]", (exported / source(exported)).read_text())
+
+
+def odd(seed: int) -> networks.Network:
+    """A random network of any schedule, with sizes 1, prime and powers of two, of any T and any lanes."""
+    rng = np.random.default_rng(seed)
+    schedule = ("two_phase", "time_stepped", "event_driven")[seed % 3]
+    return networks.random_network(rng, schedule, extreme=seed % 4 == 1, kinds=(None, ("conv2d",), ("conv2d", "dense"))[seed // 3 % 3])
+
+
+@pytest.mark.parametrize("seed", [0, 4, 8, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(9, 45))])
+def test_verilator_lints_odd_networks_without_a_word(seed: int, tmp_path: Path) -> None:
+    network = odd(seed)
+    rng = np.random.default_rng(seed)
+    sizes = [len(layer.weight) for layer in network.layers]
+    lanes = [int(rng.integers(1, n + 1)) for n in sizes[:-1]]
+    last = sizes[-1] if network.schedule == "event_driven" else int(rng.integers(1, sizes[-1] + 1))
+    folder = export(network, tmp_path / "out", [*lanes, last], ("count", "unary")[seed // 2 % 2])
+    assert lint(folder) == ""
+    assert not re.search(r"\[-1:0\]", (folder / source(folder)).read_text())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", digests.buildable())
+def test_verilator_lints_the_references_without_a_word(name: str, tmp_path: Path) -> None:
+    folder = export(Network.load(digests.REPO / "models" / f"{name}.safetensors"), tmp_path / "out")
+    assert lint(folder) == ""
+    assert not re.search(r"\[-1:0\]", (folder / source(folder)).read_text())
 
 
 def test_yosys_elaborates_without_a_word(exported: Path) -> None:
@@ -105,7 +145,7 @@ def test_a_missing_module_is_complained_about(exported: Path, tmp_path: Path) ->
 TOOLS = {"icarus": lambda folder: icarus(folder, "2012"), "yosys": yosys, "verilator": lint}
 
 
-@pytest.fixture(scope="module", params=["module", "begin", "reg", "logic", "bool"])
+@pytest.fixture(scope="module", params=["module", "logic", "bool", "clk", "o_class", "std"])
 def reserved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Verilog of a network, and of layers, that are called like a reserved word."""
     network = networks.random_network(np.random.default_rng(4), "two_phase", ("dense",), shape=(5,), sizes=(3,), T=(2, 1))

@@ -191,7 +191,7 @@ def test_the_median_placement_is_told(build: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("part", ["ecp5-25k", "up5k"])
 def test_the_use_is_told_before_the_placement(part: str, build: Path, tmp_path: Path) -> None:
-    """Yosys's cells, counted as nextpnr counts them after packing: not one off where there is nothing but logic."""
+    """Yosys's cells, counted as nextpnr counts them after packing."""
     lines: list[str] = []
     result = synth.place(folder(tmp_path / "toy"), part, progress=lambda line: lines.append(str(line)))
     (before,) = (k for k, line in enumerate(lines) if "before placement" in line)
@@ -201,7 +201,8 @@ def test_the_use_is_told_before_the_placement(part: str, build: Path, tmp_path: 
     report = json.loads(next(Path(result["folder"]).glob("report-*.json")).read_text())
     found = {word: report["utilization"][site]["used"] for word, site in PARTS[part].family.sites.items()}
     estimate = use(module, PARTS[part])
-    assert all(abs(estimate[word] - found[word]) <= 0.1 * found[word] for word in found), (estimate, found)
+    # Each carry chain may take two LUTs more where it begins and two where it ends.
+    assert all(abs(estimate[word] - found[word]) <= 8 for word in found), (estimate, found)
     assert PARTS[part].has == {word: report["utilization"][site]["available"] for word, site in PARTS[part].family.sites.items()}
 
 
