@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cli import console
+from cli.arguments import data_arguments, sample_arguments
 from cli.errors import explain
 from cli.report import INTERRUPTED, USAGE, Answer, nearest
 
@@ -58,13 +59,14 @@ def positive(text: str) -> int:
 
 def training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="network file to write (NAME.safetensors)")
-    parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
     parser.add_argument("--run", metavar="DIR", help="keep a checkpoint, log and curves there; go on with the run that lies there")
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda", help="where to train (auto: a GPU if there is one)")
 
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", required=True, metavar="NAME", help="what to train: a row of sw/training/recipes.py")
+    told = "what to train: a row of sw/training/recipes.py, or a Recipe of your own"
+    parser.add_argument("--recipe", required=True, metavar="NAME|FILE.py:RECIPE", help=told)
+    data_arguments(parser, "data set of ours in place of the recipe's")
     training_arguments(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="of all random numbers (the recipe's)")
 
@@ -80,8 +82,9 @@ def epochs(text: str) -> tuple[int, int]:
 def convert_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE.py:FUNCTION", help="what makes the torch model; the file is run")
     parser.add_argument("--weights", metavar="FILE", help="its state_dict, as torch.save writes it")
-    parser.add_argument("--dataset", required=True, metavar="NAME", help="what it was trained on")
-    parser.add_argument("--preprocess", required=True, metavar="levels:N", help="the model's inputs 0..1 as counts 0..N")
+    data_arguments(parser, "what it was trained on")
+    told = "how samples become counts: levels:N for images whose pixels the model takes as 0..1; docs/own-data.md has all"
+    parser.add_argument("--preprocess", required=True, metavar="WHAT", help=told)
     training_arguments(parser)
     parser.add_argument("--name", default="converted", metavar="NAME", help="of the network (converted)")
     parser.add_argument("--steps", type=int, default=4, metavar="T", help="time steps of each layer at the start (4)")
@@ -105,7 +108,7 @@ def clockless_arguments(parser: argparse.ArgumentParser) -> None:
 
 def tune_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
-    parser.add_argument("--dataset", required=True, metavar="NAME", help="what it was trained on")
+    data_arguments(parser, "what it was trained on")
     parser.add_argument("--preprocess", metavar="WHAT", help="levels:N or frames:1:N: a frame is one step (the network's)")
     training_arguments(parser)
     parser.add_argument("--name", default="tuned", metavar="NAME", help="of the network (tuned)")
@@ -124,7 +127,10 @@ def info_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
-    parser.add_argument("--input", required=True, metavar="X.npy", help="integer counts, (B, *shape) or (B, T, *shape)")
+    parser.add_argument("--input", required=True, metavar="X.npy", help="counts (B, *shape) or (B, T, *shape), or samples to encode")
+    parser.add_argument("--labels", metavar="Y.npy", help="the right classes: tells the accuracy")
+    parser.add_argument("--preprocess", metavar="WHAT", help="encode the input, as in levels:15 (it is counts already)")
+    sample_arguments(parser)
     parser.add_argument("--executor", required=True, metavar="golden|rtl|cocotb", help="what runs it")
     parser.add_argument("--trace", metavar="OUT.npz", help="write counts, logits and cycles of every frame")
     hardware_arguments(parser)
@@ -140,22 +146,21 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
 
 def compare_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
-    parser.add_argument("--dataset", required=True, metavar="NAME", help="digits, mnist, ...: its test split")
+    data_arguments(parser, "digits, mnist, ...: its test split", training=False)
+    parser.add_argument("--preprocess", metavar="WHAT", help="how samples become counts (as the network's file says)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     told = "images that also go through one at a time, for their latency; all go back to back (all)"
     parser.add_argument("--alone", type=int, metavar="N", help=told)
-    parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
     hardware_arguments(parser)
 
 
 def cutoff_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
-    parser.add_argument("--dataset", required=True, metavar="NAME", help="its training split calibrates, its test split is scored")
+    data_arguments(parser, "its training split calibrates, its test split is scored")
     parser.add_argument("--epsilon", type=float, default=0.01, metavar="X", help="share of answers that may be wrong (0.01)")
     parser.add_argument("--frames", type=int, default=20000, metavar="N", help="training images to calibrate on (20000)")
     parser.add_argument("--rule", metavar="margin|softmax|safe", help="the rule that the written file gets")
     parser.add_argument("--out", metavar="FILE", help="network file to write, with that rule")
-    parser.add_argument("--data", metavar="DIR", help="folder with the data sets ($POLYRHYTHM_DATA)")
     hardware_arguments(parser)
 
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from cli.comparison import Comparison
 from cli.files import load_network
-from cli.report import FAILED, OK, Answer, one_of, percent, table
+from cli.owndata import data_set
+from cli.report import FAILED, OK, Answer, percent, table
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from sw.datasets import Dataset
+    from sw.network import Network
 
 
 SCORED = {"torch": "torch", "golden": "golden", "RTL": "RTL, back to back"}  # those that see every frame
@@ -23,15 +27,25 @@ def compare(args: argparse.Namespace) -> Answer:
     from sw import data
 
     network = load_network(args.network, args.profile)
-    dataset = one_of("dataset", args.dataset, data.DATASETS)
+    preprocess = data.preprocess_of(network, args.preprocess, args.dataset or "own data")
+    dataset = data_set(args, preprocess, ("test",), network)
     if args.limit is not None and args.limit < 1:
         raise ValueError(f"limit must be at least 1 frame, not {args.limit}")
     if args.alone is not None and args.alone < 1:
         raise ValueError(f"alone must be at least 1 frame, not {args.alone}")
-    inputs, labels = data.inputs_for(network, dataset, "test", args.data)
-    whole = not args.profile and dataset == network.provenance.get("dataset") and (args.limit is None or args.limit >= len(labels))
+    inputs, labels = data.inputs_for(network, dataset, "test", args.data, preprocess)
+    whole = not args.profile and scored_on(network, dataset) and (args.limit is None or args.limit >= len(labels))
     hardware = {"lanes": args.lanes, "coding": args.coding}
-    return answer(Comparison(network, inputs[: args.limit], labels[: args.limit], whole, hardware, args.alone), dataset)
+    return answer(Comparison(network, inputs[: args.limit], labels[: args.limit], whole, hardware, args.alone), dataset.name)
+
+
+def scored_on(network: "Network", dataset: "Dataset") -> bool:
+    """Whether the test split is the one that the network's file speaks of."""
+    made = network.provenance
+    if dataset.origin is None:
+        return bool(dataset.name == made.get("dataset") and "data" not in made)
+    known = made.get("data")
+    return isinstance(known, dict) and known.get("test") == dataset.origin["test"]
 
 
 def answer(task: Comparison, dataset: str) -> Answer:

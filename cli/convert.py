@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.owndata import data_set
 from cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ def convert(args: argparse.Namespace) -> Answer:
     """Quantize an ANN, learn its time steps, save the network."""
     from sw.training.train import convert as run_conversion
 
-    ann, recipe = load_ann(args.model, args.weights), recipe_of(args)
+    dataset = data_set(args, args.preprocess)
+    ann, recipe = load_ann(args.model, args.weights), recipe_of(args, dataset.name)
     out = Path(args.out or f"{recipe.name}.safetensors")
     network, report = run_conversion(
         ann, recipe, T=args.steps, weight_bits=args.weight_bits,
-        data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device,
+        dataset=dataset, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device,
     )  # fmt: skip
     rows = [("ANN", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
             ("integers, golden", percent(report["accuracy"]))]
@@ -61,13 +63,13 @@ def load_ann(where: str, weights: str | None) -> "nn.Module":
     return ann.eval()
 
 
-def recipe_of(args: argparse.Namespace) -> "Recipe":
+def recipe_of(args: argparse.Namespace, dataset: str) -> "Recipe":
     """The command line as a recipe."""
     from sw.training.recipe import Recipe
 
     lr = args.lr
     return Recipe(
-        args.name, args.dataset, args.preprocess, "two_phase", (), 0, args.epochs[0], args.epochs[1], lr, lr, lr / 2,
+        args.name, dataset, args.preprocess, "two_phase", (), 0, args.epochs[0], args.epochs[1], lr, lr, lr / 2,
         seed=args.seed, threads=args.threads, conversion=conversion_of(args),
     )  # fmt: skip
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.files import load_network
+from cli.owndata import data_set
 from cli.progress import Stage
 from cli.report import Answer, one_of, percent, say, table
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from sw.datasets import Dataset
     from sw.network import Network
 
 RULES = ("margin", "softmax", "safe")
@@ -24,10 +26,11 @@ def cutoff(args: argparse.Namespace) -> Answer:
     from sw.training import anytime
 
     network = load_network(args.network, args.profile)
-    dataset = one_of("dataset", args.dataset, data.DATASETS)
-    check(args, network, dataset)
+    check(args, network)
+    dataset = data_set(args, data.preprocess_of(network), network=network)
+    check_data(network, dataset)
     say(f"{network.name}: {args.frames} training images calibrate the rules")
-    counts, labels = anytime.training_frames(network, args.frames, args.data)
+    counts, labels = anytime.training_frames(network, args.frames, args.data, dataset)
     rules = anytime.rules(sums(network, counts), labels, args.epsilon)
     inputs, labels = data.inputs_for(network, dataset, "test", args.data)
     with Stage(f"golden: {len(inputs):,} test frames"):
@@ -45,13 +48,26 @@ def cutoff(args: argparse.Namespace) -> Answer:
     return Answer(report, describe(report))
 
 
-def check(args: argparse.Namespace, network: "Network", dataset: str) -> None:
+def check_data(network: "Network", dataset: "Dataset") -> None:
+    """Rules are calibrated on what the network was trained on."""
+    trained, known = network.provenance.get("dataset"), network.provenance.get("data")
+    if dataset.origin is None:
+        if dataset.name != trained or known:
+            raise ValueError(f"{network.name}: dataset must be {trained}, which it was trained on, not {dataset.name}")
+    elif not isinstance(known, dict):
+        raise ValueError(f"{network.name}: was trained on {trained}: say --dataset {trained}")
+    elif known.get("train") != dataset.origin["train"]:
+        raise ValueError(
+            f"{network.name}: the training split must be the one that it was trained on, {known['train']['samples']:,} samples "
+            f"with SHA-256 {known['train']['sha256'][:16]}.., not {dataset.origin['train']['samples']:,} with "
+            f"{dataset.origin['train']['sha256'][:16]}.."
+        )
+
+
+def check(args: argparse.Namespace, network: "Network") -> None:
     """What can be refused before anything is computed."""
     if network.schedule != "time_stepped":
         raise ValueError(f"{network.name}: only a time_stepped network answers in ticks, not a {network.schedule} one")
-    if dataset != network.provenance.get("dataset"):
-        trained = network.provenance.get("dataset")
-        raise ValueError(f"{network.name}: dataset must be {trained}, which it was trained on, not {dataset}")
     if args.frames < 1:
         raise ValueError(f"frames must be at least 1, not {args.frames}")
     if bool(args.out) != bool(args.rule):

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.files import export_verilog, load_network
+from cli.owndata import data_set
 from cli.progress import Stage
+from cli.recipes import load_recipe
 from cli.report import Answer, one_of, paced, percent, say, table
 
 if TYPE_CHECKING:
@@ -15,16 +17,15 @@ if TYPE_CHECKING:
 
 def train(args: argparse.Namespace) -> Answer:
     """Train a recipe and save the network."""
-    from sw.training.recipes import RECIPES
-
-    recipe = RECIPES[one_of("recipe", args.recipe, RECIPES)]
+    recipe = load_recipe(args.recipe)
+    dataset = data_set(args, str(recipe.preprocess), instead=recipe.dataset)
     if args.seed is not None:
         recipe = dataclasses.replace(recipe, seed=args.seed)
     from sw.training.train import train as run_recipe
 
     out = Path(args.out or f"{recipe.name}.safetensors")
     network, report = run_recipe(
-        recipe, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device
+        recipe, dataset=dataset, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device
     )
     rows = [("float", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
             ("integers, golden", percent(report["accuracy"]))]

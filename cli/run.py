@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import Problems, explain
-from cli.files import load_network, nearest_file
+from cli.files import load_network
+from cli.inputs import open_input, right_classes
 from cli.progress import Stage
-from cli.report import USAGE, Answer, one_of, say, table
+from cli.report import USAGE, Answer, one_of, percent, say, table
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cli.counts import Counts
     from cli.executors import Executor
+    from cli.inputs import Held
     from sw.network import Network
     from sw.trace import Trace
     from sw.tracefile import TraceFile
@@ -28,8 +32,8 @@ TOLD = {"class": "answer", "logits": "logits", "events": "events", "ticks": "tic
 
 def run(args: argparse.Namespace) -> Answer:
     """Send frames through one executor."""
-    executor, inputs, file = prepared(args)
-    result, kept = Result(executor.network, whole=args.json), Kept(file, args.trace)
+    executor, inputs, labels, file = prepared(args)
+    result, kept = Result(executor.network, whole=args.json, right=labels), Kept(file, args.trace)
     with contextlib.closing(file) if file else contextlib.nullcontext():
         executor.begin()
         with Stage(f"{args.executor}: {executor.network.name}", len(inputs)) as stage:
@@ -43,16 +47,15 @@ def run(args: argparse.Namespace) -> Answer:
     return Answer(data, result.text(kept.path), USAGE if kept.error else 0, kept.error)
 
 
-def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts, TraceFile | None]":
+def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts | Held, np.ndarray | None, TraceFile | None]":
     """All that the command line names, checked before anything runs; everything that is wrong is told at once."""
     from cli.executors import Executor, check_tools
 
     problems = Problems()
     name = problems.of(one_of, "executor", args.executor, EXECUTORS)
     network = problems.of(load_network, args.network, args.profile)
-    inputs = problems.of(open_counts, args.input)
-    if network is not None and inputs is not None:
-        problems.of(inputs.check, network)
+    inputs = problems.of(open_input, args, network)
+    labels = problems.of(right_classes, args, network, inputs) if network and inputs else None
     if name == "golden" and (args.lanes or args.coding != "count"):
         problems.add("lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden")
     elif name and name != "golden":
@@ -68,16 +71,7 @@ def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts, TraceFile | N
         raise
     assert name is not None and network is not None and inputs is not None
     spikes = bool(args.trace) and network.schedule == "time_stepped"
-    return Executor(name, network, {"lanes": args.lanes, "coding": args.coding}, spikes), inputs, file
-
-
-def open_counts(path: str) -> "Counts":
-    """The input file; one that is not there gets the nearest that is."""
-    from cli.counts import Counts
-
-    if not Path(path).exists():
-        raise ValueError(f"{path}: no such file or directory{nearest_file(path, '.npy')}")
-    return Counts.open(path)
+    return Executor(name, network, {"lanes": args.lanes, "coding": args.coding}, spikes), inputs, labels, file
 
 
 def check_hardware(network: "Network", lanes: Any, coding: Any) -> None:
@@ -140,6 +134,8 @@ class Result:
 
     network: "Network"
     whole: bool
+    right: "np.ndarray | None" = None  # classes (B,), where they are known
+    hits: int = 0
     rows: list[tuple[object, ...]] = field(default_factory=list)
     frames: int = 0
     found: dict[str, list[Any]] = field(default_factory=dict)
@@ -150,16 +146,20 @@ class Result:
             answer = int(trace.answer[k])
             self.rows.append((self.frames + k, labels[answer] if labels else answer, int(trace.logits[k].max()),
                               None if trace.cycles is None else int(trace.cycles[k])))  # fmt: skip
+        if self.right is not None:
+            self.hits += int((trace.answer == self.right[self.frames : self.frames + len(trace)]).sum())
         self.frames += len(trace)
         for name, attribute in TOLD.items():
             if self.whole and (array := getattr(trace, attribute)) is not None:
                 self.found.setdefault(name, []).extend(array.tolist())
 
     def data(self) -> dict[str, Any]:
-        return dict(self.found)
+        return dict(self.found) | ({} if self.right is None else {"accuracy": self.hits / self.frames})
 
     def text(self, path: str | None) -> str:
         text = table(self.rows, ("frame", "class", "its logit", "cycles"))
         rest = self.frames - len(self.rows)
         text += f"\n... {rest:,} more; --json or --trace OUT.npz for all" if rest else ""
+        if self.right is not None:
+            text += f"\n\naccuracy {percent(self.hits / self.frames, self.frames)}"
         return text + (f"\n\ntrace: {path}" if path else "")

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.files import load_network
+from cli.owndata import data_set
 from cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
-    from sw.network import Network
     from sw.training.recipe import Recipe
 
 
@@ -17,10 +17,14 @@ def tune(args: argparse.Namespace) -> Answer:
     from sw.training.train import tune as run_tuning
 
     network = load_network(args.network)
-    recipe = recipe_of(args, network)
+    preprocess = args.preprocess or network.provenance.get("preprocess")
+    if not isinstance(preprocess, str):
+        raise ValueError(f"{network.name}: the file does not say how its inputs were made; give --preprocess, such as levels:15")
+    dataset = data_set(args, preprocess, network=network)
+    recipe = recipe_of(args, dataset.name, preprocess)
     out = Path(args.out or f"{recipe.name}.safetensors")
     tuned, report = run_tuning(
-        network, recipe, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device
+        network, recipe, dataset=dataset, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device
     )
     rows = [("its weights as they were, golden", percent(report["start_accuracy"])),
             (f"tuned, torch, events in {args.bins} bins", percent(report["quantized_accuracy"])),
@@ -29,14 +33,11 @@ def tune(args: argparse.Namespace) -> Answer:
     return Answer(report | {"network": str(out)}, f"{shown}\n\n{tuned.name}, {report['seconds']:.0f} s: {out}")
 
 
-def recipe_of(args: argparse.Namespace, network: "Network") -> "Recipe":
+def recipe_of(args: argparse.Namespace, dataset: str, preprocess: str) -> "Recipe":
     """The command line as a recipe."""
     from sw.training.recipe import Clockless, Recipe
 
-    preprocess = args.preprocess or network.provenance.get("preprocess")
-    if not isinstance(preprocess, str):
-        raise ValueError(f"{network.name}: the file does not say how its inputs were made; give --preprocess, such as levels:15")
     return Recipe(
-        args.name, args.dataset, preprocess, "event_driven", (), 0, 0, args.epochs, 0.0, 0.0, args.lr,
+        args.name, dataset, preprocess, "event_driven", (), 0, 0, args.epochs, 0.0, 0.0, args.lr,
         seed=args.seed, threads=args.threads, clockless=Clockless(args.steps, args.bins),
     )  # fmt: skip

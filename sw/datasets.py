@@ -10,13 +10,17 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sw import mend
 from sw.download import DataError
+from sw.events.nmnist import read_bin
+from sw.events.recording import EVENT, Events
 
-EVENT = np.dtype([("t", np.int32), ("x", np.uint8), ("y", np.uint8), ("p", np.uint8)])  # t in microseconds
+__all__ = ["DATASETS", "EVENT", "Dataset", "Remote", "digits_split", "read_idx", "read_recording"]
+
 MEND = "delete the file to download it again"
 DIGITS_TEST = 360  # test images of digits, a fifth of 1,797
 
@@ -34,15 +38,27 @@ class Remote:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set: its shape and how a split is found and read."""
+    """One data set, of ours or of a user: its shape and how a split is found and read."""
 
     name: str
     shape: tuple[int, ...]
-    peak: int  # the brightest value a pixel can have; 0 for event recordings
+    peak: float  # the brightest value a pixel can have; 0 for event recordings and counts
     labels: tuple[str, ...]
-    read: Callable[[Path, str], tuple[np.ndarray, np.ndarray]]
+    read: Callable[[Path, str], tuple[Any, np.ndarray]]
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # split -> what must exist below the root
     remotes: dict[str, tuple[Remote, ...]] = field(default_factory=dict)  # split -> what to download
+    numbered: bool = False  # the labels are numbers without names: a network may have more outputs than there are here
+    origin: dict[str, Any] | None = None  # a user's own: what they were, for a network's provenance
+    told: Callable[[str], object] | None = None  # hears what of recordings is in no count
+
+    def names(self, classes: int) -> tuple[str, ...]:
+        """The labels of a network of that many outputs. DataError where it does not have one for each class."""
+        if self.numbered and len(self.labels) <= classes:
+            return tuple(map(str, range(classes)))
+        if len(self.labels) != classes:
+            known = ", ".join(self.labels[:12]) + (", .." if len(self.labels) > 12 else "")
+            raise DataError(f"{self.name}: has {len(self.labels)} classes ({known}), but the network has {classes} outputs")
+        return self.labels
 
 
 def digits_split(labels: np.ndarray, test: int = DIGITS_TEST) -> tuple[np.ndarray, np.ndarray]:
@@ -130,21 +146,9 @@ def read_cifar10(root: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
 
 
-def read_recording(path: Path) -> np.ndarray:
-    """One N-MNIST recording as EVENTs, ascending in time.
-
-    5 bytes an event: x, y, polarity in bit 23 and microseconds in bits 22..0, big-endian. An event at y = 240 is the
-    sensor's overflow mark: it moves the time of all that follow by 2^13 us and is none itself.
-    """
-    data = np.fromfile(path, np.uint8)
-    if data.size % 5:
-        raise DataError(f"{path}: must hold events of 5 bytes, not {data.size} bytes")
-    word = data.reshape(-1, 5).astype(np.int32)
-    marks = word[:, 1] == 240
-    events = np.empty(len(word), EVENT)
-    events["x"], events["y"], events["p"] = word[:, 0], word[:, 1], word[:, 2] >> 7
-    events["t"] = ((word[:, 2] & 127) << 16 | word[:, 3] << 8 | word[:, 4]) + (np.cumsum(marks) << 13)
-    events = events[~marks]
+def read_recording(path: Path) -> Events:
+    """One N-MNIST recording as EVENTs, ascending in time; see `sw.events.nmnist`."""
+    events = read_bin(str(path), path.read_bytes()).events
     if events.size and max(events["x"].max(), events["y"].max()) > 33:
         raise DataError(f"{path}: x and y must be 0..33, not {events['x'].max()} and {events['y'].max()}")
     return events

@@ -208,7 +208,8 @@ def test_frames_of_recordings() -> None:
 )
 def test_unreadable_preprocess(text: str) -> None:
     expected = (
-        f"preprocess must be levels:N, rate:T or frames:T:N with numbers 1..9999, such as levels:15, not {text!r}"
+        "preprocess must be levels:N, rate:T, frames:T:N, window:US:T:N, tonic:T:N, counts:N or counts:T:N, "
+        f"with numbers 1..9999 (US to 999999999), such as levels:15, not {text!r}"
     )
     assert message(lambda: data.parse_preprocess(text)) == expected
 
@@ -216,10 +217,7 @@ def test_unreadable_preprocess(text: str) -> None:
 def test_encode_refuses_what_does_not_fit() -> None:
     assert message(lambda: encode(np.array([[17]]), "levels:3", 16)) == "pixels must be 0..16, not 17..17"
     assert message(lambda: encode(np.array([[-1]]), "levels:3", 16)) == "pixels must be 0..16, not -1..-1"
-    assert (
-        message(lambda: encode(np.array([[0.5]]), "levels:3"), TypeError)
-        == "images must be integers 0..255, not float64"
-    )
+    assert message(lambda: encode(np.array([["a"]]), "levels:3"), TypeError) == "images must be integers 0..255, not <U1"
     assert (
         message(lambda: encode(np.zeros((1, 2), np.uint8), "frames:2:2"))
         == "preprocess frames:2:2 needs event recordings, not images"

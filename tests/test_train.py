@@ -1,7 +1,6 @@
 """Training runs: they repeat, they report, and the reference files are what their recipes give."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 import torch
 
 from sw import data, golden
-from sw.data import DataError
 from sw.network import Network
 from sw.training import samples, train
 from sw.training.recipe import Augment, LayerSpec, Recipe
+from sw.training.recipe_check import RecipeError
 from sw.training.recipes import DIGITS, DIGITS_LIF, RECIPES
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -77,7 +76,7 @@ def test_validation_leaves_the_test_split_alone() -> None:
 
 
 def test_diverging_loss() -> None:
-    recipe = dataclasses.replace(DIGITS, lr=math.inf, **TINY)  # type: ignore[arg-type]
+    recipe = dataclasses.replace(DIGITS, lr=1e30, **TINY)  # type: ignore[arg-type]
     assert message(train.DivergedError, lambda: train.train(recipe, progress=lambda epoch: None)) == (
         "digits: the loss must stay finite, but is nan in epoch 1 (float), batch 1; lower the recipe's learning rate of this stage"
     )
@@ -156,8 +155,8 @@ def test_a_crop_stands_alone() -> None:
 
 def test_recordings_can_be_shifted_and_nothing_else() -> None:
     recipe = dataclasses.replace(DIGITS_LIF, dataset="nmnist", preprocess="frames:4:3", augment=Augment(shift=1, rotate=2))
-    assert message(DataError, lambda: train.train(recipe)) == (
-        "digits-lif: augment can shift the event recordings of nmnist, and nothing else"
+    assert message(RecipeError, lambda: train.train(recipe)) == (
+        "recipe digits-lif: augment can shift the event recordings of nmnist, and nothing else"
     )
 
 

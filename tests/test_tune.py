@@ -49,7 +49,7 @@ def test_a_run_belongs_to_the_network_that_it_began_with(tmp_path: Path, capsys:
 BAD = {
     "layer 0 (fc1): without a clock nothing leaks": ["digits-lif", "--preprocess", "levels:15"],
     "preprocess must be levels:N": ["digits", "--preprocess", "level:3"],
-    "without a clock a frame is one step of shape (1, 8, 8), but digits with rate:4 gives 4 of (1, 8, 8); choose levels:N": [
+    "recipe tuned: preprocess rate:4 gives 4 ticks, but event_driven networks have none; choose levels:N, counts:N or frames:1:N": [
         "digits", "--preprocess", "rate:4"
     ],
     "layer 2 (conv2_1b): skip must be null without a clock, not an addition of 'conv1'": ["cifar10-resnet18", "--dataset", "cifar10"],

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from sw import data, golden
 from sw.check import MAX_SUM
+from sw.datasets import Dataset
 from sw.network import Network
 from sw.training.recipe import Anytime, Augment
 from sw.training.samples import augmented
@@ -137,15 +138,23 @@ def by_tick(sums: Sums, labels: npt.NDArray[Any]) -> list[float]:
     return [float(right) for right in (sums.argmax(axis=2) == labels[:, None]).mean(axis=0)]
 
 
-def training_frames(network: Network, size: int, root: str | Path | None = None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """(counts, labels) of `size` evenly spaced training images, each changed at random as in training: none as it was learned."""
+def training_frames(
+    network: Network, size: int, root: str | Path | None = None, dataset: Dataset | None = None
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """(counts, labels) of `size` evenly spaced training samples, each changed at random as in training: none as it was learned.
+
+    dataset: in place of the one that the network's provenance names.
+    """
     made = network.provenance
-    row = data.find(str(made.get("dataset")))
-    images, labels = data.load(row.name, "train", root)
+    row = dataset or data.find(str(made.get("dataset")))
+    images, labels = data.load(row, "train", root)
     chosen = np.arange(min(size, len(labels))) * len(labels) // min(size, len(labels))
-    images, labels = images[chosen], labels[chosen]
-    change = Augment(**made.get("config", {}).get("augment", {}))
-    if change.active:
-        generator = torch.Generator().manual_seed(0)
-        images = augmented(torch.from_numpy(images), change, generator).numpy()
-    return data.encode(images, made["preprocess"], row.peak, row.shape), labels
+    images, labels, preprocess = images[chosen], labels[chosen], data.preprocess_of(network, None, row)
+    change, kind = Augment(**made.get("config", {}).get("augment", {})), data.parse_preprocess(preprocess).takes
+    generator = torch.Generator().manual_seed(0)
+    if change.active and kind == "images":
+        images = augmented(torch.from_numpy(np.array(images)), change, generator).numpy()
+    counts = data.encode(images, preprocess, row.peak, row.shape, row.told)
+    if change.active and kind != "images":
+        counts = augmented(torch.from_numpy(counts), change, generator).numpy()
+    return counts, labels

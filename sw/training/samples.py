@@ -1,7 +1,7 @@
 """One split in memory, as the batches that training and scoring take."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,49 +11,65 @@ from torch.nn import functional as F
 
 from sw import data
 from sw.datasets import Dataset
+from sw.preprocess import Preprocess
 from sw.training.recipe import Augment, Recipe
 
 
 @dataclass
 class Samples:
-    """One split in memory: pixels with the table that encodes them, or counts that are encoded already."""
+    """One split in memory: pixels with what encodes them, or counts that are encoded already."""
 
-    images: Tensor  # (B, C, H, W) uint8 pixels, or (B, T, C, H, W) counts of recordings
+    images: Tensor  # (B, *shape) pixels, integers or floats, or (B, T, *shape) counts of recordings
     labels: Tensor  # (B,)
     table: Tensor | None  # (peak + 1,) or (peak + 1, T) float: the counts of a pixel value
     ticks: bool  # time_stepped: the source ticks come first
+    scale: tuple[Preprocess, float] | None = None  # of float pixels: what encodes them, and their peak
 
     def rows(self, chosen: Tensor) -> "Samples":
-        return Samples(self.images[chosen], self.labels[chosen], self.table, self.ticks)
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
     def to(self, device: torch.device) -> "Samples":
         table = None if self.table is None else self.table.to(device)
-        return Samples(self.images.to(device), self.labels.to(device), table, self.ticks)
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device), table=table)
 
     def counts(self, images: Tensor) -> Tensor:
         """Float counts (B, *shape), or (T, B, *shape) in time_stepped."""
-        n = images.float() if self.table is None else self.table[images.long()]
-        if self.table is not None and self.table.ndim == 2:
-            return n.movedim(-1, 0)
-        if self.table is None:
+        if self.table is None and self.scale is None:
+            n = images.float()
             return n.transpose(0, 1) if self.ticks else n[:, 0]
-        return n[None] if self.ticks else n
+        coded, ticks = self.coded(images)
+        if ticks:
+            return coded.movedim(-1, 0)
+        return coded[None] if self.ticks else coded
+
+    def coded(self, images: Tensor) -> tuple[Tensor, bool]:
+        """Counts of pixels, and whether their last axis is that of ticks."""
+        if self.table is not None:
+            return self.table[images.long()], self.table.ndim == 2
+        assert self.scale is not None
+        chosen, peak = self.scale  # as `Preprocess.of_pixels`, in float64 too
+        levels = [torch.floor(images.double() * int(k) / peak + 0.5) for k in chosen.steps]
+        if chosen.kind == "levels":
+            return levels[0].float(), False
+        return torch.stack(levels, -1).diff(dim=-1).float(), True
 
 
 def samples(row: Dataset, recipe: Recipe, split: str, root: str | Path | None) -> Samples:
-    if row.peak == 0 and recipe.augment != Augment(shift=recipe.augment.shift):
-        raise data.DataError(f"{recipe.name}: augment can shift the event recordings of {row.name}, and nothing else")
-    images, labels = data.load(row.name, split, root)
-    ticks, table = recipe.schedule == "time_stepped", None
+    images, labels = data.load(row, split, root)
+    chosen, ticks = data.parse_preprocess(recipe.preprocess), recipe.schedule == "time_stepped"
+    y = torch.from_numpy(np.asarray(labels, np.int64))
+    if chosen.takes != "images":
+        counts = data.encode(images, recipe.preprocess, row.peak, row.shape, row.told, np.int16)
+        return Samples(torch.from_numpy(counts), y, None, ticks)
     if images.dtype == object:
-        images = data.encode(images, recipe.preprocess, row.peak, row.shape).astype(np.int16)
-    else:
-        table = torch.from_numpy(data.parse_preprocess(recipe.preprocess).table(row.peak)).float()
-    return Samples(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)), table, ticks)
+        raise data.DataError(f"{recipe.name}: preprocess {recipe.preprocess} needs images, not the event recordings of {row.name}")
+    if images.dtype.kind == "f":
+        return Samples(torch.from_numpy(np.array(images)), y, None, ticks, (chosen, row.peak))
+    return Samples(torch.from_numpy(np.array(images)), y, torch.from_numpy(chosen.table(int(row.peak))).float(), ticks)
 
 
 def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Tensor:
-    """Mirror, shift, turn, zoom and shear each image at random; black comes in at the edges. uint8 -> uint8.
+    """Mirror, shift, turn, zoom and shear each image at random; black comes in at the edges. The type stays.
 
     Counts of recordings (B, T, C, H, W) are shifted by whole pixels.
     """
@@ -85,7 +101,8 @@ def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Te
         chosen = (torch.rand(size, generator=generator) < 0.5).to(images.device)
         matrices[:, :, 0] *= torch.where(chosen, -1.0, 1.0)[:, None]
     grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
-    return (F.grid_sample(images.float(), grid, align_corners=False) + 0.5).to(torch.uint8)
+    moved_images = F.grid_sample(images.float(), grid, align_corners=False)
+    return moved_images.to(images.dtype) if images.is_floating_point() else (moved_images + 0.5).to(images.dtype)
 
 
 def mirrored(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -17,12 +17,14 @@ import torch
 from torch import nn
 
 from sw import data, golden
+from sw.datasets import Dataset
 from sw.network import Input, Network
 from sw.training import curves
 from sw.training.ann import import_ann
 from sw.training.device import find_place, torch_threads
 from sw.training.model import TorchNetwork, TorchResult, accuracy
 from sw.training.recipe import Recipe
+from sw.training.recipe_check import check_recipe
 from sw.training.runfolder import RunFolder, read_floats
 from sw.training.samples import Samples, integer_counts, splits
 from sw.training.trainable import TrainableNetwork
@@ -44,8 +46,9 @@ def evaluate(network: Network, counts: np.ndarray) -> TorchResult:
 
 
 class Options(TypedDict, total=False):
-    """Where a run reads, writes and computes; the network that comes out does not hang on it."""
+    """Where a run reads, writes and computes; but for the data set, the network that comes out does not hang on it."""
 
+    dataset: Dataset  # in place of the one that the recipe names
     data_root: str | Path | None  # folder with the data sets; None: $POLYRHYTHM_DATA
     out: str | Path | None  # network file to write
     progress: Callable[[Epoch], None]  # told of every epoch; prints to stderr if not given
@@ -64,16 +67,18 @@ def train(
     the test split. Raises DataError without the data, DivergedError when the loss is not finite, RuntimeError when
     torch and golden differ.
     """
+    recipe, row = with_data(recipe, options)
+    check_recipe(recipe, row)
     with torch_threads(recipe.threads):
         generator = torch.Generator().manual_seed(recipe.seed)
         norm = bool((recipe.conversion and recipe.conversion.norm) or (recipe.mixture and recipe.mixture.norm))
         recipe = replace(recipe, float_epochs=0) if floats else recipe
         net = TrainableNetwork(
-            recipe.layers, recipe.schedule, source_of(recipe), generator, recipe.surrogate_width, recipe.conversion, norm
+            recipe.layers, recipe.schedule, source_of(recipe, row), generator, recipe.surrogate_width, recipe.conversion, norm
         )
         if floats:
             net.load_floats(read_floats(floats))
-        return _run(recipe, net, generator, **options)
+        return _run(recipe, row, net, generator, **options)
 
 
 def convert(
@@ -87,12 +92,14 @@ def convert(
     """
     if recipe.schedule != "two_phase" or recipe.conversion is None:
         raise ValueError(f"{recipe.name}: an ANN is converted by a two_phase recipe with a conversion, not {recipe.schedule}")
+    recipe, row = with_data(recipe, options)
+    check_recipe(recipe, row)
     with torch_threads(recipe.threads):
-        net = import_ann(ann, source_of(recipe), T, weight_bits, recipe.conversion)
+        net = import_ann(ann, source_of(recipe, row), T, weight_bits, recipe.conversion)
         layers = tuple(layer.spec for layer in net.stack())
         recipe = replace(recipe, layers=layers, float_epochs=0)
         generator = torch.Generator().manual_seed(recipe.seed)
-        return _run(recipe, net, generator, **options)
+        return _run(recipe, row, net, generator, **options)
 
 
 def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[Network, dict[str, Any]]:
@@ -102,34 +109,52 @@ def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[
     quantized_accuracy torch's, which looks at a frame's events in bins. Raises what `train` raises, and NetworkError for networks
     that cannot do without a clock.
     """
-    if recipe.schedule != "event_driven" or recipe.clockless is None:
+    chosen = recipe.clockless
+    if recipe.schedule != "event_driven" or chosen is None:
         raise ValueError(f"{recipe.name}: a network is tuned by an event_driven recipe with clockless, not {recipe.schedule}")
-    source = source_of(recipe)
+    recipe, row = with_data(recipe, options)
+    check_recipe(recipe, row)
+    source = source_of(recipe, row)
     if (source.T, source.shape) != (1, network.input.shape):
         raise ValueError(
             f"{recipe.name}: without a clock a frame is one step of shape {network.input.shape}, but {recipe.dataset} with "
             f"{recipe.preprocess} gives {source.T} of {source.shape}; choose levels:N, or frames:1:N for recordings"
         )
     with torch_threads(recipe.threads):
-        net = TrainableNetwork.without_clock(network, source, recipe.clockless)
+        net = TrainableNetwork.without_clock(network, source, chosen)
         generator = torch.Generator().manual_seed(recipe.seed)
-        return _run(recipe, net, generator, network.digest, **options)
+        return _run(recipe, row, net, generator, network.digest, **options)
 
 
-def source_of(recipe: Recipe) -> Input:
+def with_data(recipe: Recipe, options: Options) -> tuple[Recipe, Dataset]:
+    """The recipe with the name of the data set that is used, and that data set."""
+    row = options.get("dataset") or data.find(recipe.dataset)
+    return replace(recipe, dataset=row.name), row
+
+
+def source_of(recipe: Recipe, row: Dataset | None = None) -> Input:
     """What a recipe's data set and encoding feed into a network."""
     prepared = data.parse_preprocess(recipe.preprocess)
-    return Input(data.find(recipe.dataset).shape, prepared.T, prepared.max_count)
+    return Input((row or data.find(recipe.dataset)).shape, prepared.T, prepared.max_count)
 
 
 def _run(
-    recipe: Recipe, net: TrainableNetwork, generator: torch.Generator, begun: str | None = None, **options: Unpack[Options]
+    recipe: Recipe,
+    row: Dataset,
+    net: TrainableNetwork,
+    generator: torch.Generator,
+    begun: str | None = None,
+    **options: Unpack[Options],
 ) -> tuple[Network, dict[str, Any]]:
-    """begun: digest of the network that goes on learning, which a run's folder belongs to as it does to the recipe."""
-    row, place = data.find(recipe.dataset), find_place(options.get("device", "auto"))
+    """begun: digest of the network that goes on learning, which a run's folder belongs to as to the recipe and the user's data."""
+    place, labels = find_place(options.get("device", "auto")), row.names(net.stack()[-1].spec.size)
     folder, out = options.get("folder"), options.get("out")
-    kept = RunFolder(folder, config(recipe) | ({"begun": begun} if begun else {})) if folder else None
+    owner = config(recipe) | ({"begun": begun} if begun else {}) | ({"data": row.origin} if row.origin else {})
+    kept = RunFolder(folder, owner) if folder else None
     training, test = splits(row, recipe, options.get("data_root"))
+    if len(training.labels) < 2 or not len(test.labels):
+        sizes = f"{len(training.labels)} and {len(test.labels)}"
+        raise data.DataError(f"{row.name}: there must be at least 2 training samples and 1 to score, not {sizes}")
     trainer = Trainer(recipe, net, training, test, generator, options.get("progress", to_stderr), place, kept)
     if recipe.clockless:
         trainer.report["start_accuracy"] = _golden_accuracy(net.export(recipe.name), test)
@@ -147,7 +172,7 @@ def _run(
     report |= {"seconds": round(time.monotonic() - trainer.start, 1)}  # with those of a run that went on
     if trainer.price:
         report |= trainer.price.report(trainer.measure())
-    network = net.export(recipe.name, profiles=profiles, labels=row.labels, provenance=_provenance(recipe, report))
+    network = net.export(recipe.name, profiles=profiles, labels=labels, provenance=_provenance(recipe, row, report))
     if out is not None and place.first:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         network.save(out)
@@ -204,9 +229,10 @@ def config(recipe: Recipe) -> dict[str, Any]:
     return dict(json.loads(json.dumps(used)))
 
 
-def _provenance(recipe: Recipe, report: dict[str, Any]) -> dict[str, Any]:
+def _provenance(recipe: Recipe, row: Dataset, report: dict[str, Any]) -> dict[str, Any]:
     return {
         "dataset": recipe.dataset,
+        **({"data": row.origin} if row.origin else {}),
         "preprocess": recipe.preprocess,
         **{name: report[name] for name in SCORES if name in report},
         "scored_on": report["scored_on"],

@@ -74,7 +74,7 @@ class Trainer:
     @property
     def batches(self) -> int:
         """Of an epoch."""
-        return math.ceil(len(self.train.labels) / self.recipe.batch)
+        return len(batches(torch.arange(len(self.train.labels)), self.recipe.batch))
 
     def run(self) -> None:
         """All stages in their order."""
@@ -124,14 +124,15 @@ class Trainer:
     def float_profiles(self, mixing: Mixing) -> None:
         """Score the float network at its working points, each with normalization estimated there; at its own T it stays so."""
         rows = torch.randperm(len(self.train.labels), generator=self.generator).to(self.place.device)
-        batches = [self.train.counts(self.train.images[batch]) for batch in rows.split(self.recipe.batch)[:REESTIMATED]]
+        chosen = batches(rows, self.recipe.batch)[:REESTIMATED]
+        counts = [self.train.counts(self.train.images[batch]) for batch in chosen]
         found = {}
         for name, T in mixing.mixture.profiles:
-            mixing.reestimate(batches, T)
+            mixing.reestimate(counts, T)
             self.share_norms()
             found[name] = trained_accuracy(self.net, self.test)
         self.report["float_profiles"] = found
-        mixing.reestimate(batches, mixing.own)
+        mixing.reestimate(counts, mixing.own)
 
     def sampled(self, net: TrainableNetwork) -> float:
         """Accuracy of the first training images, as they are."""
@@ -184,7 +185,7 @@ class Trainer:
         sums = torch.zeros(2, device=self.place.device)  # loss, right answers
         self.done += 1
         self.net.train()
-        bar = tqdm(order.split(self.recipe.batch), f"{stage} {self.done}/{self.total}", leave=False, disable=self.quiet)
+        bar = tqdm(batches(order, self.recipe.batch), f"{stage} {self.done}/{self.total}", leave=False, disable=self.quiet)
         for batch, rows in enumerate(bar):
             images, labels = self.batch(rows)
             optimizer.zero_grad()
@@ -266,6 +267,12 @@ class Trainer:
         if self.price:
             self.price.resume(state["price"])
         self.start = time.monotonic() - state["seconds"]
+
+
+def batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
+    """Parts of `size` rows. A last one of a single row goes with the part before it: alone it has no variance to normalize by."""
+    parts = rows.split(size)
+    return (*parts[:-2], torch.cat(parts[-2:])) if size > 1 and len(parts) > 1 and len(parts[-1]) == 1 else parts
 
 
 @torch.no_grad()

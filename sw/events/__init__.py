@@ -1,0 +1,1 @@
+"""Event recordings: files of several formats as one structured array, and such arrays as counts."""
