@@ -127,7 +127,7 @@ def info_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
-    parser.add_argument("--input", required=True, metavar="X.npy", help="counts (B, *shape) or (B, T, *shape), or samples to encode")
+    parser.add_argument("--input", required=True, metavar="X.npy", help="counts (B, *shape), (B, T, *shape), or samples to encode")
     parser.add_argument("--labels", metavar="Y.npy", help="the right classes: tells the accuracy")
     parser.add_argument("--preprocess", metavar="WHAT", help="encode the input, as in levels:15 (it is counts already)")
     sample_arguments(parser)

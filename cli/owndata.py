@@ -56,11 +56,19 @@ def wanted(args: argparse.Namespace, preprocess: str, network: "Network | None")
 
     if network is None:
         return Wanted(preprocess, peak=args.peak, sensor=args.sensor)
-    peak = args.peak
-    if peak is None and isinstance(made := network.provenance.get("data"), dict):
-        peak = made.get("peak")  # as it was trained
     shape, classes = tuple(network.input.shape), len(network.layers[-1].bias)
-    return Wanted(preprocess, shape, network.labels or None, classes, peak, args.sensor)
+    return Wanted(preprocess, shape, network.labels or None, classes, args.peak, usual_peak(network), args.sensor)
+
+
+def usual_peak(network: "Network") -> dict[str, float]:
+    """What was white in the data that the network was trained on, for integers ("i") or for floats ("f")."""
+    from sw.data import DATASETS
+
+    name, made = network.provenance.get("dataset"), network.provenance.get("data")
+    if isinstance(made, dict):
+        peak = made.get("peak")
+        return {"f" if "float" in str(made.get("dtype")) else "i": peak} if isinstance(peak, int | float) and peak > 0 else {}
+    return {"i": DATASETS[name].peak} if isinstance(name, str) and name in DATASETS and DATASETS[name].peak else {}
 
 
 def reading(args: argparse.Namespace) -> "Reading":

@@ -38,13 +38,10 @@ class Tally:
         """What was left out, and what would hold it."""
         found = []
         if self.behind:
-            need = (
-                f"window:{chosen.window}:{self.longest // chosen.window + 1}:{chosen.max_count} holds all of the longest recording"
-            )
-            found.append(
-                f"{self.behind:,} of {self.events:,} events in {self.recordings:,} recordings come after tick {chosen.T} of "
-                f"{chosen.text} and are left out" + (f"; {need}" if chosen.kind == "window" else "")
-            )
+            where = f"{self.behind:,} of {self.events:,} events in {self.recordings:,} recordings come after tick {chosen.T}"
+            need = self.longest // chosen.window + 1 if chosen.window else 0
+            hint = f"; window:{chosen.window}:{need}:{chosen.max_count} holds all of the longest recording" if need else ""
+            found.append(f"{where} of {chosen.text} and are left out{hint}")
         if self.above:
             found.append(
                 f"{self.above:,} of {self.events:,} events are more than {chosen.max_count} at one place in one tick and left out"
@@ -78,7 +75,7 @@ def counts_of(
         if len(events):
             _count(frame, events, chosen, shape, tally)
     for line in tally.lines(chosen) if told else ():
-        told(line)  # type: ignore[misc]
+        told(f"{getattr(recordings, 'title', 'recordings')}: {line}")  # type: ignore[misc]
     return counts
 
 

@@ -129,7 +129,7 @@ def decode_evt2(body: bytes, sensor: tuple[int, int] | None = None) -> Recording
 
 
 def decode_evt3(body: bytes, sensor: tuple[int, int] | None = None) -> Recording:
-    """EVT3: y (0), x of one event (2), the x where vectors begin (3), vectors of 12 (4) and 8 (5) events, time low (6) and high (8).
+    """EVT3: y (0), x of one event (2), the x where vectors begin (3), vectors of 12 (4) or 8 (5) events, time low (6), high (8).
 
     A vector's bit k is an event at x + k, and moves the x of the next vector on by its length. Where the high part changes, the low
     part is 0 until it is said.

@@ -47,6 +47,7 @@ class Recordings(Sequence[Events]):
 
     names: tuple[str, ...]  # for error messages
     readers: tuple[Callable[[], Events], ...]
+    title: str = "recordings"  # of all of them
 
     def __len__(self) -> int:
         return len(self.readers)
@@ -56,7 +57,7 @@ class Recordings(Sequence[Events]):
         if isinstance(chosen, int | np.integer):
             return self.readers[chosen]()
         rows = np.arange(len(self))[chosen].tolist()
-        return Recordings(tuple(self.names[k] for k in rows), tuple(self.readers[k] for k in rows))
+        return Recordings(tuple(self.names[k] for k in rows), tuple(self.readers[k] for k in rows), self.title)
 
     def __iter__(self) -> Iterator[Events]:
         return (read() for read in self.readers)

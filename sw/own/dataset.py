@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ class Wanted:
     shape: tuple[int, ...] | None = None  # that a network takes
     labels: tuple[str, ...] | None = None  # of a network
     classes: int | None = None  # outputs of a network
-    peak: float | None = None
+    peak: float | None = None  # of the pixels
+    usual: Mapping[str, float] = field(default_factory=dict)  # "i", "f" -> the peak that integers and floats have if none is given
     sensor: tuple[int, int] | None = None  # height, width
 
 
@@ -121,7 +122,7 @@ def _samples(given: Given, chosen: Preprocess, wanted: Wanted, told: Told) -> tu
     if chosen.takes == "counts":
         counts = check_counts(given.name, given.x, chosen, wanted.shape)
         return counts.array, counts.array.shape[2:], 0
-    pixels = check_pixels(given.name, given.x, chosen, wanted.peak, wanted.shape)
+    pixels = check_pixels(given.name, given.x, wanted.peak, wanted.shape, wanted.usual)
     told(f"{given.name}: {len(pixels.array):,} samples of {pixels.array.shape[1:]} {given.x.dtype}; {pixels.note}")
     return pixels.array, pixels.array.shape[1:], pixels.peak
 
@@ -201,7 +202,7 @@ def watched(given: Given, how: Reading, told: Told) -> Given:
                 told(f"{path}: {note}" + ("; more such notes are not shown" if not left[0] else ""))
         return found.events
 
-    return replace(given, x=Recordings(given.x.names, tuple(partial(read, path) for path in given.files)))
+    return replace(given, x=Recordings(given.x.names, tuple(partial(read, path) for path in given.files), given.name))
 
 
 def own_samples(given: Given, wanted: Wanted, told: Told, how: Reading) -> tuple[np.ndarray, Labels | None]:

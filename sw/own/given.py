@@ -5,6 +5,7 @@ D.npz           x and y; or x_train and y_train, x_test and y_test; or recording
 DIR             DIR/CLASS/FILE: images (.png and the like) or event recordings
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from sw.arrayfile import names_of, read_npy, read_npz
+from sw.datasets import DATASETS
 from sw.download import DataError
 from sw.events import fields
 from sw.events.files import SUFFIXES, Reading, read_events
 from sw.events.recording import Events, Recording, Recordings, ordered
 
+PLAIN = ("x", "train", "training", "test", "images", "data")  # words that name no data set
 FLAT = ("t", "x", "y", "p", "offsets", "labels")  # of a .npz with recordings
 
 
@@ -137,7 +140,7 @@ def in_memory(
         events = fields.from_rows(where, array, how.columns, how.unit) if plain else fields.from_struct(where, array, how.unit)
         made.append(ordered(where, Recording(events), how.sort).events)
     names = tuple(f"{name}: recording {k}" for k in range(len(made)))
-    return Given(name, Recordings(names, tuple(partial(_itself, events) for events in made)), y, y_name, title, classes=classes)
+    return Given(name, Recordings(names, tuple(partial(_itself, events) for events in made), name), y, y_name, title, classes=classes)
 
 
 def _itself(events: Events) -> Events:
@@ -145,10 +148,11 @@ def _itself(events: Events) -> Events:
 
 
 def title_of(path: str | Path) -> str:
-    """A name for a data set: the file's or the folder's, without what makes names of files or of splits."""
+    """A name for a data set: the file's or the folder's, without words for a split, and none of ours."""
     path = Path(path)
     name = path.resolve().name if path.is_dir() else path.stem
     if name.lower() in ("train", "test", "training") and path.is_dir():
         name = path.resolve().parent.name
-    kept = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name).lstrip(".")[:100]
-    return kept or "own"
+    words = [word for word in re.split(r"[_\-. ]+", name) if word.lower() not in PLAIN]
+    kept = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in "-".join(words)).lstrip(".")[:90]
+    return f"own-{kept}" if kept in DATASETS else kept or "own"

@@ -14,7 +14,7 @@ import numpy as np
 
 from sw.download import DataError
 from sw.events.files import Reading
-from sw.own.given import Given, in_memory
+from sw.own.given import Given, in_memory, title_of
 
 FORMS = '{"train": (x, y), "test": (x, y)} or ((x_train, y_train), (x_test, y_test))'
 
@@ -22,6 +22,7 @@ FORMS = '{"train": (x, y), "test": (x, y)} or ((x_train, y_train), (x_test, y_te
 def splits_of(made: Any, where: str, title: str, how: Reading) -> dict[str, Given]:
     """The splits that a function `where` returned. DataError where it is none of the forms."""
     classes: tuple[str, ...] = ()
+    title = title_of(title)
     if isinstance(made, Mapping):
         unknown = [str(key) for key in made if key not in ("train", "test", "classes")]
         if unknown or not ("train" in made or "test" in made):

@@ -4,6 +4,7 @@ Images are (B, H, W) or (B, C, H, W), vectors (B, N), counts the same with T beh
 for uint8, 1 for booleans, and for any other type it must be said. Floats are 0..1, or 0..peak where one is said.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,15 +54,22 @@ def native(where: str, array: Any) -> Array:
     return found
 
 
-def check_pixels(where: str, given: Any, chosen: Preprocess, peak: float | None, wanted: tuple[int, ...] | None = None) -> Pixels:
-    """Images or vectors as (B, *shape). `wanted`: the shape that a network takes."""
+def check_pixels(
+    where: str,
+    given: Any,
+    peak: float | None = None,
+    wanted: tuple[int, ...] | None = None,
+    usual: Mapping[str, float] | None = None,
+) -> Pixels:
+    """Images or vectors as (B, *shape). wanted: the shape a network takes; usual: "i", "f" -> the peak of what it was trained on."""
     array = native(where, given)
     array = _image_shape(where, array, wanted)
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
         return Pixels(array, 1, "booleans are taken as black and white")
-    low = array.min()
-    if low < 0:
+    known = (usual or {}).get("f" if array.dtype.kind == "f" else "i")
+    peak = peak or known
+    if array.min() < 0:
         place = [int(k) for k in np.argwhere(array < 0)[0]]
         told = "undo what made it so, such as (x - mean) / std" if array.dtype.kind == "f" else "black is 0"
         raise DataError(f"{where}: no value may be negative, but it is {describe(array)}, the first at {place}; {told}")
@@ -126,11 +134,11 @@ def check_counts(where: str, given: Any, chosen: Preprocess, wanted: tuple[int, 
     if array.dtype.kind == "f":
         hint = "astype(int) makes them so" if (array == np.floor(array)).all() else "images of floats are levels:N or rate:T"
         raise DataError(f"{where}: {chosen.text} needs integer counts, but it is {describe(array)}; {hint}")
-    array = _count_shape(where, array, chosen, wanted)
+    came, array = describe(array), _count_shape(where, array, chosen, wanted)
     if array.dtype.kind != "b" and not 0 <= array.min() <= array.max() <= chosen.max_count:
         place = [int(k) for k in np.argwhere((array < 0) | (array > chosen.max_count))[0]]
         hint = "" if array.min() < 0 else f"; say counts:{chosen.T}:{array.max()} to keep them"
-        raise DataError(f"{where}: counts must be 0..{chosen.max_count}, but it is {describe(array)}, the first at {place}{hint}")
+        raise DataError(f"{where}: counts must be 0..{chosen.max_count}, but it is {came}, as (B, T, ..) first at {place}{hint}")
     return Pixels(array.astype(np.int16), 0, "")
 
 
