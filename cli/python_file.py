@@ -39,7 +39,8 @@ def load_object(text: str, what: str) -> object:
         own = {key: value for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
         there = [key for key, value in own.items() if callable(value)]
         known = f"; it has {', '.join(there[:20])}" if there else ""
-        raise ValueError(f"{what}: {file} must define {name!r}{nearest(name, there) or known}")
+        public = [key for key in vars(module) if not key.startswith("_")]  # objects too, such as recipes
+        raise ValueError(f"{what}: {file} must define {name!r}{nearest(name, there) or nearest(name, public) or known}")
     return getattr(module, name)
 
 

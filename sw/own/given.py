@@ -140,7 +140,8 @@ def in_memory(
         events = fields.from_rows(where, array, how.columns, how.unit) if plain else fields.from_struct(where, array, how.unit)
         made.append(ordered(where, Recording(events), how.sort).events)
     names = tuple(f"{name}: recording {k}" for k in range(len(made)))
-    return Given(name, Recordings(names, tuple(partial(_itself, events) for events in made), name), y, y_name, title, classes=classes)
+    x = Recordings(names, tuple(partial(_itself, events) for events in made), name)
+    return Given(name, x, y, y_name, title, classes=classes)
 
 
 def _itself(events: Events) -> Events:

@@ -61,7 +61,7 @@ def check_pixels(
     wanted: tuple[int, ...] | None = None,
     usual: Mapping[str, float] | None = None,
 ) -> Pixels:
-    """Images or vectors as (B, *shape). wanted: the shape a network takes; usual: "i", "f" -> the peak of what it was trained on."""
+    """Images or vectors as (B, *shape). wanted: the shape a network takes; usual: "i", "f" -> the peak that it was trained with."""
     array = native(where, given)
     array = _image_shape(where, array, wanted)
     if array.dtype.kind == "b":
