@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sw.download import DataError
+from sw.events import prophesee
 from sw.events.files import Reading, read_events
 from sw.events.recording import EVENT
 
@@ -55,6 +56,30 @@ def test_every_event_comes_back(tmp_path: Path, name: str, encoder: Encoder, spa
     found = read_events(tmp_path / name)
     assert found.events.dtype == EVENT and (found.events == made).all() and len(made) == 4000
     assert found.sensor == ((240, 320) if name == "a.raw" else None) and found.notes == ()
+
+
+@pytest.mark.parametrize("part", [1, 2, 7, 1000])
+@pytest.mark.parametrize(("encoder", "span"), [(eventfiles.evt2, 1 << 36), (eventfiles.evt3, 40_000_000)])
+def test_what_holds_goes_on_from_part_to_part(tmp_path: Path, encoder: Encoder, span: int, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prophesee, "PART", part)
+    made = rows_of_events(5, 300, span)
+    (tmp_path / "a.raw").write_bytes(encoder(made))
+    assert (read_events(tmp_path / "a.raw").events == made).all()
+
+
+def test_random_words_mean_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any words at all, in any order: what is decoded does not hang on where they are cut."""
+    rng = np.random.default_rng(7)
+    for decode, word in ((prophesee.decode_evt2, "<u4"), (prophesee.decode_evt3, "<u2")):
+        bits = 8 * np.dtype(word).itemsize
+        kinds = rng.choice([0, 1, 2, 3, 4, 5, 6, 8, 10, 15], 500)
+        body = (kinds << bits - 4 | rng.integers(0, 1 << bits - 4, 500)).astype(word).tobytes()
+        monkeypatch.setattr(prophesee, "PART", 1 << 18)
+        whole = decode(body)
+        for part in (1, 3, 64):
+            monkeypatch.setattr(prophesee, "PART", part)
+            found = decode(body)
+            assert (found.events == whole.events).all() and found.notes == whole.notes and len(whole.events) > 50
 
 
 def test_nmnist_files_come_back_with_their_overflow_marks(tmp_path: Path) -> None:

@@ -314,6 +314,16 @@ def test_what_is_wrong_is_one_line_before_training(k: int, here: Path, capsys: p
     assert (code, out, err.splitlines()[-1]) == (2, "", f"polyrhythm: {expected}") and "epoch" not in err
 
 
+def test_compare_says_what_it_takes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(capsys, *ARRAYS)
+    told = "data come from one place: --dataset NAME, --test X.npy Y.npy (or D.npz, or a folder DIR with DIR/CLASS/FILE), or --data-module FILE.py:FUNCTION"
+    assert call(capsys, "compare", "net.safetensors")[::2] == (2, f"polyrhythm: {told}\n")
+    expected = f"dataset is the name of one of ours, not both.npz; own data: {told}"
+    assert call(capsys, "compare", "net.safetensors", "--dataset", "both.npz")[::2] == (2, f"polyrhythm: {expected}\n")
+    code, _, err = call(capsys, "compare", "net.safetensors", "--test", "y_test.npy", "y_test.npy")
+    assert (code, err) == (2, "polyrhythm: y_test.npy: must be a batch, (B, N), (B, H, W) or (B, C, H, W), not (30,); one sample is x[None]\n")
+
+
 def test_ragged_lists_are_no_arrays(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, _, err = call(capsys, "train", "--recipe", "recipes.py:SMALL", "--data-module", "module.py:ragged")
     assert err.startswith("polyrhythm: data-module: ragged of module.py: x of train must be an array, not list of 2: setting an array element")

@@ -8,18 +8,19 @@ back. Events before the first high part have no time, and are left out with a no
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sw.download import DataError
-from sw.events.recording import EVENT, Recording
+from sw.events.recording import EVENT, Events, Recording
 
-Words = npt.NDArray[np.uint32]
 Column = npt.NDArray[np.int64]
 
 EVT2_RANGE, EVT3_RANGE = 1 << 28, 1 << 12  # of the high part, in units of 64 and of 4096 us
 LONGEST_HEADER = 1 << 16
+PART = 1 << 18  # words that are decoded at a time
 
 
 def split_header(where: str, data: bytes) -> tuple[dict[str, str], bytes]:
@@ -96,36 +97,57 @@ def _whole_words(where: str, body: bytes, size: int) -> None:
         )
 
 
+@dataclass
+class State:
+    """What holds when a part of a file begins; -1 where nothing was said yet."""
+
+    high: int = -1  # of the time, with what it has wrapped
+    low: int = 0
+    y: int = -1
+    x: int = -1  # of the next vector
+    p: int = 0
+    lost: int = 0  # events without a time or a place
+
+
+def _in_parts(body: bytes, sensor: tuple[int, int] | None, word: str, part: Callable[[Column, State], Events]) -> Recording:
+    """Decode a slice of the words at a time, so that memory stays near what the events take."""
+    words, state = np.frombuffer(body, word), State()
+    parts = [part(words[k : k + PART].astype(np.int64), state) for k in range(0, len(words), PART)]
+    told = f"{state.lost} events come before the first word that says the high part of the time, and are left out"
+    return Recording(np.concatenate([np.zeros(0, EVENT), *parts]), sensor, (told,) if state.lost else ())
+
+
 def _latest(there: npt.NDArray[np.bool_]) -> Column:
     """For each word the index of the last word up to it where `there` holds, or -1."""
     return np.maximum.accumulate(np.where(there, np.arange(len(there)), -1))
 
 
-def _base(high: Column, span: int) -> Column:
-    """High parts in their order, with what they have wrapped added."""
-    wrapped = np.concatenate([[False], high[:-1] - high[1:] >= span // 2]) if len(high) else np.zeros(0, bool)
-    return high + np.cumsum(wrapped) * span
-
-
-def _untimed(lost: int) -> tuple[str, ...]:
-    told = f"{lost} events come before the first word that says the high part of the time, and are left out"
-    return (told,) if lost else ()
+def _highs(before: int, high: Column, span: int) -> Column:
+    """The high part before, and those in their order, with what they have wrapped."""
+    first = before % span if before >= 0 else int(high[0]) if len(high) else 0
+    values = np.concatenate([[first], high])
+    wrapped = np.cumsum(values[:-1] - values[1:] >= span // 2)
+    return values + (max(before, 0) // span + np.concatenate([[0], wrapped])) * span
 
 
 def decode_evt2(body: bytes, sensor: tuple[int, int] | None = None) -> Recording:
     """EVT2: CD events 0 (darker) and 1 (brighter) with 6 bits of time, 11 of x and 11 of y; 8 is the high part of the time."""
-    words = np.frombuffer(body, "<u4")
+    return _in_parts(body, sensor, "<u4", _evt2)
+
+
+def _evt2(words: Column, state: State) -> Events:
     kind = words >> 28
-    is_high = kind == 8
-    base = _base((words[is_high] & 0xFFFFFFF).astype(np.int64), EVT2_RANGE)
-    number = np.cumsum(is_high) - 1  # of the high part that holds at each word
-    chosen = np.flatnonzero((kind <= 1) & (number >= 0))
-    lost = int(np.count_nonzero((kind <= 1) & (number < 0)))
-    word = words[chosen]
-    events = np.empty(len(chosen), EVENT)
-    events["t"] = (base[number[chosen]] << 6) + (word >> 22 & 63)
-    events["x"], events["y"], events["p"] = word >> 11 & 0x7FF, word & 0x7FF, kind[chosen]
-    return Recording(events, sensor, _untimed(lost))
+    is_high, is_event = kind == 8, kind <= 1
+    base = _highs(state.high, words[is_high] & 0xFFFFFFF, EVT2_RANGE)
+    number = np.cumsum(is_high)  # of the high part that holds at each word
+    known = is_event if state.high >= 0 else is_event & (number > 0)
+    word = words[known]
+    events = np.empty(len(word), EVENT)
+    events["t"] = (base[number[known]] << 6) + (word >> 22 & 63)
+    events["x"], events["y"], events["p"] = word >> 11 & 0x7FF, word & 0x7FF, kind[known]
+    state.lost += int(np.count_nonzero(is_event & ~known))
+    state.high = int(base[-1]) if number[-1] else state.high
+    return events
 
 
 def decode_evt3(body: bytes, sensor: tuple[int, int] | None = None) -> Recording:
@@ -134,34 +156,48 @@ def decode_evt3(body: bytes, sensor: tuple[int, int] | None = None) -> Recording
     A vector's bit k is an event at x + k, and moves the x of the next vector on by its length. Where the high part changes, the low
     part is 0 until it is said.
     """
-    words = np.frombuffer(body, "<u2").astype(np.int64)
+    return _in_parts(body, sensor, "<u2", _evt3)
+
+
+def _evt3(words: Column, state: State) -> Events:
     kind, value = words >> 12, words & 0xFFF
-    high = kind == 8
-    base = _base(value[high], EVT3_RANGE)
-    number = np.cumsum(high) - 1
+    high, single, length = kind == 8, kind == 2, np.select([kind == 4, kind == 5], [12, 8], 0)
+    base, number = _highs(state.high, value[high], EVT3_RANGE), np.cumsum(high)
     y_at, low_at, x_at = _latest(kind == 0), _latest(kind == 6), _latest(kind == 3)
-    moved = np.flatnonzero(high)[
-        np.diff(base, prepend=-1) != 0
-    ]  # high parts that say another time, whose low part is 0 until it is said
-    moved_at = _latest(np.isin(np.arange(len(words)), moved))
-    length = np.select([kind == 4, kind == 5], [12, 8], 0)
-    gone = np.concatenate([[0], np.cumsum(length)[:-1]]) if len(words) else length  # events of all vectors before each word
-    sends = (kind == 2) | (length > 0)
-    known = sends & (number >= 0) & (y_at >= 0) & ((kind == 2) | (x_at >= 0))
-    single, vector = np.flatnonzero(known & (kind == 2)), np.flatnonzero(known & (length > 0))
-    bits = value[vector, None] >> np.arange(12) & 1
-    row, offset = np.nonzero(bits & (np.arange(12) < length[vector, None]))
-    place = np.concatenate([single, vector[row]])
-    start = x_at[vector]
-    x = np.concatenate([value[single] & 0x7FF, ((value[start] & 0x7FF) + gone[vector] - gone[start])[row] + offset])
-    p = np.concatenate([value[single] >> 11, (value[start] >> 11)[row]])
-    order = np.argsort(place, kind="stable")
-    place = place[order]
-    events = np.empty(len(place), EVENT)
-    events["t"] = (base[number[place]] << 12) + np.where(low_at[place] > moved_at[place], value[low_at[place]], 0)
-    events["x"] = np.minimum(x[order], 0xFFFF)  # vectors without end run out of every sensor, and are refused with it
-    events["y"], events["p"] = value[y_at[place]] & 0x7FF, p[order]
-    return Recording(events, sensor, _untimed(_events_of(kind, value, sends & ~known)))
+    moved = np.zeros(len(words), bool)  # high parts that say another time
+    moved[high] = (np.diff(base) != 0) | ((np.arange(len(base) - 1) == 0) & (state.high < 0))
+    moved_at = _latest(moved)
+    low = np.where(low_at > moved_at, value[low_at], np.where(moved_at >= 0, 0, state.low))
+    y = np.where(y_at >= 0, value[y_at] & 0x7FF, state.y)
+    ends = np.cumsum(length)
+    gone = ends - length  # events of all vectors before each word
+    x = np.where(x_at >= 0, (value[x_at] & 0x7FF) + gone - gone[x_at], state.x + gone)
+    x_known, p = (x_at >= 0) | (state.x >= 0), np.where(x_at >= 0, value[x_at] >> 11, state.p)
+    timed = (number > 0) | (state.high >= 0)
+    known = (single | (length > 0)) & timed & (y >= 0) & (single | x_known)
+    state.lost += _events_of(kind, value, (single | (length > 0)) & ~known)
+    found = _rows(np.flatnonzero(known), single, value, length, x, p)
+    events = np.empty(len(found[0]), EVENT)
+    place = found[0]
+    events["t"], events["y"] = (base[number[place]] << 12) + low[place], y[place]
+    events["x"] = np.minimum(found[1], 0xFFFF)  # vectors without end leave every sensor, and are refused with it
+    events["p"] = found[2]
+    state.high = int(base[-1]) if number[-1] else state.high
+    state.low, state.y, state.p = int(low[-1]), int(y[-1]), int(p[-1])
+    state.x = int(x[-1] + length[-1]) if x_known[-1] else -1
+    return events
+
+
+def _rows(
+    chosen: Column, single: npt.NDArray[np.bool_], value: Column, length: Column, x: Column, p: Column
+) -> tuple[Column, Column, Column]:
+    """The word, x and p of every event, in order: one of a single word, and one for each bit of a vector."""
+    offsets = np.arange(12)
+    bits = np.where(single[chosen, None], offsets == 0, value[chosen, None] >> offsets & (offsets < length[chosen, None]))
+    row, offset = np.nonzero(bits)
+    place = chosen[row]
+    alone = single[place]
+    return place, np.where(alone, value[place] & 0x7FF, x[place] + offset), np.where(alone, value[place] >> 11, p[place])
 
 
 def _events_of(kind: Column, value: Column, chosen: npt.NDArray[np.bool_]) -> int:
