@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from sw.own.given import Given
 
 BOTH = ("train", "test")
-FORMS = "--train X.npy Y.npy (or D.npz, or a folder DIR with DIR/CLASS/FILE), --test likewise"
-CHOICE = f"data come from one place: --dataset NAME, {FORMS}, or --data-module FILE.py:FUNCTION"
+FORMS = "X.npy Y.npy (or D.npz, or a folder DIR with DIR/CLASS/FILE)"
+
+
+def choice(args: argparse.Namespace) -> str:
+    """Where data may come from, in one line."""
+    own = f"--train {FORMS}, --test likewise" if hasattr(args, "train") else f"--test {FORMS}"
+    return f"data come from one place: --dataset NAME, {own}, or --data-module FILE.py:FUNCTION"
 
 
 def data_set(
@@ -36,12 +41,15 @@ def data_set(
     places = [bool(args.dataset), bool(train or test), bool(args.data_module)]
     if sum(places) > 1:
         given = [word for word, there in zip(("--dataset", "--train or --test", "--data-module"), places, strict=True) if there]
-        raise ValueError(f"{CHOICE}; not {' and '.join(given)}")
+        raise ValueError(f"{choice(args)}; not {' and '.join(given)}")
     if not any(places[1:]):
         _no_own_options(args)
         if not args.dataset and instead is None:
-            raise ValueError(CHOICE)
-        return data.find(one_of("dataset", args.dataset or str(instead), data.DATASETS))
+            raise ValueError(choice(args))
+        name = args.dataset or str(instead)
+        if name not in data.DATASETS and Path(name).exists():
+            raise ValueError(f"dataset is the name of one of ours, not {name}; own data: {choice(args)}")
+        return data.find(one_of("dataset", name, data.DATASETS))
     from sw.own.dataset import own_dataset
 
     splits = _of_module(args) if args.data_module else _of_words(args, train, test)
@@ -113,9 +121,7 @@ def _all_there(splits: dict[str, Any], needs: Sequence[str]) -> None:
     for split in needs:
         if split not in splits:
             name = "training" if split == "train" else split
-            raise ValueError(
-                f"the {name} split is missing: say --{split} X.npy Y.npy (or D.npz, or a folder DIR with DIR/CLASS/FILE)"
-            )
+            raise ValueError(f"the {name} split is missing: say --{split} {FORMS}")
 
 
 def _no_own_options(args: argparse.Namespace) -> None:
