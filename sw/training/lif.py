@@ -1,7 +1,8 @@
 """All ticks of a layer of LIF neurons as one operation with a surrogate gradient: what time-stepped training spends its time on.
 
 Written out tick by tick for autograd, every tick leaves a dozen small operations and as many saved tensors behind. Here a tick is
-three operations on memory that is there already, and what backward needs of it are its potential and its spikes.
+three operations on memory that is there already, and what backward needs of it are its potential and its spikes. On a CPU all ticks of a
+neuron are gone through at once, while its potential is in the cache (kernels.cpp), forth and back.
 """
 
 from typing import Any
@@ -9,6 +10,55 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from sw.training import compiled
+
+CHANNELS_LAST = (0, 1, 3, 4, 2)  # (T, B, C, H, W) in the order of memory (T, B, H, W, C), and back:
+CHANNELS_FIRST = (0, 1, 4, 2, 3)
+
+
+class _Ticks(Function):
+    """The kernels' ticks, in whatever order the maps lie in memory."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, drive: Tensor, start: Tensor, threshold: Tensor, leak: int | None, subtract: bool, width: float, whole: bool
+    ) -> tuple[Tensor, Tensor]:
+        last = drive.ndim == 5 and not drive.is_contiguous() and drive.permute(CHANNELS_LAST).is_contiguous()
+        each = threshold.expand_as(drive[0])
+        spikes, potential = compiled.lif(
+            laid(drive, last), laid(start.expand_as(each)[None], last), laid(each[None], last), leak, subtract, whole
+        )
+        ctx.save_for_backward(potential, threshold, start)
+        ctx.chosen, ctx.last = (leak, subtract, width), last
+        ctx.set_materialize_grads(False)
+        return taken(spikes, last), taken(potential, last)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        potential, threshold, start = ctx.saved_tensors
+        leak, subtract, width = ctx.chosen
+        of_spikes, of_potential = (None if grad is None else laid(grad, ctx.last) for grad in grads)
+        like = taken(potential, ctx.last)[0]
+        each = laid(threshold.expand_as(like)[None], ctx.last)
+        grad, of_each = compiled.lif_back(of_spikes, of_potential, potential, each, leak, subtract, width)
+        of_drive = taken(grad, ctx.last)
+        kept = 1.0 if leak is None else 1 - 2.0**-leak
+        of_start = (of_drive[0] * kept).sum_to_size(start.shape) if ctx.needs_input_grad[1] else None
+        of_threshold = taken(of_each, ctx.last)[0].sum_to_size(threshold.shape) if ctx.needs_input_grad[2] else None
+        return of_drive, of_start, of_threshold, None, None, None, None
+
+
+def laid(x: Tensor, last: bool) -> Tensor:
+    """Maps (T, B, C, H, W) as they lie in memory where channels come last; contiguous."""
+    return (x.permute(CHANNELS_LAST) if last else x).contiguous()
+
+
+def taken(x: Tensor, last: bool) -> Tensor:
+    """`laid` undone."""
+    return x.permute(CHANNELS_FIRST) if last else x
 
 
 class _Lif(Function):
@@ -86,5 +136,6 @@ def lif(
     the reset takes none of its own, and rounding passes it on (straight-through).
     """
     drive = drive.to(threshold.dtype)  # what was projected in half precision is added up in full
-    spikes, potential = _Lif.apply(drive, start, threshold, leak_shift, subtract, width, whole)
+    operation = _Ticks if compiled.usable(drive, start, threshold) else _Lif
+    spikes, potential = operation.apply(drive, start, threshold, leak_shift, subtract, width, whole)
     return spikes, potential

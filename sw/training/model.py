@@ -16,6 +16,7 @@ from sw.align import source_ticks
 from sw.network import Layer, Network
 from sw.training import quantize
 from sw.training.lif import lif
+from sw.training.project import linear
 
 EXACT = 1 << 53  # float64 holds every integer up to this
 BATCH = 500  # frames at a time in evaluation
@@ -50,7 +51,7 @@ def project(layer: Kind, counts: Tensor, weight: Tensor, bias: Tensor | None = N
         counts = F.avg_pool2d(counts, layer.pool, divisor_override=1)
     if layer.kind == "conv2d":
         return F.conv2d(counts, weight, bias, stride=layer.stride, padding=layer.padding)
-    return F.linear(counts.flatten(1), weight, bias)
+    return linear(counts.flatten(1), weight, bias)
 
 
 def skipped(counts: Tensor, weight: Tensor, stride: int) -> Tensor:

@@ -1,0 +1,135 @@
+"""The operations of kernels.cpp for torch's tensors: built by g++ when they are first wanted, and kept in the user's cache.
+
+They compute float32 on a CPU in one thread of their own. Where there is no g++, on a GPU, in other precisions and with more torch
+threads than were measured, `usable` says no and the callers compute the same with torch's operations: slower, and equal within the
+rounding of float32, since sums are added in another order.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from ctypes import c_float, c_int, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sw.data import cache_root
+
+SOURCE = Path(__file__).with_name("kernels.cpp")
+FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+THREADS = 2  # of torch: up to here one thread of ours was measured to be quicker than torch's
+TILE = 64  # inputs whose marks share a word
+SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "sampled": (c_int64, [c_void_p, *[c_int64] * 3]),
+    "mark": (c_int, [c_void_p, c_void_p, c_int64, c_int64]),
+    "project": (None, [c_void_p, c_void_p, c_int, c_void_p, c_void_p, *[c_int64] * 3]),
+    "project_back": (None, [c_void_p, c_void_p, c_int, c_void_p, c_void_p, *[c_int64] * 3]),
+    "lif": (None, [*[c_void_p] * 5, c_int64, c_int64, *[c_int] * 3]),
+    "lif_back": (None, [*[c_void_p] * 6, c_int64, c_int64, c_int, c_int, c_float]),
+}
+
+
+def usable(*tensors: Tensor) -> bool:
+    """Whether the kernels can take these, and are there."""
+    plain = all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
+    return plain and torch.get_num_threads() <= THREADS and library() is not None
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The kernels; None without g++. A g++ that refuses them is told of once, as a warning."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        return None
+    wide = ("-mavx2",) if torch.backends.cpu.get_cpu_capability().startswith("AVX") else ()
+    try:
+        loaded = ctypes.CDLL(str(_built(compiler, (*FLAGS, *wide))))
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        warnings.warn(f"training is slower: {compiler} must build {SOURCE.name}, but says: {said[0] if said else error}", stacklevel=2)
+        return None
+    for name, (result, arguments) in SIGNATURES.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
+    return loaded
+
+
+def _built(compiler: str, flags: tuple[str, ...]) -> Path:
+    """The library of this source, these flags and this compiler; it takes its name when it is whole."""
+    version = subprocess.run([compiler, "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True, check=True).stdout
+    told = hashlib.sha256("\n".join((SOURCE.read_text(), *flags, version)).encode()).hexdigest()[:16]
+    place = cache_root() / "kernels"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        made = tempfile.mkdtemp(dir=place)
+    except OSError:  # a cache that cannot be written: build for this process alone
+        place = Path(made := tempfile.mkdtemp())
+    built, new = place / f"{told}.so", Path(made) / "new.so"
+    if not built.exists():
+        subprocess.run([compiler, *flags, "-o", new, SOURCE], capture_output=True, text=True, check=True)
+        os.replace(new, built)
+    Path(made).rmdir() if Path(made) != place else None
+    return built
+
+
+def _call(name: str, *arguments: Any) -> Any:
+    """A kernel with addresses for tensors and null for None."""
+    return getattr(library(), name)(*(x.data_ptr() if isinstance(x, Tensor) else x for x in arguments))
+
+
+def density(x: Tensor, rows: int = 32) -> float:
+    """The share of x (R, I) that is not 0, of about so many rows all over it."""
+    step = max(1, len(x) // rows)
+    looked_at = -(-len(x) // step) * x.shape[1]
+    return _call("sampled", x, *x.shape, step) / max(1, looked_at)
+
+
+def mark(x: Tensor) -> tuple[Tensor, bool]:
+    """Where x (R, I) is not 0, a bit each, and whether it is 1 there."""
+    marks = torch.empty(-(-x.shape[1] // TILE), len(x), dtype=torch.int64)
+    return marks, bool(_call("mark", x, marks, *x.shape))
+
+
+def project(x: Tensor, marks: Tensor, ones: bool, weight: Tensor) -> Tensor:
+    """x (R, I) @ weight.T (I, O) from the marks of x."""
+    out = x.new_empty(len(x), len(weight))
+    _call("project", x, marks, ones, weight, out, *x.shape, len(weight))
+    return out
+
+
+def project_back(x: Tensor, marks: Tensor, ones: bool, grad: Tensor) -> Tensor:
+    """grad.T (O, R) @ x (R, I), the gradient of the weights."""
+    of_weight = x.new_empty(grad.shape[1], x.shape[1])
+    _call("project_back", x, marks, ones, grad, of_weight, *x.shape, grad.shape[1])
+    return of_weight
+
+
+def lif(drive: Tensor, start: Tensor, threshold: Tensor, leak: int | None, subtract: bool, whole: bool) -> tuple[Tensor, Tensor]:
+    """Spikes and potentials (T, ..) of contiguous drive (T, ..), start and threshold (..)."""
+    spikes, potential = torch.empty_like(drive), torch.empty_like(drive)
+    ticks, neurons = len(drive), drive[0].numel()
+    _call("lif", drive, start, threshold, spikes, potential, ticks, neurons, -1 if leak is None else leak, subtract, whole)
+    return spikes, potential
+
+
+def lif_back(
+    of_spikes: Tensor | None,
+    of_potential: Tensor | None,
+    potential: Tensor,
+    threshold: Tensor,
+    leak: int | None,
+    subtract: bool,
+    width: float,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the drive (T, ..) and of each neuron's threshold (..), all contiguous."""
+    of_drive, of_threshold = torch.empty_like(potential), torch.empty_like(threshold)
+    shift, (ticks, neurons) = -1 if leak is None else leak, (len(potential), threshold.numel())
+    _call("lif_back", of_spikes, of_potential, potential, threshold, of_drive, of_threshold, ticks, neurons, shift, subtract, width)
+    return of_drive, of_threshold
