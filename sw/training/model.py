@@ -134,11 +134,20 @@ def read_out(layer: Kind, currents: Tensor, bias: Tensor, *, whole: bool) -> Ten
     return torch.stack(sums)
 
 
-def read_out_last(layer: Kind, currents: Tensor, bias: Tensor, *, whole: bool) -> Tensor:
-    """The readout's sum after its last tick alone: (B, C)."""
-    if layer.leak_shift is None:
-        return driven(layer, currents, bias, whole).sum(0)
-    return read_out(layer, currents, bias, whole=whole)[-1]
+def read_out_frame(layer: Kind, counts: Tensor, weight: Tensor, bias: Tensor, *, whole: bool) -> Tensor:
+    """The readout's sum after its last tick alone: (B, C), from the source ticks (T_in, B, *map).
+
+    Without a leak it does not matter when a count came, so those of all ticks are added up and projected once.
+    """
+    if layer.leak_shift is not None:
+        return read_out(layer, project_ticks(layer, counts, weight), bias, whole=whole)[-1]
+    if len(counts) < layer.T:
+        starts = [ticks.start for ticks in source_ticks(len(counts), layer.T)]
+        held = torch.tensor([starts.count(t) for t in range(len(counts))], dtype=counts.dtype, device=counts.device)
+        counts = counts * held.reshape(-1, *[1] * (counts.ndim - 1))
+    with torch.autocast(counts.device.type, enabled=False):  # counts of a frame can be more than bfloat16 holds
+        sums = project(layer, counts.sum(0), weight)
+    return sums + (bias * layer.T if layer.bias_mode == "per_tick" else bias)
 
 
 def count(
@@ -235,10 +244,9 @@ class TorchNetwork(nn.Module):
             if layer.kind == "readout":
                 return current + bias
             return count(layer, current, bias, self.get_buffer(f"threshold{i}"), whole=True)
-        currents = project_ticks(layer, n, weight)
         if layer.kind == "readout":
-            return read_out_last(layer, currents, bias, whole=True)
-        return fire(layer, currents, bias, self.get_buffer(f"threshold{i}"), whole=True)[0]
+            return read_out_frame(layer, n, weight, bias, whole=True)
+        return fire(layer, project_ticks(layer, n, weight), bias, self.get_buffer(f"threshold{i}"), whole=True)[0]
 
 
 def accuracy(answer: Any, labels: Any) -> float:

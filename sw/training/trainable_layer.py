@@ -206,14 +206,14 @@ class TrainableLayer(nn.Module):
         """time_stepped: spikes (T, B, *map) of spikes; or logits (B, C)."""
         weight, bias, threshold, unit = self.scales(sigma_in)
         whole = self.stage == "snapped"
+        if self.readout and seen is None:
+            return model.read_out_frame(self.spec, n, weight, bias, whole=whole) * (unit / self.spec.T)
         currents = model.project_ticks(self.spec, n, weight)
-        if self.norm is not None:
-            currents = (self.norm(currents.flatten(0, 1) * unit) / unit).unflatten(0, currents.shape[:2])
-        if self.readout:
-            if seen is None:
-                return model.read_out_last(self.spec, currents, bias, whole=whole) * (unit / self.spec.T)
+        if self.readout and seen is not None:
             seen.sums = model.read_out(self.spec, currents, bias, whole=whole) * unit
             return seen.sums[-1] / self.spec.T
+        if self.norm is not None:
+            currents = (self.norm(currents.flatten(0, 1) * unit) / unit).unflatten(0, currents.shape[:2])
         spikes, potential = model.fire(self.spec, currents, bias, threshold, whole=whole, width=self.width)
         if seen is not None:
             full = potential / model.per_channel(threshold, potential[0])
