@@ -31,8 +31,8 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "mark": (c_int, [c_void_p, c_void_p, c_int64, c_int64]),
     "project": (None, [c_void_p, c_void_p, c_int, c_void_p, c_void_p, *[c_int64] * 3]),
     "project_back": (None, [c_void_p, c_void_p, c_int, c_void_p, c_void_p, *[c_int64] * 3]),
-    "lif": (None, [*[c_void_p] * 5, c_int64, c_int64, *[c_int] * 3]),
-    "lif_back": (None, [*[c_void_p] * 6, c_int64, c_int64, c_int, c_int, c_float]),
+    "lif": (None, [*[c_void_p] * 5, *[c_int64] * 4, *[c_int] * 3]),
+    "lif_back": (None, [*[c_void_p] * 6, *[c_int64] * 3, c_int, c_int, c_float]),
 }
 
 
@@ -112,10 +112,10 @@ def project_back(x: Tensor, marks: Tensor, ones: bool, grad: Tensor) -> Tensor:
 
 
 def lif(drive: Tensor, start: Tensor, threshold: Tensor, leak: int | None, subtract: bool, whole: bool) -> tuple[Tensor, Tensor]:
-    """Spikes and potentials (T, ..) of contiguous drive (T, ..), start and threshold (..)."""
+    """Spikes and potentials (T, ..) of drive (T, ..). Start and threshold repeat themselves over the neurons. All contiguous."""
     spikes, potential = torch.empty_like(drive), torch.empty_like(drive)
-    ticks, neurons = len(drive), drive[0].numel()
-    _call("lif", drive, start, threshold, spikes, potential, ticks, neurons, -1 if leak is None else leak, subtract, whole)
+    sizes = len(drive), drive.numel() // len(drive), start.numel(), threshold.numel()
+    _call("lif", drive, start, threshold, spikes, potential, *sizes, -1 if leak is None else leak, subtract, whole)
     return spikes, potential
 
 
@@ -127,9 +127,11 @@ def lif_back(
     leak: int | None,
     subtract: bool,
     width: float,
-) -> tuple[Tensor, Tensor]:
-    """Gradients of the drive (T, ..) and of each neuron's threshold (..), all contiguous."""
-    of_drive, of_threshold = torch.empty_like(potential), torch.empty_like(threshold)
-    shift, (ticks, neurons) = -1 if leak is None else leak, (len(potential), threshold.numel())
-    _call("lif_back", of_spikes, of_potential, potential, threshold, of_drive, of_threshold, ticks, neurons, shift, subtract, width)
+    learned: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Gradients of the drive (T, ..) and, if it is learned, of each neuron's threshold (..), all contiguous."""
+    of_drive, of_threshold = torch.empty_like(potential), torch.empty_like(potential[0]) if learned else None
+    chosen = -1 if leak is None else leak, subtract, width
+    sizes = len(potential), potential.numel() // len(potential), threshold.numel()
+    _call("lif_back", of_spikes, of_potential, potential, threshold, of_drive, of_threshold, *sizes, *chosen)
     return of_drive, of_threshold

@@ -122,16 +122,25 @@ static void columns(const float *x, const uint64_t *mask, const float *from, flo
 
 static const int64_t BLOCK = 1024;  // neurons whose potentials stay in the first cache through all ticks
 
+// Of m, m + 1, .. n values that repeat themselves.
+static inline void repeated(float *to, const float *from, int64_t period, int64_t m, int64_t n) {
+    for (int64_t j = 0, at = m % period; j < n; j++) {
+        to[j] = from[at];
+        at = at + 1 == period ? 0 : at + 1;
+    }
+}
+
 template <bool whole, bool subtract>
 static void ticks(const float *drive, const float *start, const float *threshold, float *spikes, float *potential, int64_t T,
-                  int64_t M, float share) {
+                  int64_t M, int64_t starts, int64_t thresholds, float share) {
     const float kept = 1.0f - share;
-    float v[BLOCK];
+    float v[BLOCK], th[BLOCK];
     for (int64_t m = 0; m < M; m += BLOCK) {
         const int64_t n = std::min(BLOCK, M - m);
-        std::memcpy(v, start + m, size_t(n) * sizeof *v);
+        repeated(v, start, starts, m, n);
+        repeated(th, threshold, thresholds, m, n);
         for (int64_t t = 0; t < T; t++) {
-            const float *__restrict d = drive + t * M + m, *__restrict th = threshold + m;
+            const float *__restrict d = drive + t * M + m;
             float *__restrict s = spikes + t * M + m, *__restrict u = potential + t * M + m;
             for (int64_t j = 0; j < n; j++) {
                 const float p = d[j] + (whole ? v[j] - std::floor(v[j] * share) : kept * v[j]);
@@ -180,22 +189,22 @@ void project_back(const float *x, const uint64_t *mask, int ones, const float *g
     (ones ? columns<true, true> : columns<true, false>)(x, mask, grad, of_weight, R, I, O);
 }
 
-// drive, spikes, potential (T, M); start, threshold (M). leak < 0: none. whole: the leak is rounded down.
+// drive, spikes, potential (T, M); start and threshold are of so many neurons, and the next ones have the same. leak < 0: none. whole: the leak is rounded down.
 void lif(const float *drive, const float *start, const float *threshold, float *spikes, float *potential, int64_t T, int64_t M,
-         int leak, int subtract, int whole) {
+         int64_t starts, int64_t thresholds, int leak, int subtract, int whole) {
     const auto chosen = whole ? (subtract ? ticks<true, true> : ticks<true, false>)
                               : (subtract ? ticks<false, true> : ticks<false, false>);
-    chosen(drive, start, threshold, spikes, potential, T, M, leak < 0 ? 0.0f : std::ldexp(1.0f, -leak));
+    chosen(drive, start, threshold, spikes, potential, T, M, starts, thresholds, leak < 0 ? 0.0f : std::ldexp(1.0f, -leak));
 }
 
 // of_drive (T, M) and, unless null, of_threshold (M) from of_spikes and of_potential (T, M), of which one may be null.
 void lif_back(const float *of_spikes, const float *of_potential, const float *potential, const float *threshold, float *of_drive,
-              float *of_threshold, int64_t T, int64_t M, int leak, int subtract, float width) {
+              float *of_threshold, int64_t T, int64_t M, int64_t thresholds, int leak, int subtract, float width) {
     const float kept = leak < 0 ? 1.0f : 1.0f - std::ldexp(1.0f, -leak);
-    float later[BLOCK], of[BLOCK], inverse[BLOCK];
+    float later[BLOCK], of[BLOCK], th[BLOCK], inverse[BLOCK];
     for (int64_t m = 0; m < M; m += BLOCK) {
         const int64_t n = std::min(BLOCK, M - m);
-        const float *__restrict th = threshold + m;
+        repeated(th, threshold, thresholds, m, n);
         std::memset(later, 0, sizeof later);
         std::memset(of, 0, sizeof of);
         for (int64_t j = 0; j < n; j++) inverse[j] = 1.0f / th[j];

@@ -26,29 +26,34 @@ class _Ticks(Function):
         ctx: Any, drive: Tensor, start: Tensor, threshold: Tensor, leak: int | None, subtract: bool, width: float, whole: bool
     ) -> tuple[Tensor, Tensor]:
         last = drive.ndim == 5 and not drive.is_contiguous() and drive.permute(CHANNELS_LAST).is_contiguous()
-        each = threshold.expand_as(drive[0])
-        spikes, potential = compiled.lif(
-            laid(drive, last), laid(start.expand_as(each)[None], last), laid(each[None], last), leak, subtract, whole
-        )
-        ctx.save_for_backward(potential, threshold, start)
-        ctx.chosen, ctx.last = (leak, subtract, width), last
+        each = repeating(threshold, drive, last)
+        spikes, potential = compiled.lif(laid(drive, last), repeating(start, drive, last), each, leak, subtract, whole)
+        ctx.save_for_backward(potential, each)
+        ctx.shapes, ctx.chosen, ctx.last = (start.shape, threshold.shape), (leak, subtract, width), last
         ctx.set_materialize_grads(False)
         return taken(spikes, last), taken(potential, last)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        potential, threshold, start = ctx.saved_tensors
-        leak, subtract, width = ctx.chosen
+        potential, each = ctx.saved_tensors
+        (of_start, of_threshold), (leak, subtract, width) = ctx.shapes, ctx.chosen
         of_spikes, of_potential = (None if grad is None else laid(grad, ctx.last) for grad in grads)
-        like = taken(potential, ctx.last)[0]
-        each = laid(threshold.expand_as(like)[None], ctx.last)
-        grad, of_each = compiled.lif_back(of_spikes, of_potential, potential, each, leak, subtract, width)
+        learns, learned = ctx.needs_input_grad[1:3]
+        grad, of_each = compiled.lif_back(of_spikes, of_potential, potential, each, leak, subtract, width, learned)
         of_drive = taken(grad, ctx.last)
         kept = 1.0 if leak is None else 1 - 2.0**-leak
-        of_start = (of_drive[0] * kept).sum_to_size(start.shape) if ctx.needs_input_grad[1] else None
-        of_threshold = taken(of_each, ctx.last)[0].sum_to_size(threshold.shape) if ctx.needs_input_grad[2] else None
+        of_start = (of_drive[0] * kept).sum_to_size(of_start) if learns else None
+        of_threshold = None if of_each is None else taken(of_each[None], ctx.last)[0].sum_to_size(of_threshold)
         return of_drive, of_start, of_threshold, None, None, None, None
+
+
+def repeating(x: Tensor, drive: Tensor, last: bool) -> Tensor:
+    """What is broadcast to the maps of drive, as far as it repeats itself over memory: one number, a frame's, or a batch's."""
+    if x.numel() == 1:
+        return x.contiguous()
+    of = drive[0] if x.ndim == drive.ndim - 1 and len(x) > 1 else drive[0, :1]
+    return laid(x.expand_as(of)[None], last)
 
 
 def laid(x: Tensor, last: bool) -> Tensor:
