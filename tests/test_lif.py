@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from sw.training.lif import lif
+from sw.training import compiled
+from sw.training.lif import _Lif, _Ticks, lif
 
 
 class Spike(Function):
@@ -98,3 +99,46 @@ def test_half_precision_is_added_up_in_full() -> None:
         torch.full((2, 1, 1), 256.0, dtype=torch.bfloat16), torch.tensor(1.0), torch.tensor(1e6), leak_shift=None, subtract=True, whole=False
     )
     assert potential.dtype == torch.float32 and potential.flatten().tolist() == [257.0, 513.0] and not spikes.any()
+
+
+@pytest.mark.parametrize("what", ["number", "channels", "neurons"])
+@pytest.mark.parametrize("leak_shift", [None, 0, 3])
+@pytest.mark.parametrize("subtract", [True, False])
+@pytest.mark.parametrize("shape", [(5, 4, 7), (1, 3, 6), (3, 2, 1500), (4, 2, 3, 20, 20), (2, 0, 7)])
+def test_kernels_give_what_the_operations_give(shape: tuple[int, ...], subtract: bool, leak_shift: int | None, what: str) -> None:
+    """Channels last too; spikes alone, potentials alone, and both; more neurons than a block holds."""
+    generator = torch.Generator().manual_seed(len(shape))
+    channels = (shape[2], *[1] * (len(shape) - 3))
+    threshold = torch.rand({"number": (1,), "channels": channels, "neurons": shape[1:]}[what], generator=generator) + 0.5
+    start, upstream = threshold / 2, torch.randn((2, *shape), generator=generator)
+    drive = torch.randn(shape, generator=generator)
+    if len(shape) == 5:
+        drive = drive.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+
+    def run(operation: Any, shares: tuple[float, float]) -> tuple[Tensor, ...]:
+        leaves = [x.clone().requires_grad_() for x in (drive, start, threshold)]
+        spikes, potential = operation.apply(*leaves, leak_shift, subtract, 1.5, False)
+        wanted = [share * weight * x for share, weight, x in zip(shares, upstream, (spikes, potential), strict=True) if share]
+        sum(x.sum() for x in wanted).backward()  # type: ignore[union-attr]
+        return spikes.detach(), potential.detach(), *(leaf.grad for leaf in leaves)  # type: ignore[misc]
+
+    for shares in ((1.0, 0.0), (0.0, 1.0), (1.0, 2.0)):
+        for found, expected in zip(run(_Ticks, shares), run(_Lif, shares), strict=True):
+            assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("leak_shift", [None, 0, 3])
+@pytest.mark.parametrize("subtract", [True, False])
+def test_kernels_are_exact_with_whole_numbers(subtract: bool, leak_shift: int | None) -> None:
+    generator = torch.Generator().manual_seed(1)
+    drive = torch.randint(-2000, 3000, (9, 5, 700), generator=generator).float()
+    threshold = torch.randint(1, 4000, (700,), generator=generator).float()
+    chosen = (torch.zeros(1), threshold, leak_shift, subtract, 1.0, True)
+    for found, expected in zip(_Ticks.apply(drive, *chosen), _Lif.apply(drive, *chosen), strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_kernels_are_taken_where_they_can_be() -> None:
+    torch.set_num_threads(1)
+    x = torch.zeros(1)
+    assert compiled.usable(x) and not compiled.usable(x, x.double())

@@ -12,7 +12,7 @@ from networks import random_inputs, random_network
 
 from sw import data, golden
 from sw.network import Input, Layer, Network
-from sw.training import samples, train
+from sw.training import model, samples, train
 from sw.training.model import EXACT, TorchNetwork, accuracy
 from sw.training.recipe import LayerSpec, Recipe
 from sw.training.recipes import DIGITS, DIGITS_LIF
@@ -201,3 +201,22 @@ def test_gradients_reach_every_parameter() -> None:
 def test_export_needs_the_snap() -> None:
     net = TrainableNetwork(DIGITS.layers, "two_phase", Input((1, 8, 8), 1, 15), torch.Generator())
     assert message(ValueError, lambda: net.export("n")) == "fc1: must be snapped before it is exported, not float"
+
+
+@pytest.mark.parametrize("bias_mode", ["per_tick", "spread", "once"])
+@pytest.mark.parametrize(("t_in", "T"), [(4, 4), (1, 5), (3, 5), (7, 3), (6, 1)])
+@pytest.mark.parametrize("leak_shift", [None, 2])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_frames_readout_is_the_last_of_its_ticks(t_in: int, T: int, bias_mode: str, leak_shift: int | None, whole: bool) -> None:
+    layer = LayerSpec("out", 3, "readout", T=T, bias_mode=bias_mode, leak_shift=leak_shift)
+    generator = torch.Generator().manual_seed(t_in * T)
+    counts, weight, bias = (
+        torch.randint(low, 9, shape, generator=generator).double().requires_grad_()
+        for low, shape in ((0, (t_in, 2, 5)), (-9, (3, 5)), (-9, (3,)))
+    )
+    frame = model.read_out_frame(layer, counts, weight, bias, whole=whole)
+    ticks = model.read_out(layer, model.project_ticks(layer, counts, weight), bias, whole=whole)[-1]
+    leaves = (counts, weight, bias)
+    of_frame, of_ticks = (torch.autograd.grad(made.square().sum(), leaves) for made in (frame, ticks))
+    assert torch.equal(frame, ticks) if whole else torch.allclose(frame, ticks)
+    assert all(torch.allclose(a, b) for a, b in zip(of_frame, of_ticks, strict=True))

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from contextlib import suppress
 from ctypes import c_float, c_int, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -28,9 +29,10 @@ THREADS = 2  # of torch: up to here one thread of ours was measured to be quicke
 TILE = 64  # inputs whose marks share a word
 SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "sampled": (c_int64, [c_void_p, *[c_int64] * 3]),
-    "mark": (c_int, [c_void_p, c_void_p, c_int64, c_int64]),
-    "project": (None, [c_void_p, c_void_p, c_int, c_void_p, c_void_p, *[c_int64] * 3]),
-    "project_back": (None, [c_void_p, c_void_p, c_int, c_void_p, c_void_p, *[c_int64] * 3]),
+    "mark": (c_int64, [c_void_p, c_void_p, c_int64, c_int64]),
+    "pick": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_int64]),
+    "project": (None, [*[c_void_p] * 4, *[c_int64] * 3]),
+    "project_back": (None, [*[c_void_p] * 4, *[c_int64] * 3]),
     "lif": (None, [*[c_void_p] * 5, *[c_int64] * 4, *[c_int] * 3]),
     "lif_back": (None, [*[c_void_p] * 6, *[c_int64] * 3, c_int, c_int, c_float]),
 }
@@ -50,7 +52,7 @@ def library() -> ctypes.CDLL | None:
         return None
     wide = ("-mavx2",) if torch.backends.cpu.get_cpu_capability().startswith("AVX") else ()
     try:
-        loaded = ctypes.CDLL(str(_built(compiler, (*FLAGS, *wide))))
+        loaded = _loaded(compiler, (*FLAGS, *wide))
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         warnings.warn(f"training is slower: {compiler} must build {SOURCE.name}, but says: {said[0] if said else error}", stacklevel=2)
@@ -61,22 +63,26 @@ def library() -> ctypes.CDLL | None:
     return loaded
 
 
-def _built(compiler: str, flags: tuple[str, ...]) -> Path:
-    """The library of this source, these flags and this compiler; it takes its name when it is whole."""
+def _loaded(compiler: str, flags: tuple[str, ...]) -> ctypes.CDLL:
+    """The library of this source, these flags and this compiler, from the cache or built anew."""
     version = subprocess.run([compiler, "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True, check=True).stdout
     told = hashlib.sha256("\n".join((SOURCE.read_text(), *flags, version)).encode()).hexdigest()[:16]
     place = cache_root() / "kernels"
+    built = place / f"{told}.so"
+    if built.exists():
+        return ctypes.CDLL(str(built))
     try:
         place.mkdir(parents=True, exist_ok=True)
-        made = tempfile.mkdtemp(dir=place)
-    except OSError:  # a cache that cannot be written: build for this process alone
-        place = Path(made := tempfile.mkdtemp())
-    built, new = place / f"{told}.so", Path(made) / "new.so"
-    if not built.exists():
+        folder = tempfile.TemporaryDirectory(dir=place)
+    except OSError:  # a cache that cannot be written: for this process alone
+        folder = tempfile.TemporaryDirectory()
+    with folder as made:
+        new = Path(made) / "kernels.so"
         subprocess.run([compiler, *flags, "-o", new, SOURCE], capture_output=True, text=True, check=True)
-        os.replace(new, built)
-    Path(made).rmdir() if Path(made) != place else None
-    return built
+        loaded = ctypes.CDLL(str(new))
+        with suppress(OSError):
+            os.replace(new, built)  # it takes its name when it is whole
+    return loaded
 
 
 def _call(name: str, *arguments: Any) -> Any:
@@ -84,30 +90,37 @@ def _call(name: str, *arguments: Any) -> Any:
     return getattr(library(), name)(*(x.data_ptr() if isinstance(x, Tensor) else x for x in arguments))
 
 
-def density(x: Tensor, rows: int = 32) -> float:
-    """The share of x (R, I) that is not 0, of about so many rows all over it."""
-    step = max(1, len(x) // rows)
-    looked_at = -(-len(x) // step) * x.shape[1]
-    return _call("sampled", x, *x.shape, step) / max(1, looked_at)
+def density(counts: Tensor, rows: int = 32) -> float:
+    """The share of counts (R, I) that are not 0, of about so many rows all over them."""
+    step = max(1, len(counts) // rows)
+    looked_at = -(-len(counts) // step) * counts.shape[1]
+    return _call("sampled", counts, *counts.shape, step) / max(1, looked_at)
 
 
-def mark(x: Tensor) -> tuple[Tensor, bool]:
-    """Where x (R, I) is not 0, a bit each, and whether it is 1 there."""
-    marks = torch.empty(-(-x.shape[1] // TILE), len(x), dtype=torch.int64)
-    return marks, bool(_call("mark", x, marks, *x.shape))
+def mark(counts: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Where counts (R, I) are not 0, a bit each, and what they are there; None where all of these are 1."""
+    marks = torch.empty(-(-counts.shape[1] // TILE), len(counts), dtype=torch.int64)
+    found = _call("mark", counts, marks, *counts.shape)
+    if found < 0:
+        return marks, None
+    values = counts.new_empty(found)
+    _call("pick", counts, marks, values, *counts.shape)
+    return marks, values
 
 
-def project(x: Tensor, marks: Tensor, ones: bool, weight: Tensor) -> Tensor:
-    """x (R, I) @ weight.T (I, O) from the marks of x."""
-    out = x.new_empty(len(x), len(weight))
-    _call("project", x, marks, ones, weight, out, *x.shape, len(weight))
+def project(marks: Tensor, values: Tensor | None, weight: Tensor) -> Tensor:
+    """Marked counts (R, I) @ weight.T (I, O)."""
+    rows, (outputs, inputs) = marks.shape[1], weight.shape
+    out = weight.new_empty(rows, outputs)
+    _call("project", values, marks, weight, out, rows, inputs, outputs)
     return out
 
 
-def project_back(x: Tensor, marks: Tensor, ones: bool, grad: Tensor) -> Tensor:
-    """grad.T (O, R) @ x (R, I), the gradient of the weights."""
-    of_weight = x.new_empty(grad.shape[1], x.shape[1])
-    _call("project_back", x, marks, ones, grad, of_weight, *x.shape, grad.shape[1])
+def project_back(marks: Tensor, values: Tensor | None, grad: Tensor, inputs: int) -> Tensor:
+    """grad.T (O, R) @ marked counts (R, I), the gradient of the weights."""
+    rows, outputs = grad.shape
+    of_weight = grad.new_empty(outputs, inputs)
+    _call("project_back", values, marks, grad, of_weight, rows, inputs, outputs)
     return of_weight
 
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 typedef float Lanes __attribute__((vector_size(32), aligned(4), may_alias));
 static const int64_t LANES = 8;
@@ -61,7 +62,7 @@ static inline void store(float *to, const Lanes *v, int64_t rest) {
 
 // Outputs c .. c + width - 1, width <= 8 L, of all rows. Weights of a tile are turned around so that those of an input lie together.
 template <int L, bool ones>
-static void forward(const float *x, const uint64_t *mask, const float *weight, float *out, int64_t R, int64_t I, int64_t O,
+static void forward(const float *values, const uint64_t *mask, const float *weight, float *out, int64_t R, int64_t I, int64_t O,
                     int64_t c, int64_t width) {
     const int64_t rest = width - (L - 1) * LANES;
     float tile[TILE][L * LANES];
@@ -75,7 +76,7 @@ static void forward(const float *x, const uint64_t *mask, const float *weight, f
             if (first) load<L>(sum, out + r * O + c, rest);
             for (uint64_t left = mask[r]; left; left &= left - 1) {
                 const int i = __builtin_ctzll(left);
-                const float n = ones ? 1.0f : x[r * I + first + i];
+                const float n = ones ? 1.0f : *values++;
                 for (int k = 0; k < L; k++) sum[k] += ones ? load(tile[i] + k * LANES) : load(tile[i] + k * LANES) * n;
             }
             store<L>(out + r * O + c, sum, rest);
@@ -85,7 +86,7 @@ static void forward(const float *x, const uint64_t *mask, const float *weight, f
 
 // The same for the gradient of the weights, from that of the outputs.
 template <int L, bool ones>
-static void backward(const float *x, const uint64_t *mask, const float *grad, float *of_weight, int64_t R, int64_t I, int64_t O,
+static void backward(const float *values, const uint64_t *mask, const float *grad, float *of_weight, int64_t R, int64_t I, int64_t O,
                      int64_t c, int64_t width) {
     const int64_t rest = width - (L - 1) * LANES;
     float tile[TILE][L * LANES];
@@ -97,7 +98,7 @@ static void backward(const float *x, const uint64_t *mask, const float *grad, fl
             load<L>(g, grad + r * O + c, rest);
             for (uint64_t left = mask[r]; left; left &= left - 1) {
                 const int i = __builtin_ctzll(left);
-                const float n = ones ? 1.0f : x[r * I + first + i];
+                const float n = ones ? 1.0f : *values++;
                 for (int k = 0; k < L; k++) store(tile[i] + k * LANES, load(tile[i] + k * LANES) + (ones ? g[k] : g[k] * n));
             }
         }
@@ -107,7 +108,7 @@ static void backward(const float *x, const uint64_t *mask, const float *grad, fl
 }
 
 template <bool back, bool ones>
-static void columns(const float *x, const uint64_t *mask, const float *from, float *to, int64_t R, int64_t I, int64_t O) {
+static void columns(const float *values, const uint64_t *mask, const float *from, float *to, int64_t R, int64_t I, int64_t O) {
     for (int64_t c = 0, width; c < O; c += width) {
         width = std::min(TILE, O - c);
         for (int64_t fits = TILE; fits > LANES; fits /= 2)
@@ -116,7 +117,7 @@ static void columns(const float *x, const uint64_t *mask, const float *from, flo
                         : width > 16 ? (back ? backward<4, ones> : forward<4, ones>)
                         : width > 8  ? (back ? backward<2, ones> : forward<2, ones>)
                                      : (back ? backward<1, ones> : forward<1, ones>);
-        part(x, mask, from, to, R, I, O, c, width);
+        part(values, mask, from, to, R, I, O, c, width);
     }
 }
 
@@ -165,28 +166,46 @@ int64_t sampled(const float *x, int64_t R, int64_t I, int64_t step) {
     return found;
 }
 
-// mask (ceil(I / 64), R): a bit for each value of x (R, I) that is not 0. Returns whether the others are all 1.
-int mark(const float *x, uint64_t *mask, int64_t R, int64_t I) {
+// mask (ceil(I / 64), R): a bit for each value of x (R, I) that is not 0. Returns how many there are, or -1 - that where all are 1.
+int64_t mark(const float *x, uint64_t *mask, int64_t R, int64_t I) {
     int32_t other = 0;
+    int64_t found = 0;
     for (int64_t r = 0; r < R; r++)
         for (int64_t i = 0; i < I; i += TILE) {
             const float *here = x + r * I + i;
             const int64_t n = std::min(TILE, I - i);
-            mask[i / TILE * R + r] = n == TILE ? bits64(here) : bits(here, n);
+            const uint64_t word = n == TILE ? bits64(here) : bits(here, n);
+            mask[i / TILE * R + r] = word;
+            found += __builtin_popcountll(word);
             for (int64_t k = 0; k < n; k++) other |= (here[k] != 0) & (here[k] != 1);
         }
-    return !other;
+    return other ? found : -1 - found;
 }
 
-// out (R, O) = x (R, I) times weight (O, I) turned around.
-void project(const float *x, const uint64_t *mask, int ones, const float *weight, float *out, int64_t R, int64_t I, int64_t O) {
-    (ones ? columns<false, true> : columns<false, false>)(x, mask, weight, out, R, I, O);
+// The values of x that are not 0, in the order of their marks, in which they are wanted: reading x itself in that order would touch
+// another page of memory for each row.
+void pick(const float *x, const uint64_t *mask, float *values, int64_t R, int64_t I) {
+    const int64_t tiles = (I + TILE - 1) / TILE;
+    std::vector<int64_t> at(size_t(tiles * R));
+    for (int64_t k = 0, behind = 0; k < tiles * R; k++) {
+        at[size_t(k)] = behind;
+        behind += __builtin_popcountll(mask[k]);
+    }
+    for (int64_t r = 0; r < R; r++)
+        for (int64_t k = r, i = 0; i < I; k += R, i += TILE) {
+            float *to = values + at[size_t(k)];
+            for (uint64_t left = mask[k]; left; left &= left - 1) *to++ = x[r * I + i + __builtin_ctzll(left)];
+        }
 }
 
-// of_weight (O, I) = grad (R, O) turned around times x (R, I).
-void project_back(const float *x, const uint64_t *mask, int ones, const float *grad, float *of_weight, int64_t R, int64_t I,
-                  int64_t O) {
-    (ones ? columns<true, true> : columns<true, false>)(x, mask, grad, of_weight, R, I, O);
+// out (R, O) = counts (R, I) times weight (O, I) turned around; values: null where all marked counts are 1.
+void project(const float *values, const uint64_t *mask, const float *weight, float *out, int64_t R, int64_t I, int64_t O) {
+    (values ? columns<false, false> : columns<false, true>)(values, mask, weight, out, R, I, O);
+}
+
+// of_weight (O, I) = grad (R, O) turned around times counts (R, I).
+void project_back(const float *values, const uint64_t *mask, const float *grad, float *of_weight, int64_t R, int64_t I, int64_t O) {
+    (values ? columns<true, false> : columns<true, true>)(values, mask, grad, of_weight, R, I, O);
 }
 
 // drive, spikes, potential (T, M); start and threshold are of so many neurons, and the next ones have the same. leak < 0: none. whole: the leak is rounded down.
