@@ -55,7 +55,8 @@ def library() -> ctypes.CDLL | None:
         loaded = _loaded(compiler, (*FLAGS, *wide))
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        warnings.warn(f"training is slower: {compiler} must build {SOURCE.name}, but says: {said[0] if said else error}", stacklevel=2)
+        told = f"training is slower: {compiler} must build {SOURCE.name}, but says: {said[0] if said else error}"
+        warnings.warn(told, stacklevel=2)
         return None
     for name, (result, arguments) in SIGNATURES.items():
         function = getattr(loaded, name)

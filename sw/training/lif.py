@@ -1,8 +1,9 @@
 """All ticks of a layer of LIF neurons as one operation with a surrogate gradient: what time-stepped training spends its time on.
 
 Written out tick by tick for autograd, every tick leaves a dozen small operations and as many saved tensors behind. Here a tick is
-three operations on memory that is there already, and what backward needs of it are its potential and its spikes. On a CPU all ticks of a
-neuron are gone through at once, while its potential is in the cache (kernels.cpp), forth and back.
+three operations on memory that is there already, and what backward needs of it are its potential and its spikes.
+
+On a CPU all ticks of a neuron are gone through at once, while its potential is in the cache (kernels.cpp), forth and back.
 """
 
 from typing import Any
