@@ -4,9 +4,9 @@ Spikes are 0 or 1 and few. A dense layer's currents are then sums of the weights
 of the currents' gradients; both are taken from the same marks, a bit for each count (kernels.cpp). Counts above 1 and fractions
 are multiplied as they are. Sums of integers stay exact: only the order of the additions differs.
 
-Where that pays was measured with `python tools/bench_projection.py` (one core with AVX2). From 32 outputs on, spikes cost 20 to 75 %
-of the matrix product at a density of 0.2, and as much as it from 0.4 or 0.5 on; counts above 1 cost 55 to 87 %, and as much from 0.3
-on. MNIST's pixels as rates have a density of 0.13, its pixels as counts one of 0.19, N-MNIST in six frames one of 0.11.
+Where that pays was measured with `python tools/bench_projection.py` (one core with AVX2). From 32 outputs on, spikes cost 20 to
+75 % of the matrix product at a density of 0.2, and as much as it from 0.4 or 0.5 on; counts above 1 cost 55 to 87 %, and as much
+from 0.3 on. MNIST's pixels as rates have a density of 0.13, its pixels as counts one of 0.19, N-MNIST in six frames one of 0.11.
 """
 
 from typing import Any
