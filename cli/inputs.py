@@ -1,4 +1,4 @@
-"""What `run` sends through an executor: a file of counts, read a slice at a time, or samples that become counts; and the right classes.
+"""What `run` sends through an executor: a file of counts, read a slice at a time, or samples that become counts; and their classes.
 
 Samples (with --preprocess, and archives) are held in memory once they are counts.
 """

@@ -9,7 +9,7 @@ from cli.files import export_verilog, load_network
 from cli.owndata import data_set
 from cli.progress import Stage
 from cli.recipes import load_recipe
-from cli.report import Answer, one_of, paced, percent, say, table
+from cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
     from sw.network import Network

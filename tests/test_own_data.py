@@ -173,9 +173,9 @@ def test_run_tells_the_accuracy(here: Path, capsys: pytest.CaptureFixture[str]) 
 RUNS = {
     "x_test.npy": "x_test.npy: input must be (B, 1, 8, 8) or (B, 1, 1, 8, 8) counts 0..15; it is (30, 1, 8, 8) uint8 0..16: say --preprocess levels:15",
     "f.npy": "f.npy: input must be (B, 1, 8, 8) or (B, 1, 1, 8, 8) counts 0..15; it is (30, 1, 8, 8) float64 0..1: say --preprocess levels:15",
-    "wide.npy": "wide.npy: input must be (B, 1, 8, 8) or (B, 1, 1, 8, 8) counts 0..15; it is (3, 1, 9, 9) uint8 0..0: say --preprocess levels:15",
+    "wide.npy": "wide.npy: inputs must have shape (B, 1, 1, 8, 8) or (B, 1, 8, 8), not (3, 1, 9, 9)",
     "a.npy": "a.npy: event recordings must become counts: say --preprocess frames:T:N",
-    "none.npy": "none.npy: must hold at least one sample of at least one value, not (0, 1, 8, 8)",
+    "none.npy": "none.npy: must hold at least one frame, not (0, 1, 8, 8)",
     "lost.npy": "lost.npy: no such file or directory",
 }
 
