@@ -81,12 +81,12 @@ def epochs(text: str) -> tuple[int, int]:
 
 def convert_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE.py:FUNCTION", help="what makes the torch model; the file is run")
-    parser.add_argument("--weights", metavar="FILE", help="its state_dict, as torch.save writes it")
+    parser.add_argument("--weights", metavar="FILE", help="its state_dict: .pt, .ckpt or .safetensors")
     data_arguments(parser, "what it was trained on")
     told = "how samples become counts: levels:N for images whose pixels the model takes as 0..1; docs/own-data.md has all"
     parser.add_argument("--preprocess", required=True, metavar="WHAT", help=told)
     training_arguments(parser)
-    parser.add_argument("--name", default="converted", metavar="NAME", help="of the network (converted)")
+    parser.add_argument("--name", metavar="NAME", help="of the network (FUNCTION, or FILE)")
     parser.add_argument("--steps", type=int, default=4, metavar="T", help="time steps of each layer at the start (4)")
     parser.add_argument("--max-T", type=int, default=15, metavar="T", help="the most that a layer may learn (15)")
     parser.add_argument("--weight-bits", type=int, default=4, choices=range(2, 9), metavar="2..8", help="of each weight (4)")
@@ -99,6 +99,14 @@ def convert_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, default=1e-3, metavar="X", help="learning rate at the start (0.001)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch (1); another number rounds otherwise")
+
+
+def check_arguments(parser: argparse.ArgumentParser) -> None:
+    told = "FILE.py:FUNCTION that makes a torch model, or a .safetensors network file"
+    parser.add_argument("what", metavar="MODEL|FILE", help=told)
+    parser.add_argument("--weights", metavar="FILE", help="the model's state_dict (as the function makes it)")
+    parser.add_argument("--shape", metavar="C,H,W", help="of the model's inputs")
+    parser.add_argument("--dataset", metavar="NAME", help="instead: the data set that it takes")
 
 
 def clockless_arguments(parser: argparse.ArgumentParser) -> None:
@@ -193,6 +201,7 @@ def hardware_arguments(parser: argparse.ArgumentParser) -> None:
 # In the order of the flow: verb -> module of cli, one line of help, its arguments.
 VERBS: dict[str, tuple[str, str, Add | None]] = {
     "train": ("networks", "train a recipe and quantize it", train_arguments),
+    "check": ("check", "what of a torch model or a network can be built", check_arguments),
     "convert": ("convert", "a trained ANN of torch, its time steps learned", convert_arguments),
     "cutoff": ("cutoff", "answers before the last tick: calibrate the rules", cutoff_arguments),
     "clockless": ("networks", "a two_phase network without ticks or phases: event_driven, the same counts", clockless_arguments),

@@ -1,76 +1,108 @@
 """convert: a trained ANN of torch into a spiking network whose time steps are learned."""
 
 import argparse
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.ann_model import load_model
+from cli.before import look_at_training
+from cli.errors import Problems
 from cli.owndata import data_set
 from cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from sw.datasets import Dataset
+    from sw.network import Network
+    from sw.training.ann.take import Taken
     from sw.training.recipe import Conversion, Recipe
 
 TARGETS = {"target_cycles": "cycles", "target_mean_T": "mean_T", "target_events": "events"}
+NO_VERILOG = "No Verilog can be made of its residual additions: such a network runs in torch and in the golden model."
 
 
 def convert(args: argparse.Namespace) -> Answer:
     """Quantize an ANN, learn its time steps, save the network."""
+    from sw.training.ann.names import network_name
     from sw.training.train import convert as run_conversion
 
-    dataset = data_set(args, args.preprocess)
-    ann, recipe = load_ann(args.model, args.weights), recipe_of(args, dataset.name)
+    args.name = args.name or network_name(*_named(args.model))
+    taken, recipe, dataset, notes = ready(args)
     out = Path(args.out or f"{recipe.name}.safetensors")
+    for note in notes:
+        say(note)
     network, report = run_conversion(
-        ann, recipe, T=args.steps, weight_bits=args.weight_bits,
+        taken, recipe, T=args.steps, weight_bits=args.weight_bits,
         dataset=dataset, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device,
     )  # fmt: skip
-    rows = [("ANN", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
+    return Answer(report | {"network": str(out), "notes": notes, "verilog": not taken.residual}, shown(network, report, notes, out))
+
+
+def ready(args: argparse.Namespace) -> "tuple[Taken, Recipe, Dataset, list[str]]":
+    """The model as it was read, the recipe, the data, and what to say before training; Refused tells everything that is wrong."""
+    from sw.training.ann.take import read_model
+    from sw.training.train import source_of
+
+    problems = Problems()
+    look_at_training(problems, args, args.name)
+    conversion, loaded = problems.of(conversion_of, args), problems.of(load_model, args.model, args.weights)
+    row = problems.of(data_set, args, args.preprocess)
+    recipe = None if conversion is None or row is None else recipe_of(args, row.name, conversion)
+    source = None if recipe is None else problems.of(source_of, recipe, row)
+    taken = None if loaded is None or source is None else read_model(loaded[0], source)
+    for text in [] if taken is None else map(str, taken.problems):
+        problems.add(text)
+    if taken is not None and row is not None and conversion is not None and not taken.problems:
+        problems.of(row.names, len(taken.parts[-1].weight))
+        if taken.residual and conversion.cost == "cycles" and (conversion.trade or conversion.target is not None):
+            problems.add("no accelerator has residual additions, so it has no cycles; use --target-mean-T or --target-events")
+    problems.settle()
+    assert loaded is not None and taken is not None and recipe is not None and row is not None
+    return taken, recipe, row, [*loaded[1], *taken.notes, *promises(args, taken)]
+
+
+def promises(args: argparse.Namespace, taken: "Taken") -> list[str]:
+    """What will come of it, said before anything is trained."""
+    found = [NO_VERILOG] if taken.residual else []
+    if not any(getattr(args, name) is not None for name in TARGETS) and not args.trade:
+        found.append(
+            "No target is given, so time steps are learned for accuracy alone, "
+            f"from {args.steps} in each layer at the start, at most {args.max_T}; "
+            "--target-mean-T, --target-cycles or --target-events brings them down."
+        )
+    return found
+
+
+def shown(network: "Network", report: dict[str, Any], notes: list[str], out: Path) -> str:
+    """The text of the answer."""
+    rows = [("ANN", percent(report.get("float_accuracy"))), ("quantized, torch", percent(report["quantized_accuracy"])),
             ("integers, golden", percent(report["accuracy"]))]
     steps = ", ".join(f"{layer.name} {layer.T}" for layer in network.layers[:-1])
-    text = [table(rows, ("model", "accuracy on the test split")), "", f"T: {steps}; mean {report['mean_T']:.2f}",
-            f"Predicted on training images: {report['cycles']:,.0f} busy cycles and {report['events']:,.0f} events of a frame."]
+    words = {"cycles": "busy cycles", "events": "events"}  # None where nothing says what a frame costs
+    costs = [f"{report[key]:,.0f} {word}" for key, word in words.items() if report.get(key) is not None]
+    text = [table(rows, ("model", "accuracy on the test split")), "",
+            f"T: {steps}; mean {report['mean_T']:.2f}" if steps else "It has no hidden layers, and so no time steps."]
+    if costs:
+        text.append(f"Predicted on training images: {' and '.join(costs)} of a frame.")
+    text += [*report.get("warnings", ()), *notes]
     if report.get("target_reached") is False:
         text.append("The target was not reached: give it more epochs, or a higher learning rate (--lr).")
-    return Answer(report | {"network": str(out)}, "\n".join([*text, "", f"{network.name}, {report['seconds']:.0f} s: {out}"]))
+    return "\n".join([*text, "", f"{network.name}, {report['seconds']:.0f} s: {out}"])
 
 
-def load_ann(where: str, weights: str | None) -> "nn.Module":
-    """The model that FILE.py:FUNCTION makes, with the state that a file of weights holds. Runs the user's file."""
-    import torch
-    from torch import nn
-
-    file, _, function = where.rpartition(":")
-    if not file or not Path(file).is_file():
-        raise ValueError(f"model must be FILE.py:FUNCTION with a file that is there, not {where!r}")
-    found = importlib.util.spec_from_file_location("polyrhythm_user_model", file)
-    if found is None or found.loader is None:
-        raise ValueError(f"model: {file} must be a Python file")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    if not callable(getattr(module, function, None)):
-        raise ValueError(f"model: {file} must define the function {function!r}, which makes the model")
-    ann = getattr(module, function)()
-    if not isinstance(ann, nn.Module):
-        raise ValueError(f"model: {function}() of {file} must give a torch.nn.Module, not {type(ann).__name__}")
-    if weights:
-        try:
-            ann.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        except RuntimeError as error:
-            raise ValueError(f"weights: {weights} must hold the state_dict of {function}(): {error}") from None
-    return ann.eval()
+def _named(text: str) -> tuple[str, str]:
+    """File and function of FILE.py:FUNCTION, for a name."""
+    file, _, function = text.rpartition(":")
+    return Path(file).stem, function
 
 
-def recipe_of(args: argparse.Namespace, dataset: str) -> "Recipe":
+def recipe_of(args: argparse.Namespace, dataset: str, conversion: "Conversion") -> "Recipe":
     """The command line as a recipe."""
     from sw.training.recipe import Recipe
 
     lr = args.lr
     return Recipe(
         args.name, dataset, args.preprocess, "two_phase", (), 0, args.epochs[0], args.epochs[1], lr, lr, lr / 2,
-        seed=args.seed, threads=args.threads, conversion=conversion_of(args),
+        seed=args.seed, threads=args.threads, conversion=conversion,
     )  # fmt: skip
 
 

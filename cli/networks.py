@@ -5,6 +5,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.before import look_at_training
+from cli.errors import Problems
 from cli.files import export_verilog, load_network
 from cli.owndata import data_set
 from cli.progress import Stage
@@ -17,12 +19,15 @@ if TYPE_CHECKING:
 
 def train(args: argparse.Namespace) -> Answer:
     """Train a recipe and save the network."""
-    recipe = load_recipe(args.recipe)
-    dataset = data_set(args, str(recipe.preprocess), instead=recipe.dataset)
-    if args.seed is not None:
-        recipe = dataclasses.replace(recipe, seed=args.seed)
     from sw.training.train import train as run_recipe
 
+    recipe, problems = load_recipe(args.recipe), Problems()
+    look_at_training(problems, args, recipe.name)
+    dataset = problems.of(lambda: data_set(args, str(recipe.preprocess), instead=recipe.dataset))
+    problems.settle()
+    assert dataset is not None
+    if args.seed is not None:
+        recipe = dataclasses.replace(recipe, seed=args.seed)
     out = Path(args.out or f"{recipe.name}.safetensors")
     network, report = run_recipe(
         recipe, dataset=dataset, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.before import look_at_training
+from cli.errors import Problems
 from cli.files import load_network
 from cli.owndata import data_set
 from cli.report import Answer, paced, percent, say, table
@@ -16,11 +18,16 @@ def tune(args: argparse.Namespace) -> Answer:
     """Let a network learn without its clock, save what came of it."""
     from sw.training.train import tune as run_tuning
 
-    network = load_network(args.network)
-    preprocess = args.preprocess or network.provenance.get("preprocess")
-    if not isinstance(preprocess, str):
-        raise ValueError(f"{network.name}: the file does not say how its inputs were made; give --preprocess, such as levels:15")
-    dataset = data_set(args, preprocess, network=network)
+    problems = Problems()
+    look_at_training(problems, args, args.name)
+    network = problems.of(load_network, args.network)
+    preprocess = args.preprocess or (network.provenance.get("preprocess") if network else None)
+    if network is not None and not isinstance(preprocess, str):
+        problems.add(f"{network.name}: the file does not say how its inputs were made; give --preprocess, such as levels:15")
+    usable = network is not None and isinstance(preprocess, str)
+    dataset = problems.of(lambda: data_set(args, preprocess, network=network)) if usable else None
+    problems.settle()
+    assert network is not None and dataset is not None
     recipe = recipe_of(args, dataset.name, preprocess)
     out = Path(args.out or f"{recipe.name}.safetensors")
     tuned, report = run_tuning(

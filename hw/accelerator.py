@@ -21,30 +21,38 @@ from sw.architecture import QUEUE_DEPTH, Coding
 from sw.network import Layer, Network
 from sw.rom import Contents
 from sw.rom_event import EventRom
-from sw.rom_layers import Lanes, lay_out
+from sw.rom_layers import Lanes, lay_out, no_adder
 from sw.wire import wire
 
 
-def check_buildable(network: Network) -> None:
-    """Raise ValueError, naming the layer and the reason, where the gateware cannot build `network`."""
+def refusals(network: Network) -> list[str]:
+    """Why the gateware cannot build `network`: every reason, with its layer and what to do; none where it can."""
+    found = []
     if network.exit is not None:
-        raise ValueError(
+        found.append(
             f"{network.name}: the gateware has no early exit, but exit is {network.exit['kind']!r}; save the network with exit null"
         )
     if network.schedule != "time_stepped" and network.input.T != 1:
-        raise ValueError(f"{network.name}: a {network.schedule} input has one source tick, not {network.input.T}")
+        found.append(f"{network.name}: a {network.schedule} input has one source tick, not {network.input.T}")
     if network.schedule == "event_driven":
-        _check_order(network)
+        found += _disorders(network)
+    return found + [told for i in range(len(network.layers)) if (told := no_adder(network, i)) is not None]
 
 
-def _check_order(network: Network) -> None:
+def check_buildable(network: Network) -> None:
+    """Raise ValueError, with every layer and reason, where the gateware cannot build `network`."""
+    if found := refusals(network):
+        raise ValueError("\n".join(found))
+
+
+def _disorders(network: Network) -> list[str]:
     """Unsigned neurons follow the order of their events, which is the contract's only where all before them keep it."""
-    for i, (before, layer) in enumerate(itertools.pairwise(network.hidden), 1):
-        if (before.neuron, layer.neuron) == ("signed", "unsigned"):
-            raise ValueError(
-                f"layer {i} ({layer.name}): unsigned neurons need their events in order, but the signed ones of layer {i - 1} "
-                f"({before.name}) send theirs in any; make layer {i} signed, or layer {i - 1} unsigned"
-            )
+    return [
+        f"layer {i} ({layer.name}): unsigned neurons need their events in order, but the signed ones of layer {i - 1} "
+        f"({before.name}) send theirs in any; make layer {i} signed, or layer {i - 1} unsigned"
+        for i, (before, layer) in enumerate(itertools.pairwise(network.hidden), 1)
+        if (before.neuron, layer.neuron) == ("signed", "unsigned")
+    ]
 
 
 def _build(

@@ -11,17 +11,25 @@ Lanes = int | tuple[int, int]  # of a layer: neurons at a time; of a convolution
 def lay_out(network: Network, i: int, lanes: Lanes) -> DenseRom | ConvRom:
     """Layer i for a choice of parallelism: neurons at a time, or, in a convolution, channels at a time and banks (default: all)."""
     layer = network.layers[i]
-    if layer.skip is not None:
-        raise ValueError(
-            f"layer {i} ({layer.name}): no accelerator adds the counts of an earlier layer ({layer.skip.source}); "
-            "such networks run in torch and in the golden model"
-        )
+    if (told := no_adder(network, i)) is not None:
+        raise ValueError(told)
     if layer.kind != "conv2d" and isinstance(lanes, tuple):
         raise ValueError(f"layer {i} ({layer.name}): a {layer.kind} layer has no banks: lanes must be one number, not {lanes}")
     channels, banks = lanes if isinstance(lanes, tuple) else (lanes, default_banks(network, i))
     if network.schedule == "event_driven" and layer.kind != "readout":
         return reaction(network, i, channels, banks)
     return conv(network, i, channels, banks) if layer.kind == "conv2d" else dense(network, i, channels)
+
+
+def no_adder(network: Network, i: int) -> str | None:
+    """Why layer i cannot be laid out, if it has a residual addition."""
+    layer = network.layers[i]
+    if layer.skip is None:
+        return None
+    return (
+        f"layer {i} ({layer.name}): no accelerator adds the counts of an earlier layer ({layer.skip.source}); "
+        "such networks run in torch and in the golden model"
+    )
 
 
 def default_banks(network: Network, i: int) -> int:

@@ -43,7 +43,7 @@ def test_a_run_belongs_to_the_network_that_it_began_with(tmp_path: Path, capsys:
     first = Network.load(out).digest
     assert main(command("digits", *run, "--out", out)) == 0 and Network.load(out).digest == first
     assert main(["tune", out, "--dataset", "digits", "--device", "cpu", *run, "--out", str(tmp_path / "other")]) == 2
-    assert "the run that lies there has begun" in capsys.readouterr().err
+    assert "the run that lies there began with another model or other weights" in capsys.readouterr().err
 
 
 BAD = {

@@ -5,23 +5,33 @@ import torch
 from torch import Tensor
 
 from sw.network import Layer, Skip
-from sw.training import quantize
+from sw.training import quantize, saturate
 from sw.training.trainable_layer import TrainableLayer
 
 
 @torch.no_grad()
-def integer_layer(layer: TrainableLayer) -> Layer:
-    """The integer layer, from the numbers that the snapped forward pass computes with."""
+def integer_layer(layer: TrainableLayer, counts: int, added: int = 0) -> Layer:
+    """The integer layer, from the numbers that the snapped forward pass computes with.
+
+    counts: largest sum of counts that one weight is multiplied with (`saturate.most_counts`). added: largest count of what is
+    added. A bias beyond int32 becomes one that does the same for every such input.
+    """
     if layer.stage != "snapped":
         raise ValueError(f"{layer.spec.name}: must be snapped before it is exported, not {layer.stage}")
     weight, bias, threshold, _ = layer.scales(layer.sigma)
-    return _layer(layer, _whole(weight), _whole(bias), _whole(threshold.expand(layer.spec.size)), _skip(layer))
+    threshold, skip = threshold.expand(layer.spec.size), _skip(layer)
+    reach = None if skip is None else np.abs(skip.weight.astype(np.int64)).sum(1) * added
+    bias = saturate.fitting_bias(layer, weight, bias, threshold, counts, reach)
+    return _layer(layer, _whole(weight), _whole(bias), _whole(threshold), skip)
 
 
 def blank_layer(layer: TrainableLayer) -> Layer:
     """The integer layer with weights and biases of 0 and thresholds of 1: its shape."""
     none, one = np.zeros(layer.spec.size, np.int64), np.ones(layer.spec.size, np.int64)
-    return _layer(layer, np.zeros(tuple(layer.weight.shape), np.int64), none, one)
+    skip, told = None, layer.spec.skip
+    if layer.skip_weight is not None and told is not None:
+        skip = Skip(told.source, np.zeros(tuple(layer.skip_weight.shape), np.int64), told.weight_bits, told.stride)
+    return _layer(layer, np.zeros(tuple(layer.weight.shape), np.int64), none, one, skip)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 ENOUGH = 1 << 22  # activations that set a clip range
+FAINT, STRONG = 1e-8, 1e15  # weights that are all below say nothing; squares of those above leave float32
 
 
 class _Floor(Function):
@@ -95,8 +96,17 @@ def steps(clip_range: Tensor, count: Tensor, max_T: int) -> Tensor:
 
 @torch.no_grad()
 def best_step(weight: Tensor, bits: int) -> Tensor:
-    """The step of least squared error for `weight`, of 100 between a fiftieth and twice the one that clips nothing."""
-    full = weight.abs().max().clamp_min(1e-8) / weight_range(bits)[1]
+    """The step of least squared error for `weight`, of 100 between a fiftieth and twice the one that clips nothing.
+
+    Weights that are all 0, or as good as that, get a step that suits weights up to 1.
+    """
+    top, largest = weight_range(bits)[1], weight.abs().max()
+    if largest < FAINT:
+        return torch.full_like(largest, 1 / top)
+    if largest > STRONG:
+        unit = 2.0 ** torch.log2(largest).floor()
+        return best_step(weight / unit, bits) * unit
+    full = largest.clamp_min(FAINT) / top
     steps = full * torch.linspace(0.02, 2, 100, dtype=weight.dtype, device=weight.device)
     errors = torch.stack([(quantize_weight(weight, step, bits) * step - weight).square().sum() for step in steps])
     return steps[errors.argmin()]
@@ -109,8 +119,14 @@ def beside(step: Tensor, weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def best_steps(weight: Tensor, bits: int, like: Tensor) -> Tensor:
-    """`best_step` of all weights, or of each output channel's, as `like` has one or many."""
-    return torch.stack([best_step(channel, bits) for channel in weight]) if like.ndim else best_step(weight, bits)
+    """`best_step` of all weights, or of each output channel's, as `like` has one or many; without weights it has the largest."""
+    if not like.ndim:
+        return best_step(weight, bits)
+    steps = torch.stack([best_step(channel, bits) for channel in weight])
+    faint = weight.flatten(1).abs().amax(1) < FAINT
+    if bool(faint.any()) and not bool(faint.all()):
+        steps[faint] = steps[~faint].max()
+    return steps
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """What a training run leaves behind as it goes: after each epoch a checkpoint and a line of its log, each whole or not at all."""
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -16,8 +17,8 @@ State = dict[str, Any]  # tensors, numbers, texts, and dicts and lists of them
 class RunFolder:
     """One run: checkpoint.pt (the last epoch's), float.pt (behind the float stage), log.jsonl (epochs), config.json (what it is).
 
-    A folder belongs to one configuration: whoever comes with the same goes on behind its last epoch. ValueError where another run
-    lies there, or a checkpoint that cannot be read.
+    A folder belongs to one configuration, and to what the run began with (`begun`, a digest): whoever comes with the same goes on
+    behind its last epoch. ValueError where another run lies there, or a checkpoint that cannot be read.
     """
 
     def __init__(self, path: str | Path, config: dict[str, Any]):
@@ -32,13 +33,27 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             write_whole(claim, (json.dumps(config, indent=1) + "\n").encode())
             return
-        there = json.loads(claim.read_text())
+        there = self._claimed(claim)
+        if config.get("begun") != there.get("begun"):
+            raise ValueError(
+                f"{self.path}: the run that lies there began with another model or other weights "
+                f"({_begun(there)}, this one with {_begun(config)}); name another folder, or delete this one"
+            )
         for key in sorted({*config, *there}):
             if config.get(key) != there.get(key):
                 raise ValueError(
                     f"{self.path}: the run that lies there has {key} {there.get(key)!r}, this one {config.get(key)!r}; "
                     "name another folder, or delete this one"
                 )
+
+    def _claimed(self, claim: Path) -> dict[str, Any]:
+        try:
+            there = json.loads(claim.read_text())
+        except ValueError:
+            there = None
+        if not isinstance(there, dict):
+            raise ValueError(f"{claim}: must be what a run writes, but cannot be read; name another folder, or delete this one")
+        return there
 
     def load(self) -> State | None:
         """The state behind the last epoch, None before the first; log lines that came after it are dropped."""
@@ -71,6 +86,20 @@ class RunFolder:
     def rows(self) -> list[dict[str, Any]]:
         """The log, epoch by epoch."""
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+
+def _begun(config: dict[str, Any]) -> str:
+    """What a run began with, for a message."""
+    begun = config.get("begun")
+    return "random ones" if begun is None else str(begun)[:12]
+
+
+def digest_of(state: State) -> str:
+    """SHA-256 over the tensors of a network."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.contiguous().numpy().tobytes())
+    return total.hexdigest()
 
 
 def read_floats(folder: str | Path) -> State:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sw.training import quantize
+from sw.training import quantize, saturate
 from sw.training.trainable_layer import TrainableLayer
 
 
@@ -15,7 +15,8 @@ def calibrate(layer: TrainableLayer) -> None:
         fold(layer)
     layer.log_step.copy_(quantize.best_steps(layer.weight, layer.spec.weight_bits, layer.log_step).log())
     if layer.seen is not None:
-        layer.log_range.copy_(quantize.best_range(layer.seen, layer.spec.T).log())
+        fires = bool((layer.seen > quantize.FAINT).any())
+        layer.log_range.copy_((quantize.best_range(layer.seen, layer.spec.T) if fires else saturate.silent_range(layer)).log())
         layer.seen = None
     if layer.log_count is not None:
         layer.log_count.copy_(layer.log_range - float(np.log(layer.spec.T)))
@@ -53,6 +54,10 @@ def snap(layer: TrainableLayer, sigma_in: Tensor, sigma_skip: Tensor | None = No
     unit = layer.log_step.exp() * sigma_in
     layer.settle()
     clip_range, levels = layer.range()
+    wide = saturate.coarse_enough(layer, unit, clip_range / levels, sigma_skip)
+    if bool((wide > unit).any()):
+        unit = wide
+        layer.log_step.copy_((unit / sigma_in).log())
     layer.threshold.copy_(quantize.export_threshold(clip_range, levels, unit))
     if unit.ndim:  # channels whose thresholds were rounded apart: their steps follow, so that a count is worth the same in all
         unit = clip_range / levels / layer.threshold

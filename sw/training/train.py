@@ -14,23 +14,26 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sw import data, golden
 from sw.datasets import Dataset
 from sw.network import Input, Network
 from sw.training import curves
-from sw.training.ann import import_ann
+from sw.training.ann.parts import UnsupportedError
+from sw.training.ann.take import Taken, read_model
 from sw.training.device import find_place, torch_threads
 from sw.training.model import TorchNetwork, TorchResult, accuracy
 from sw.training.recipe import Recipe
 from sw.training.recipe_check import check_recipe
-from sw.training.runfolder import RunFolder, read_floats
+from sw.training.rescue import rescued, save_network
+from sw.training.runfolder import RunFolder, digest_of, read_floats
 from sw.training.samples import Samples, integer_counts, splits
 from sw.training.trainable import TrainableNetwork
 from sw.training.trainer import DivergedError, Epoch, Trainer, trained_accuracy
 
 SLICE = 2048  # frames whose counts are in memory at a time
+COMPARED = 32  # training samples on which an ANN and the layers that were read off it must agree
 SCORES = ("accuracy", "float_accuracy", "start_accuracy", "quantized_accuracy")
 
 __all__ = ["DivergedError", "Epoch", "Options", "config", "convert", "evaluate", "to_stderr", "train", "tune"]
@@ -78,28 +81,32 @@ def train(
         )
         if floats:
             net.load_floats(read_floats(floats))
-        return _run(recipe, row, net, generator, **options)
+        return _run(recipe, row, net, generator, digest_of(net.state_dict()) if floats else None, **options)
 
 
 def convert(
-    ann: nn.Module, recipe: Recipe, *, T: int = 4, weight_bits: int = 4, **options: Unpack[Options]
+    ann: nn.Module | Taken, recipe: Recipe, *, T: int = 4, weight_bits: int = 4, **options: Unpack[Options]
 ) -> tuple[Network, dict[str, Any]]:
-    """As `train`, but the float network is a trained ANN (`ann`), whose layers replace the recipe's.
+    """As `train`, but the float network is a trained ANN (or what `read_model` read off it), whose layers replace the recipe's.
 
     recipe: two_phase, with a `conversion`. T: time steps from which learning starts. The report has also the mean T and the busy
-    cycles of a frame (by the cycle law, on training images), and whether the conversion's target was reached. Raises what `train`
-    raises, and UnsupportedError for models that cannot spike.
+    cycles of a frame (by the cycle law, on training images; None of residual networks), and whether the conversion's target was
+    reached. Raises what `train` raises, and UnsupportedError for models that cannot spike, and where the layers that were read off
+    give other numbers than the model for training samples. A run's folder belongs to the layers, their weights and the recipe.
     """
     if recipe.schedule != "two_phase" or recipe.conversion is None:
         raise ValueError(f"{recipe.name}: an ANN is converted by a two_phase recipe with a conversion, not {recipe.schedule}")
     recipe, row = with_data(recipe, options)
     check_recipe(recipe, row)
     with torch_threads(recipe.threads):
-        net = import_ann(ann, source_of(recipe, row), T, weight_bits, recipe.conversion)
+        taken = ann if isinstance(ann, Taken) else read_model(ann, source_of(recipe, row))
+        if taken.problems:
+            raise UnsupportedError(taken.problems)
+        net = taken.network(T, weight_bits, recipe.conversion, recipe.conversion.live_norm)
         layers = tuple(layer.spec for layer in net.stack())
         recipe = replace(recipe, layers=layers, float_epochs=0)
         generator = torch.Generator().manual_seed(recipe.seed)
-        return _run(recipe, row, net, generator, **options)
+        return _run(recipe, row, net, generator, taken.digest, taken.verify, **options)
 
 
 def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[Network, dict[str, Any]]:
@@ -144,23 +151,41 @@ def _run(
     net: TrainableNetwork,
     generator: torch.Generator,
     begun: str | None = None,
+    verify: Callable[[Tensor], None] | None = None,
     **options: Unpack[Options],
 ) -> tuple[Network, dict[str, Any]]:
-    """begun: digest of the network that goes on learning, which a run's folder belongs to as to the recipe and the user's data."""
-    place, labels = find_place(options.get("device", "auto")), row.names(net.stack()[-1].spec.size)
+    """begun: digest of what goes on learning, which a run's folder belongs to as to the recipe and the user's data.
+
+    verify: is shown counts of training samples.
+    """
+    place, _ = find_place(options.get("device", "auto")), row.names(net.stack()[-1].spec.size)  # told now, not at the end
     folder, out = options.get("folder"), options.get("out")
-    owner = config(recipe) | ({"begun": begun} if begun else {}) | ({"data": row.origin} if row.origin else {})
-    kept = RunFolder(folder, owner) if folder else None
     training, test = splits(row, recipe, options.get("data_root"))
     if len(training.labels) < 2 or not len(test.labels):
         sizes = f"{len(training.labels)} and {len(test.labels)}"
         raise data.DataError(f"{row.name}: there must be at least 2 training samples and 1 to score, not {sizes}")
+    _check_labels(recipe, net, training, test)
+    if verify is not None:
+        verify(training.counts(training.images[:COMPARED]))
+    owner = config(recipe) | ({"begun": begun} if begun else {}) | ({"data": row.origin} if row.origin else {})
+    kept = RunFolder(folder, owner) if folder else None
     trainer = Trainer(recipe, net, training, test, generator, options.get("progress", to_stderr), place, kept)
     if recipe.clockless:
         trainer.report["start_accuracy"] = _golden_accuracy(net.export(recipe.name), test)
     trainer.run()
-    if kept and place.first:
-        curves.draw(kept.rows(), kept.path / "curves.svg")
+    with rescued(net, recipe.name, kept.path if kept else None):
+        network, report = _finished(recipe, row, net, trainer, test, kept if place.first else None)
+    if out is not None and place.first:
+        save_network(network, out, folder)
+    return network, report | {"digest": network.digest}
+
+
+def _finished(
+    recipe: Recipe, row: Dataset, net: TrainableNetwork, trainer: Trainer, test: Samples, kept: RunFolder | None
+) -> tuple[Network, dict[str, Any]]:
+    """The integer network behind the last epoch, and the report."""
+    if kept and (rows := kept.rows()):
+        curves.draw(rows, kept.path / "curves.svg")
     report = {"recipe": recipe.name, "scored_on": "validation" if recipe.validation else "test"} | trainer.report
     profiles = trainer.mixing.profiles() if trainer.mixing else {}
     network = net.export(recipe.name, profiles=profiles)
@@ -172,11 +197,18 @@ def _run(
     report |= {"seconds": round(time.monotonic() - trainer.start, 1)}  # with those of a run that went on
     if trainer.price:
         report |= trainer.price.report(trainer.measure())
+    labels = row.names(net.stack()[-1].spec.size)
     network = net.export(recipe.name, profiles=profiles, labels=labels, provenance=_provenance(recipe, row, report))
-    if out is not None and place.first:
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        network.save(out)
-    return network, report | {"digest": network.digest}
+    return network, report
+
+
+def _check_labels(recipe: Recipe, net: TrainableNetwork, *parts: Samples) -> None:
+    """Every label must be a class of the readout."""
+    classes = net.stack()[-1].spec.size
+    for part in parts:
+        if len(part.labels) and not 0 <= int(part.labels.min()) <= int(part.labels.max()) < classes:
+            told = f"{int(part.labels.min())}..{int(part.labels.max())}"
+            raise ValueError(f"{recipe.name}: the readout has {classes} classes, so labels must be 0..{classes - 1}, not {told}")
 
 
 def _compare_floats(trainer: Trainer, report: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sw.network import Input, Network
-from sw.training import clockless, exchange, model, stages
+from sw.training import clockless, exchange, model, saturate, stages
 from sw.training.recipe import Clockless, Conversion, LayerSpec
 from sw.training.trainable_layer import Seen, TrainableLayer
 
@@ -121,8 +121,12 @@ class TrainableNetwork(nn.Module):
     def calibrate(self, sample: Tensor) -> None:
         """float -> quantized, from the activations that `sample` causes."""
         self(sample)
+        sigma, worth = self.sigma_in.to(sample.device), dict[str, Tensor]()
         for layer in self.stack():
             stages.calibrate(layer)
+            saturate.make_room(layer, sigma, worth[layer.spec.skip.source] if layer.spec.skip else None)
+            clip_range, levels = layer.range()
+            sigma = worth[layer.spec.name] = clip_range / levels
         self.stage = "quantized"
 
     def steps(self) -> tuple[int, ...]:
@@ -149,8 +153,13 @@ class TrainableNetwork(nn.Module):
 
     def export(self, name: str, **fields: object) -> Network:
         """The integer network; `fields` are those of Network, such as labels and provenance."""
-        layers = tuple(map(exchange.integer_layer, self.stack()))
-        return Network(name, self.schedule, self.source, layers, **fields)  # type: ignore[arg-type]
+        layers, counts, ticks, sent = [], self.source.max_count, self.source.T, dict[str, int]()
+        for layer in self.stack():
+            most = saturate.most_counts(layer, counts, ticks)
+            layers.append(exchange.integer_layer(layer, most, sent[layer.spec.skip.source] if layer.spec.skip else 0))
+            sent[layer.spec.name] = counts = 1 if self.schedule == "time_stepped" else layer.spec.T
+            ticks = layer.spec.T
+        return Network(name, self.schedule, self.source, tuple(layers), **fields)  # type: ignore[arg-type]
 
 
 def _begin(norm: nn.Module, inputs: tuple[Tensor]) -> None:

@@ -1,0 +1,1 @@
+"""Ordinary ANNs of torch, read as layers that can spike."""

@@ -1,0 +1,75 @@
+"""Whether the layers that were read compute what the model computes: on a sample of inputs, layer by layer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sw.training.ann.parts import Part, Problem, UnsupportedError
+from sw.training.ann.trace import Step, Trace, needed, output, trace
+from sw.training.ann.words import REARRANGING
+from sw.training.trainable import TrainableNetwork
+from sw.training.trainable_layer import Seen
+
+EXACT = {torch.float64: 1e-4, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 2e-2}  # of a layer's largest value
+CHANGES = (
+    "uses numbers that change from one run to the next (a counter, random numbers, or a function of the data that torch does not "
+    "show); bake them into weights that stay"
+)
+
+
+@torch.no_grad()
+def verify(module: nn.Module, found: Trace, parts: Sequence[Part], net: TrainableNetwork, counts: Tensor) -> None:
+    """UnsupportedError, naming the first layer that differs, unless the float stage `net` gives the model's numbers for `counts`.
+
+    counts: (B, *shape), whole numbers. The model runs in evaluation, on counts / max_count.
+    """
+    x = counts / net.source.max_count
+    again = trace(module, x, {part.shown for part in parts if part.shown is not None})
+    _same_steps(found, again)
+    seen = Seen()
+    logits = net.eval()(counts.to(net.stack()[0].weight.dtype), seen)
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    for part, ours in zip(parts, [*seen.received[1:], logits], strict=True):
+        if part.shown is not None and part.shown in again.seen:
+            _compare(part, ours, again.seen[part.shown], EXACT.get(dtype, 1e-4))
+    plain, exact = output(module, x), EXACT.get(dtype, 1e-4)
+    if again.output is not None and not _near(plain, again.result(again.output), exact):
+        raise UnsupportedError([Problem(type(module).__name__, "gives other outputs when it is called twice with the same inputs")])
+
+
+def _compare(part: Part, ours: Tensor, theirs: Tensor, exact: float) -> None:
+    if not _near(ours, theirs, exact):
+        size, apart = float(theirs.abs().max()), float((ours.flatten(1) - theirs.flatten(1).to(ours)).abs().max())
+        raise UnsupportedError([
+            Problem(part.path or part.name,
+                f"the layer that was read off gives other numbers than the model: {apart:.3g} apart, with values up to {size:.3g}; "
+                "bake what the model does there into plain weights (torch.nn.utils.prune.remove, remove_parametrizations, "
+                "remove_weight_norm), and take out hooks that change values", part.line),
+        ])  # fmt: skip
+
+
+def _near(ours: Tensor, theirs: Tensor, exact: float) -> bool:
+    a, b = ours.flatten(1).double().cpu(), theirs.flatten(1).double().cpu()
+    return a.shape == b.shape and bool((a - b).abs().max() <= exact * b.abs().max() + 1e-30)
+
+
+def _same_steps(found: Trace, again: Trace) -> None:
+    """The model must do the same with other inputs."""
+    if [step.word for step in found.steps] != [step.word for step in again.steps]:
+        text = "does other things with other inputs, or from run to run; let forward be one chain of layers"
+        raise UnsupportedError([Problem("forward", text)])
+    for k in needed(found):
+        one, two = found.steps[k], again.steps[k]
+        steady = _figures(one) == _figures(two) and len(one.numbers) == len(two.numbers)
+        if not steady or not all(map(_equal, one.numbers, two.numbers)):
+            raise UnsupportedError([Problem(one.place, CHANGES, one.line)])
+
+
+def _equal(one: Tensor, two: Tensor) -> bool:
+    return one.shape == two.shape and torch.equal(torch.nan_to_num(one), torch.nan_to_num(two))
+
+
+def _figures(step: Step) -> list[float]:
+    """Plain numbers that a step works with; sizes of a batch are none."""
+    return [] if step.word in REARRANGING else [float(value) for value in step.args if isinstance(value, int | float)]
