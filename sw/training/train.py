@@ -94,7 +94,8 @@ def convert(
     reached. Raises what `train` raises, and UnsupportedError for models that cannot spike, and where the layers that were read off
     give other numbers than the model for training samples. A run's folder belongs to the layers, their weights and the recipe.
     """
-    if recipe.schedule != "two_phase" or recipe.conversion is None:
+    chosen = recipe.conversion
+    if recipe.schedule != "two_phase" or chosen is None:
         raise ValueError(f"{recipe.name}: an ANN is converted by a two_phase recipe with a conversion, not {recipe.schedule}")
     recipe, row = with_data(recipe, options)
     check_recipe(recipe, row)
@@ -102,7 +103,7 @@ def convert(
         taken = ann if isinstance(ann, Taken) else read_model(ann, source_of(recipe, row))
         if taken.problems:
             raise UnsupportedError(taken.problems)
-        net = taken.network(T, weight_bits, recipe.conversion, recipe.conversion.live_norm)
+        net = taken.network(T, weight_bits, chosen, chosen.live_norm)
         layers = tuple(layer.spec for layer in net.stack())
         recipe = replace(recipe, layers=layers, float_epochs=0)
         generator = torch.Generator().manual_seed(recipe.seed)
