@@ -215,7 +215,7 @@ BAD: dict[str, Callable[[Path], list[str]]] = {
     "digits: has 10 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), but the network has 12 outputs": lambda folder: ["--model", f"{folder / 'model.py'}:made", "--weights", str(twelve(folder))],
     "no accelerator has residual additions, so it has no cycles; use --target-mean-T or --target-events":
         lambda folder: ["--model", f"{folder / 'model.py'}:Residual", "--weights", str(residual(folder)), "--target-cycles", "100"],
-    "preprocess must be levels:N, rate:T or frames:T:N": lambda folder: ["--preprocess", "level:15"],
+    "preprocess must be levels:N, rate:T, frames:T:N, window:US:T:N": lambda folder: ["--preprocess", "level:15"],
     "dataset must be one of": lambda folder: ["--dataset", "digit"],
     "--trade must be a finite number at least 0, not -1": lambda folder: ["--trade", "-1"],
     "--steps must be a whole number from 1 to 65536, not 0": lambda folder: ["--steps", "0"],
