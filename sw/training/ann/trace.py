@@ -189,7 +189,7 @@ class _Watch(TorchFunctionMode):
         word = str(getattr(named, "__name__", None) or getattr(function, "__name__", function))
         given = kwargs or {}
         taken = {id(value): self.known[id(value)] for value in tensors((args, given)) if id(value) in self.known}
-        others = [value.detach().clone() for value in tensors((args, given)) if id(value) not in taken and value.numel() <= SMALL]
+        others = [value.detach().clone() for value in tensors((args, given)) if id(value) not in taken and _small(value)]
         result = function(*args, **given)
         if not taken:
             return result
@@ -277,6 +277,10 @@ def _needed(steps: list[Step], ends: Sequence[Ref]) -> set[int]:
             found.add(k)
             waiting += [ref[0] for ref in steps[k].refs()]
     return found
+
+
+def _small(value: Tensor) -> bool:
+    return not nn.parameter.is_lazy(value) and value.numel() <= SMALL
 
 
 def _parts_with(step: Step) -> bool:
