@@ -10,6 +10,8 @@ from sw.training import clockless, exchange, model, saturate, stages
 from sw.training.recipe import Clockless, Conversion, LayerSpec
 from sw.training.trainable_layer import Seen, TrainableLayer
 
+MOST_VARIANCE = 1e38  # squares of huge sums leave float32; gain and shift undo any variance
+
 
 class TrainableNetwork(nn.Module):
     """A stack of TrainableLayers; `forward` maps counts to float logits (B, C)."""
@@ -167,6 +169,6 @@ def _begin(norm: nn.Module, inputs: tuple[Tensor]) -> None:
     assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
     channels = inputs[0].transpose(0, 1).flatten(1)  # (C, B * map)
     norm.running_mean.copy_(channels.mean(1))
-    norm.running_var.copy_(channels.var(1))
+    norm.running_var.copy_(channels.var(1).clamp(max=MOST_VARIANCE))
     norm.weight.copy_(torch.sqrt(norm.running_var + norm.eps))
     norm.bias.copy_(norm.running_mean)
