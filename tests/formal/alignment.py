@@ -87,10 +87,10 @@ def holds(m: Module, T: int, held: bool = True) -> None:
     bench.reach(op.sweep & op.closing & (tick == T - 1 + 2 * held))
 
     bench.invariant((step < T) & (bench.inner("ticks.step") == step) & (bench.inner("ticks.tick") == tick))
-    bench.invariant((swept <= further) & (bench.inner("group") == 0))
+    bench.invariant(swept <= further)
     bench.invariant((bench.inner("credits.count") + waiting == CREDITS) & (bench.inner("credits.free") == free))
     if held:
-        bench.invariant(bench.inner("fsm_state") == ~first)
+        bench.invariant((bench.inner("fsm_state") == ~first) & (bench.inner("group") == 0))
         bench.invariant(first | ((bench.inner("left") == further - swept) & (bench.inner("was_ended") == last)))
 
 

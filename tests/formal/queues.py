@@ -76,7 +76,7 @@ def contents(bench: Bench, queue: Any, path: str, depth: int) -> list[tuple[Valu
     some, room = (bench.inner(f"{path}behind.{name}") for name in ("some", "room"))
     bench.invariant((some == (level != 0)) & (room == (level != rows)))
     bench.invariant(implies(level != 0, queue.o.valid))
-    waiting = [bench.row(f"{path}behind.storage", _wrapped(consume + k, rows), f"row_{k}") for k in range(rows)]
+    waiting = [bench.row(f"{path}behind.memory", _wrapped(consume + k, rows), f"row_{k}") for k in range(rows)]
     return [(queue.o.valid, queue.o.payload), *((level > k, shape(row)) for k, row in enumerate(waiting))]
 
 
