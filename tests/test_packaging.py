@@ -99,7 +99,7 @@ def test_verilog_needs_no_extra(tmp_path: Path) -> None:
         from sw import golden
         from sw.network import Input, Layer, Network
         layer = Layer("out", "readout", np.array([[1, -2], [3, 0]]), np.zeros(2, int), None, 4, v_init="zero")
-        network = Network("small", "two_phase", Input((2,), 1, 3), (layer,))
+        network = Network("little", "two_phase", Input((2,), 1, 3), (layer,))
         network.save("n.safetensors")
         golden.run(network, np.ones((1, 2), int))
         sys.exit(polyrhythm.main(["info", "n.safetensors"]) or polyrhythm.main(["verilog", "n.safetensors", "--out", "v"]))

@@ -201,7 +201,6 @@ def test_the_use_is_told_before_the_placement(part: str, build: Path, tmp_path: 
     report = json.loads(next(Path(result["folder"]).glob("report-*.json")).read_text())
     found = {word: report["utilization"][site]["used"] for word, site in PARTS[part].family.sites.items()}
     estimate = use(module, PARTS[part])
-    # Each carry chain may take two LUTs more where it begins and two where it ends.
     assert all(abs(estimate[word] - found[word]) <= 8 for word in found), (estimate, found)
     assert PARTS[part].has == {word: report["utilization"][site]["available"] for word, site in PARTS[part].family.sites.items()}
 
