@@ -19,7 +19,7 @@ def completion(args: argparse.Namespace) -> Answer:
     top = parser()
     for action in actions(top):
         mark(action)
-    script = shtab.complete(top, args.shell)
+    script = shtab.complete(top, args.shell, preamble=functions())
     return Answer({"shell": args.shell, "script": script}, script)
 
 
@@ -40,7 +40,9 @@ def mark(action: argparse.Action) -> None:
     told = " ".join(action.metavar) if isinstance(action.metavar, tuple) else action.metavar or ""
     if action.choices:
         return
-    if action.dest in NAMES and not FILES.search(told):
+    if action.dest in NAMES and FILES.search(told):
+        action.complete = names_or_files(action.dest)  # type: ignore[attr-defined]
+    elif action.dest in NAMES:
         action.choices = NAMES[action.dest]()
     elif WORDS.fullmatch(told):
         action.choices = told.split("|")
@@ -60,6 +62,19 @@ def ending(suffix: str) -> dict[str, object]:
 
     # One pattern in parentheses, as shtab writes it for zsh, is read by zsh as qualifiers of no pattern at all.
     return {**shtab.glob(f"*{suffix}"), "zsh": f"_files -g '*{suffix}'"}
+
+
+def names_or_files(dest: str) -> dict[str, object]:
+    """Names of ours, and in bash files too; its function is defined by `functions`."""
+    words = " ".join(NAMES[dest]())
+    return {"bash": f"_polyrhythm_{dest}", "zsh": f"({words})", "tcsh": "f"}
+
+
+def functions() -> dict[str, str]:
+    """What the script defines before it completes anything: `names_or_files` for bash."""
+    offered = {dest: " ".join(names()) for dest, names in NAMES.items()}
+    each = (f'_polyrhythm_{dest}() {{ compgen -W "{words}" -- "$1"; compgen -f -- "$1"; }}\n' for dest, words in offered.items())
+    return {"bash": "".join(each)}
 
 
 def recipes() -> list[str]:

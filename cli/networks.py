@@ -123,7 +123,7 @@ def verilog(args: argparse.Namespace) -> Answer:
 
 def called(network: "Network", profile: str | None) -> str:
     """The top module's name where none is asked for: the network's and the profile's; a name that cannot be is told."""
-    from hw.names import identifier, top_name
+    from hw.names import identifier, told_apart, top_name
 
     if profile is None:
         wanted = network.name
@@ -134,6 +134,6 @@ def called(network: "Network", profile: str | None) -> str:
                              "choose with --name NAME")
         wanted = f"{network.name}_{profile}"
     name = top_name(wanted)
-    if name.startswith("net_") and not wanted.startswith("net_"):
+    if not told_apart(wanted):
         say(f"no module can be called {wanted!r}, this one is {name}; --name NAME chooses another")
     return name

@@ -264,7 +264,10 @@ def _json(content: dict[str, Any]) -> str:
 
 def _check_folder(out: Path) -> None:
     """Refuse, before any work, a folder that is not ours to fill or that cannot be written."""
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not _is_export(out))):
+    if os.path.lexists(out) and not out.is_dir():
+        what = "a link to nothing" if out.is_symlink() and not out.exists() else "a file"
+        raise ValueError(f"{out}: the Verilog folder must be a folder, new or not, but it is {what}; name another one")
+    if out.is_dir() and any(out.iterdir()) and not _is_export(out):
         raise ValueError(
             f"{out}: the Verilog folder must be new, empty, or an earlier export, but it holds other files; name another folder"
         )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sw.network import Network
 
-# The reserved words of SystemVerilog (IEEE 1800-2017), which holds those of Verilog; behind them what Icarus reserves besides, and
-# the package and the classes that are there in every SystemVerilog.
+# The reserved words of SystemVerilog (IEEE 1800-2017), which holds those of Verilog; behind them what Icarus reserves besides,
+# the package and the classes that are there in every SystemVerilog, and what Verilator calls its own top.
 _WORDS = """
     accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind bins binsof bit
     break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config const constraint context
@@ -27,6 +27,7 @@ _WORDS = """
     weak0 weak1 while wildcard wire with within wor xnor xor
     bool wone wreal
     std mailbox process semaphore
+    TOP
 """
 RESERVED = frozenset(_WORDS.split())
 
@@ -42,10 +43,15 @@ LONGEST = 120  # characters of a top's name: files are called by it and by a lay
 def identifier(name: str) -> str:
     """A Verilog identifier made of `name`: what is no letter, digit or underscore of ASCII becomes an underscore.
 
-    It begins with `net_` where it would begin with a digit or be a reserved word.
+    It begins with `net_` where it would begin with a digit, be a reserved word, or have no letter left.
     """
     word = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return word if re.match(r"[A-Za-z_]", word) and word not in RESERVED else f"net_{word}"
+    return word if re.match(r"_*[A-Za-z]|_+[0-9]", word) and word not in RESERVED else f"net_{word}"
+
+
+def told_apart(name: str) -> bool:
+    """Whether `name` can be read off its identifier: at most dots, dashes and spaces have become underscores."""
+    return re.sub(r"[-. ]", "_", name) == top_name(name)
 
 
 def top_name(name: str) -> str:
@@ -70,7 +76,7 @@ def check_top(name: str) -> str:
             f"not {name!r}"
         )
     if (word := top_name(name)) != name:
-        what = "a port of the module" if PORT.fullmatch(name) else "a reserved word of SystemVerilog"
+        what = "a port of the module" if PORT.fullmatch(name) else "a reserved word of SystemVerilog or Verilator"
         raise ValueError(f"the top module's name must not be {name!r}, which is {what}; {word!r} would do")
     return name
 

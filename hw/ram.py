@@ -11,8 +11,8 @@ from amaranth.utils import ceil_log2
 
 
 def memory_of(shape: Any, depth: int, init: Iterable[int] = (), attrs: dict[str, int] | None = None) -> Memory:
-    """`depth` words of `shape`."""
-    contents = MemoryData(shape=shape, depth=depth, init=init)
+    """`depth` words of `shape`; two where one is asked for, since Verilog has no address of no bits."""
+    contents = MemoryData(shape=shape, depth=max(2, depth), init=init)
     contents.name = "memory"
     return Memory(contents, attrs=attrs)
 

@@ -47,6 +47,8 @@ def test_bash_completes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, wanted in CASES.items():
         assert sorted(bash(script, *words)) == sorted(wanted), words
     assert set(RECIPES) <= set(bash(script, "train", "--recipe", ""))
+    Path("digits.py").touch()  # a recipe of one's own
+    assert set(bash(script, "train", "--recipe", "digits")) == {"digits", "digits-lif", "digits-mtt", "digits.py"}
     assert set(DATASETS) <= set(bash(script, "compare", "tiny.safetensors", "--dataset", ""))
 
 

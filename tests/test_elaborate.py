@@ -16,7 +16,7 @@ import pytest
 from hw.export import export, texts
 from hw.top import Top
 from sim import verilator
-from sw.network import Network
+from sw.network import Input, Layer, Network
 
 CASES = {"two_phase": (3, 2), "time_stepped": (2, 3)}  # T of the hidden layer and of the readout
 
@@ -112,6 +112,24 @@ def test_verilator_lints_odd_networks_without_a_word(seed: int, tmp_path: Path) 
     folder = export(network, tmp_path / "out", [*lanes, last], ("count", "unary")[seed // 2 % 2])
     assert lint(folder) == ""
     assert not re.search(r"\[-1:0\]", (folder / source(folder)).read_text())
+
+
+SMALLEST = {"one input": (1, 1, 2), "one neuron": (3, 1, 2), "two of each": (2, 2, 2)}
+
+
+@pytest.mark.parametrize("sizes", SMALLEST.values(), ids=SMALLEST)
+@pytest.mark.parametrize("schedule", ["two_phase", "time_stepped", "event_driven"])
+def test_verilator_lints_memories_of_one_row(schedule: str, sizes: tuple[int, int, int], tmp_path: Path) -> None:
+    """All lanes, so one word of state; one input, so one event to replay."""
+    n_in, n, classes = sizes
+    layers = (
+        Layer("fc", "dense", np.ones((n, n_in), int), np.zeros(n, int), np.full(n, 2), 4, T=3),
+        Layer("out", "readout", np.ones((classes, n), int), np.arange(classes), None, 4),
+    )
+    for lanes in ([n, classes], [1, classes]):
+        folder = export(Network("smallest", schedule, Input((n_in,), 1, 3), layers), tmp_path / f"{lanes[0]}", lanes)
+        assert lint(folder) == ""
+        assert not re.search(r"\[-1:0\]", (folder / source(folder)).read_text())
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from networks import random_network
 from hw.export import export
 from hw.guard import FAULT_DOC
 from hw.memory import Rom
-from hw.names import stems, top_name
+from hw.names import identifier, stems, told_apart, top_name
 from hw.top import Top
 from sw import rom
 from sw.network import Input, Layer, Network
@@ -277,11 +277,10 @@ def small() -> Network:
     return Network("plain", "two_phase", Input((2,)), (Layer("out", "readout", np.ones((2, 2), np.int8), np.zeros(2, np.int32)),))
 
 
-@pytest.mark.parametrize("make", ["file", "folder"])
-def test_what_is_no_export_is_refused_and_left_untouched(make: str, tmp_path: Path) -> None:
+def test_what_is_no_export_is_refused_and_left_untouched(tmp_path: Path) -> None:
     place = tmp_path / "mine"
-    precious = place if make == "file" else place / "notes.txt"
-    precious.parent.mkdir(exist_ok=True)
+    precious = place / "notes.txt"
+    place.mkdir()
     precious.write_text("precious")
     with pytest.raises(ValueError) as error:
         export(small(), place)
@@ -459,7 +458,8 @@ WORDS = {
     "gr\u00f6\u00dfe": "must be a Verilog identifier, letters, digits and underscores of ASCII, no digit first, not 'gr\u00f6\u00dfe'",
     "clk": "must not be 'clk', which is a port of the module; 'net_clk' would do",
     "tap12_valid": "must not be 'tap12_valid', which is a port of the module; 'net_tap12_valid' would do",
-    "module": "must not be 'module', which is a reserved word of SystemVerilog; 'net_module' would do",
+    "module": "must not be 'module', which is a reserved word of SystemVerilog or Verilator; 'net_module' would do",
+    "TOP": "must not be 'TOP', which is a reserved word of SystemVerilog or Verilator; 'net_TOP' would do",
     "a" * 121: f"must have at most 120 characters, not the 121 of {'a' * 121!r}; choose one with --name",
 }
 
@@ -470,6 +470,25 @@ def test_a_name_that_verilog_does_not_take_is_refused(word: str, tmp_path: Path)
         export(small(), tmp_path / "out", name=word)
     assert str(error.value) == f"the top module's name {WORDS[word]}"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "apart"), [("mnist-mlp", True), ("a b.c", True), ("\u00fc", False), ("___", False), ("clk", False), ("1st", False), ("a/b", False)])
+def test_a_name_that_cannot_be_read_off_its_module_is_told(name: str, apart: bool) -> None:
+    assert told_apart(name) is apart
+
+
+def test_a_name_without_a_letter_gets_some() -> None:
+    assert [identifier(name) for name in ("\u00fc", "__", "_1", "_a")] == ["net__", "net___", "_1", "_a"]
+
+
+def test_a_folder_that_is_none_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name, what in (("file", "a file"), ("link", "a link to nothing")):
+        with pytest.raises(ValueError) as error:
+            export(small(), tmp_path / name)
+        assert str(error.value) == f"{tmp_path / name}: the Verilog folder must be a folder, new or not, but it is {what}; name another one"
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_every_port_is_known_as_one() -> None:
