@@ -19,7 +19,7 @@ def completion(args: argparse.Namespace) -> Answer:
     top = parser()
     for action in actions(top):
         mark(action)
-    script = shtab.complete(top, args.shell, preamble=functions())
+    script = shtab.complete(top, args.shell, preamble=functions())  # type: ignore[arg-type]
     return Answer({"shell": args.shell, "script": script}, script)
 
 

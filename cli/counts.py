@@ -2,13 +2,13 @@
 
 import math
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sw.arrayfile import check_regular
 from sw.frames import check_shape, frames
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class Counts:
     @classmethod
     def open(cls, path: str) -> "Counts":
         """Read the header alone and hold it against the file; ValueError names what is wrong."""
-        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
-            raise ValueError(f"{path}: must be a file that can be read in parts, and is none; write the array to a file first")
+        check_regular(path)
         with open(path, "rb") as file:
             try:
                 version = np.lib.format.read_magic(file)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import stat
 import warnings
 import zipfile
 import zlib
@@ -18,6 +19,7 @@ Array = npt.NDArray[Any]
 
 def read_npy(path: str | Path) -> Array:
     """The array in a .npy file, mapped into memory where that is possible; read-only. DataError for whatever is none."""
+    check_regular(path)
     with open(path, "rb") as file:
         shape, fortran, dtype, size = _header(str(path), file)
         there = os.fstat(file.fileno()).st_size - file.tell()
@@ -31,8 +33,16 @@ def read_npy(path: str | Path) -> Array:
         return np.memmap(path, dtype, "r", file.tell(), shape, order) if shape else np.fromfile(file, dtype, 1).reshape(())
 
 
+def check_regular(path: str | Path) -> None:
+    """Refuse a pipe, a device and their like before they are opened, which could wait for ever. Folders are told by opening."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise DataError(f"{path}: must be a file that can be read in parts, and is none; write the array to a file first")
+
+
 def read_npz(path: str | Path, wanted: tuple[str, ...] | None = None) -> dict[str, Array]:
     """The arrays of a .npz file by name; of all that it holds, or of those that are `wanted` and there."""
+    check_regular(path)
     found = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -52,6 +62,7 @@ def read_npz(path: str | Path, wanted: tuple[str, ...] | None = None) -> dict[st
 
 def names_of(path: str | Path) -> tuple[str, ...]:
     """The names of the arrays of a .npz file."""
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from commands import digits_network
 
+from cli import progress
 from sw import data
 
 REPO = Path(__file__).resolve().parents[1]
@@ -61,3 +62,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shared_build(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulators that are built once and found again by the next run of the tests."""
     monkeypatch.setenv("POLYRHYTHM_BUILD", str(REPO / "build"))
+
+
+@pytest.fixture(autouse=True)
+def quiet_stages(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """However slow the machine is, no progress stands among what a verb says, but where progress itself is tested."""
+    if request.module.__name__ != "test_progress":
+        monkeypatch.setattr(progress, "QUIET_S", 3600.0)
