@@ -28,4 +28,8 @@ def load_model(text: str, weights: str | None) -> "tuple[nn.Module, list[str]]":
     floats = [p for p in model.parameters() if p.is_floating_point() and not p.is_meta]
     if any((p.dtype, p.device.type) != (torch.float32, "cpu") for p in floats):
         model = model.float().cpu()
-    return model.eval(), notes
+    try:
+        return model.eval(), notes
+    except NotImplementedError:  # as modules of torch.export answer
+        told = "is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported"
+        raise ValueError(f"model: {name}() of {file} {told}") from None

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from sw.training.ann.parts import Part, Shortcut, Value, per_channel
 from sw.training.ann.refuse import Refused
-from sw.training.ann.trace import Step, Trace, tensors
+from sw.training.ann.stale import tensors
+from sw.training.ann.trace import Step, Trace
 
 
 class Chain:

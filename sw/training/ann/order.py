@@ -10,7 +10,8 @@ from torch import Tensor
 from sw.training.ann.chain import argument
 from sw.training.ann.parts import Value
 from sw.training.ann.refuse import Refused
-from sw.training.ann.trace import Step, tensors
+from sw.training.ann.stale import tensors
+from sw.training.ann.trace import Step
 from sw.training.ann.words import DROPOUTS
 
 

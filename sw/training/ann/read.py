@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sw.training.ann import activations, constants, pool, weights
-from sw.training.ann.chain import Chain
+from sw.training.ann.chain import Chain, argument
 from sw.training.ann.order import rearranged, unchanged
 from sw.training.ann.parts import Part, Problem, Value
 from sw.training.ann.refuse import Refused, missing
 from sw.training.ann.trace import Ref, Step, Trace, needed
 from sw.training.ann.words import ANSWERS, CASTS, DROPOUTS, REARRANGING, SAME
 
+TWO = "use a Linear with two outputs, one for each class, for the largest of one is always class 0"
 HANDLERS: dict[str, Callable[[Chain, Step, list[Value]], Value]] = {
     "linear": weights.linear, "matmul": weights.matmul, "addmm": weights.addmm, "conv2d": weights.conv2d,
     "batch_norm": constants.batch_norm, "mul": constants.mul, "div": constants.div, "neg": constants.neg, "add": constants.add,
@@ -34,6 +35,7 @@ class Reader:
         self.problems = list(found.problems)
         unused = [Problem(step.place, "", step.line).where for step in found.unused]
         self.notes = [f"{where} is computed and not returned; it is left out" for where in unused]
+        self.answers: list[Step] = []  # behind the logits: what was left out, and what stands behind it
         self.values: dict[Ref, Value] = {(-1, 0): Value.fresh(None, tuple(found.source.shape[1:]))}
         for k in needed(found):
             self._visit(k, found.steps[k])
@@ -73,15 +75,21 @@ class Reader:
     def _step(self, step: Step, given: list[Value]) -> list[Value]:
         """What a step makes of its values, one for each of its results."""
         word, first = SAME.get(step.word, step.word), given[0]
+        if first.answered and word in REARRANGING | CASTS | DROPOUTS:
+            self.answers.append(step)
         if word in REARRANGING:
             return [rearranged(step, first, k) for k in range(len(step.results))]
         if word in CASTS | DROPOUTS:
             return [unchanged(step, first)]
         if first.answered and word not in {*ANSWERS, "log"}:
             raise Refused("follows a softmax, which must be the last")
+        if word in ANSWERS and not first.fired:
+            _over_classes(step, first)
         if first.answered:
+            self.answers.append(step)
             return [first]
         if word in ANSWERS and not first.fired:
+            self.answers.append(step)
             self.notes.append(f"{step.place} at the end is left out: the largest logit stays the largest")
             return [replace(first, answered=True)]
         if word not in HANDLERS:
@@ -96,7 +104,20 @@ class Reader:
         if part is None or part.fires or part.weight.ndim != 2 or not value.in_order:
             self._tell(Problem("the model", "must end in a Linear layer without ReLU, the readout of the classes"))
             return
+        if not value.shape or len(part.weight) == 1:
+            shape = f"(B, {', '.join(map(str, value.shape))})" if value.shape else "(B,)"
+            self._tell(Problem("the model", f"must return logits (B, C), C at least 2, not {shape}; {TWO}", part.line))
+            return
         try:
             self.chain.append(part)
         except Refused as error:
             self._tell(Problem(error.place, str(error), part.line))
+
+
+def _over_classes(step: Step, value: Value) -> None:
+    """A softmax leaves the largest logit where it is only over the classes."""
+    axis = argument(step, 1, "dim", None)
+    if "softmax" in step.word and (len(value.shape) != 1 or axis not in (None, 1, -1)):
+        shape = f"(B, {', '.join(map(str, value.shape))})" if value.shape else "(B,)"
+        told = "at the end it must work along the classes, axis 1 of logits (B, C), or be taken out"
+        raise Refused(f"works along axis {axis} of {shape}; {told}")

@@ -12,7 +12,7 @@ from sw.network import Input
 from sw.training.ann.names import name_parts
 from sw.training.ann.parts import Part, Problem, UnsupportedError
 from sw.training.ann.read import Reader
-from sw.training.ann.trace import Trace, trace, unwrapped
+from sw.training.ann.trace import Step, Trace, trace, unwrapped
 from sw.training.ann.verify import verify
 from sw.training.recipe import Conversion, LayerSpec, SkipSpec
 from sw.training.trainable import TrainableNetwork
@@ -32,6 +32,7 @@ class Taken:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what was left out
     found: Trace | None = None
+    answers: list[Step] = field(default_factory=list)  # the model's steps behind the logits
 
     @property
     def residual(self) -> bool:
@@ -66,7 +67,7 @@ class Taken:
     def verify(self, counts: Tensor) -> None:
         """UnsupportedError unless the layers give the model's numbers for counts (B, *shape)."""
         assert self.found is not None
-        verify(self.module, self.found, self.parts, self.network(1, 8, None, False, even=False), counts.float())
+        verify(self.module, self.found, self.parts, self.answers, self.network(1, 8, None, False, even=False), counts.float())
 
 
 def read_model(module: nn.Module, source: Input) -> Taken:
@@ -81,6 +82,7 @@ def read_model(module: nn.Module, source: Input) -> Taken:
         taken.found = trace(module, counts[:SAMPLE] / source.max_count)
         reader = Reader(taken.found)
         taken.parts, taken.problems, taken.notes = reader.parts, reader.problems, reader.notes
+        taken.answers = reader.answers
         if not taken.problems:
             name_parts(taken.parts)
             taken.verify(counts)

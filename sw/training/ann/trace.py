@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sw.training.ann.parts import Problem, UnsupportedError
+from sw.training.ann.stale import Stale, tensors
 
 TORCH = str(Path(torch.__file__).parent)
 TAKEN_OUT = {"__bool__", "item", "__float__", "__int__", "__index__", "tolist", "numpy", "__array__", "__contains__", "__complex__"}
 WRAPPERS = ("_orig_mod", "module")  # attributes under which torch.compile, DataParallel and averaged models keep the model
+EXPORTED = "is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported, with its state_dict"
 SMALL = 4096  # numbers in an argument that is kept as it was
 Ref = tuple[int, int]  # a step, and which of its results
 
@@ -91,6 +93,7 @@ def trace(module: nn.Module, x: Tensor, wanted: Collection[int] = ()) -> Trace:
         try:
             with watch:
                 returned = module(x)
+            watch.stale.told({id(value) for value in tensors(returned)}, watch.problems)
             ends = [watch.known[id(value)] for value in tensors(returned) if id(value) in watch.known]
             output = _one(returned, watch, module)
         except Exception as error:
@@ -110,18 +113,6 @@ def output(module: nn.Module, x: Tensor) -> Tensor:
 def needed(found: Trace) -> list[int]:
     """The steps that the output hangs on, in their order."""
     return sorted(_needed(found.steps, found.ends))
-
-
-def tensors(values: Any) -> Iterator[Tensor]:
-    """All tensors in arguments."""
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, Mapping):
-        for value in values.values():
-            yield from tensors(value)
-    elif isinstance(values, Sequence) and not isinstance(values, str):
-        for value in values:
-            yield from tensors(value)
 
 
 def of_torch(module: nn.Module) -> bool:
@@ -150,7 +141,10 @@ def _check(module: nn.Module) -> None:
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
     before = {part: part.training for part in module.modules()}
-    module.eval()
+    try:
+        module.eval()
+    except NotImplementedError:  # as modules of torch.export answer
+        raise UnsupportedError([Problem(type(module).__name__, EXPORTED)]) from None
     try:
         yield
     finally:
@@ -179,6 +173,7 @@ class _Watch(TorchFunctionMode):
         self.names = names
         self.known: dict[int, Ref] = {id(x): (-1, 0)}
         self.kept: list[Any] = [x]  # so that no id is given away again
+        self.stale = Stale(x)
         self.inside: list[nn.Module] = []
         self.given: tuple[Any, ...] = ()  # inputs of the module that was called last
 
@@ -190,9 +185,12 @@ class _Watch(TorchFunctionMode):
         given = kwargs or {}
         taken = {id(value): self.known[id(value)] for value in tensors((args, given)) if id(value) in self.known}
         others = [value.detach().clone() for value in tensors((args, given)) if id(value) not in taken and _small(value)]
+        self.stale.told(taken, self.problems)
+        before = self.stale.before(word, args, given) if taken else []
         result = function(*args, **given)
         if not taken:
             return result
+        self.stale.after(word, before, result, _line())
         if word in TAKEN_OUT:
             what = "decides by the data (if, bool)" if word == "__bool__" else "takes a number out of the data"
             text = f"{what}, and what a spiking network does cannot hang on one; take it out"
@@ -205,6 +203,7 @@ class _Watch(TorchFunctionMode):
             plain = word if word.startswith("__") else word.strip("_")
             step = Step(plain, function, args, given, made, path, module, _line(), taken, others)
             self.known |= {id(value): (len(self.steps), k) for k, value in enumerate(made)}
+            self.stale.kept(made)
             if len(self.steps) in self.wanted:
                 self.seen[len(self.steps)] = made[0].detach().clone()  # a later step may work in place
             self.steps.append(step)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sw.training.ann.parts import Part, Problem, UnsupportedError
+from sw.training.ann.stale import tensors
 from sw.training.ann.trace import Step, Trace, needed, output, trace
 from sw.training.ann.words import REARRANGING
 from sw.training.trainable import TrainableNetwork
@@ -19,13 +20,18 @@ CHANGES = (
 
 
 @torch.no_grad()
-def verify(module: nn.Module, found: Trace, parts: Sequence[Part], net: TrainableNetwork, counts: Tensor) -> None:
+def verify(
+    module: nn.Module, found: Trace, parts: Sequence[Part], answers: Sequence[Step], net: TrainableNetwork, counts: Tensor
+) -> None:
     """UnsupportedError, naming the first layer that differs, unless the float stage `net` gives the model's numbers for `counts`.
 
-    counts: (B, *shape), whole numbers. The model runs in evaluation, on counts / max_count.
+    answers: the model's steps behind the logits, which were left out. counts: (B, *shape), whole numbers. The model
+    runs in evaluation, on counts / max_count.
     """
     x = counts / net.source.max_count
     again = trace(module, x, {part.shown for part in parts if part.shown is not None})
+    if again.problems:
+        raise UnsupportedError(again.problems)
     _same_steps(found, again)
     seen = Seen()
     logits = net.eval()(counts.to(net.stack()[0].weight.dtype), seen)
@@ -34,8 +40,49 @@ def verify(module: nn.Module, found: Trace, parts: Sequence[Part], net: Trainabl
         if part.shown is not None and part.shown in again.seen:
             _compare(part, ours, again.seen[part.shown], EXACT.get(dtype, 1e-4))
     plain, exact = output(module, x), EXACT.get(dtype, 1e-4)
-    if again.output is not None and not _near(plain, again.result(again.output), exact):
+    if again.output is not None and not _equal(plain, result := again.result(again.output)) and not _near(plain, result, exact):
         raise UnsupportedError([Problem(type(module).__name__, "gives other outputs when it is called twice with the same inputs")])
+    _compare_returned(type(module).__name__, logits, answers, plain, exact)
+
+
+def _compare_returned(name: str, logits: Tensor, answers: Sequence[Step], returned: Tensor, exact: float) -> None:
+    """What the model returns must be the logits, or what its last steps (softmax) make of them, with nothing in between."""
+    expected = logits
+    for step in answers:
+        expected = _again(step, expected.to(returned.dtype))
+    ours, theirs = (values.flatten(1).double().cpu() for values in (expected, returned))
+    if answers:  # a softmax is no steeper than its logits; below exp(-80) nothing is left of float32
+        ours, theirs = ours.clamp(min=-80), theirs.clamp(min=-80)
+    room = exact * float((logits if answers else returned).abs().max()) + (exact if answers else 1e-30)
+    if ours.shape == theirs.shape and bool((ours - theirs).abs().max() <= room) and _same_class(logits, returned, room):
+        return
+    told = f"their largest are {float(ours.max()):.3g} and {float(theirs.max()):.3g}"
+    if ours.shape == theirs.shape:
+        apart = (ours - theirs).abs().amax(0)  # of each output
+        told = f"output {int(apart.argmax())} is {float(apart.max()):.3g} apart, with values up to {float(theirs.abs().max()):.3g}"
+    raise UnsupportedError([Problem(name,
+        f"returns other numbers than its layers give: {told}; something changes them behind the last Linear (a write in place, a "
+        "hook); let forward return what the Linear gives, and put what is added or scaled into its weights and bias"),
+    ])  # fmt: skip
+
+
+def _again(step: Step, value: Tensor) -> Tensor:
+    """A step of the model behind its logits, with ours."""
+    target = next(given for given in tensors((step.args, step.kwargs)) if id(given) in step.taken)
+    value = value.reshape(-1, *target.shape[1:])
+    put = {id(target): value}
+    kwargs = {key: put.get(id(given), given) for key, given in step.kwargs.items()}
+    result = step.function(*[put.get(id(given), given) for given in step.args], **kwargs)
+    return next(tensors(result))
+
+
+def _same_class(logits: Tensor, returned: Tensor, room: float) -> bool:
+    """Whether the largest stands at the same place, in samples where the two largest logits are clearly apart."""
+    ours, theirs = logits.flatten(1).double().cpu(), returned.flatten(1).double().cpu()
+    best, at = ours.topk(2)
+    clear = best[:, 0] - best[:, 1] > 4 * room
+    top = theirs.gather(1, at[:, :1])[:, 0]  # where a softmax has saturated, several are the largest
+    return bool((top >= theirs.amax(1))[clear].all())
 
 
 def _compare(part: Part, ours: Tensor, theirs: Tensor, exact: float) -> None:

@@ -1,0 +1,84 @@
+"""Tensors that a write in place has changed behind the back of who follows them: through a view, through .data, by an assignment.
+
+A function that works in place and gives the tensor back, as relu_ does, is a step like any other. All other tensors that
+show the same memory are another thing from then on, which no step tells: whoever takes one of them later is told.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sw.training.ann.parts import Problem
+
+INSTEAD = (
+    "what stands in the model afterwards cannot be followed; write a function that gives a new tensor (h = torch.relu(h), "
+    "h = h * mask), and put numbers behind the last Linear into its weights and bias"
+)
+
+
+def tensors(values: Any) -> Iterator[Tensor]:
+    """All tensors in arguments."""
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, Mapping):
+        for value in values.values():
+            yield from tensors(value)
+    elif isinstance(values, Sequence) and not isinstance(values, str):
+        for value in values:
+            yield from tensors(value)
+
+
+class Stale:
+    """The tensors of a forward pass, and which of them were changed by a step that is not theirs."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.all: dict[int, Tensor] = {id(x): x}
+        self.changed: dict[int, Problem] = {}
+
+    def kept(self, made: Iterable[Tensor]) -> None:
+        """The results of a step: they are what it made of them."""
+        for value in made:
+            self.all[id(value)] = value
+            self.changed.pop(id(value), None)
+
+    def before(self, word: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[Tensor, Tensor]]:
+        """What shows the memory that a function will write to, each with what it is now."""
+        written = [value for value in (*args[:1], kwargs.get("out")) if isinstance(value, Tensor) and _strided(value)]
+        if not _writes(word, kwargs) or not written:
+            return []
+        places = {value.untyped_storage().data_ptr() for value in written}
+        shared = [value for value in self.all.values() if _strided(value) and value.untyped_storage().data_ptr() in places]
+        return [(value, value.detach().clone()) for value in shared]
+
+    def after(self, word: str, before: list[tuple[Tensor, Tensor]], result: Any, line: str) -> None:
+        """Remember which of them are something else now, but for the function's own result."""
+        own = {id(value) for value in tensors(result)}
+        for value, was in before:
+            if id(value) not in own and not torch.equal(torch.nan_to_num(value), torch.nan_to_num(was)):
+                self.changed.setdefault(id(value), Problem("forward", _told(word), line))
+
+    def told(self, taken: Iterable[int], problems: list[Problem]) -> None:
+        """Problems with the tensors that something takes."""
+        for key in taken:
+            problem = self.changed.get(key)
+            if problem is not None and problem not in problems:
+                problems.append(problem)
+
+
+def _told(word: str) -> str:
+    what = "assigns to elements of a tensor in place (h[...] = ...)" if word == "__setitem__" else \
+        f"{word} writes in place to a tensor that goes on under another name (a view, a slice, or .data)"
+    return f"{what}, and {INSTEAD}"
+
+
+def _writes(word: str, kwargs: Mapping[str, Any]) -> bool:
+    """Whether a function may work in place, by its name."""
+    special = word.startswith("__")
+    return word == "__setitem__" or (special and word[2:3] == "i") or (not special and word.endswith("_")) or \
+        bool(kwargs.get("inplace")) or kwargs.get("out") is not None
+
+
+def _strided(value: Tensor) -> bool:
+    return value.layout == torch.strided
