@@ -3,11 +3,14 @@
 import argparse
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from cli.console import reason
 from cli.errors import Problems
 
 MOST = 1 << 16  # time steps, threads
+HEADER = 1 << 26  # bytes of a network file's header that are searched for our name
 
 
 def look_at_training(problems: Problems, args: argparse.Namespace, name: str) -> None:
@@ -16,7 +19,7 @@ def look_at_training(problems: Problems, args: argparse.Namespace, name: str) ->
     from sw.training.device import find_place
 
     problems.of(check.name, "name", name)
-    problems.of(output_file, args.out or f"{name}.safetensors")
+    problems.of(network_file, args, args.out or f"{name}.safetensors")
     if args.run:
         problems.of(run_folder, args.run)
     for option in ("lr", "trade", "target_cycles", "target_mean_T", "target_events"):
@@ -30,10 +33,48 @@ def look_at_training(problems: Problems, args: argparse.Namespace, name: str) ->
         value = getattr(args, option, None)
         if value is not None and not 1 <= value <= MOST:
             problems.add(f"--{option.replace('_', '-')} must be a whole number from 1 to {MOST}, not {value}")
+    steps, most = getattr(args, "steps", None), getattr(args, "max_T", None)
+    if steps is not None and most is not None and 1 <= most < steps:
+        problems.add(f"--steps must be at most --max-T, {most}, not {steps}: learning starts from it")
     number = getattr(args, "seed", None)
     if number is not None and not 0 <= number < 1 << 63:
         problems.add(f"--seed must be a whole number from 0 to 2**63 - 1, not {number}")
     problems.of(find_place, args.device)
+
+
+def network_file(args: argparse.Namespace, text: str) -> None:
+    """ValueError unless a network can be written there, over nothing but a network."""
+    output_file(text)
+    path = Path(text)
+    for option, given in _inputs(args):
+        if _same(path, given):
+            raise ValueError(f"--out must be another file than {option}: {given} would be written over")
+    if path.exists() and path.stat().st_size and not _is_network(path):
+        raise ValueError(f"--out: {path} exists and is no network file of ours; delete it, or name another file")
+
+
+def _inputs(args: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """The files and folders that a command line names, with their options."""
+    for name in ("weights", "run", "train", "test", "events"):
+        value = getattr(args, name, None)
+        for text in [value] if isinstance(value, str) else value or []:
+            yield f"--{name}", Path(text)
+    for name in ("model", "data_module"):
+        if text := getattr(args, name, None):
+            yield f"--{name.replace('_', '-')}", Path(text.rpartition(":")[0] or text)
+    if ":" in (text := getattr(args, "recipe", None) or ""):
+        yield "the recipe", Path(text.rpartition(":")[0])
+
+
+def _same(one: Path, two: Path) -> bool:
+    return one.resolve() == two.resolve() or (one.exists() and two.exists() and one.samefile(two))
+
+
+def _is_network(path: Path) -> bool:
+    """Whether a file is one of ours, of any version: a .safetensors file with our name in its header."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        return b'"polyrhythm"' in file.read(min(size, HEADER))
 
 
 def output_file(text: str) -> None:
@@ -47,7 +88,7 @@ def output_file(text: str) -> None:
         above = _nearest_folder(path.parent)
         _try(above / f".{path.name}.{os.getpid()}.part")  # as it will be written
     except OSError as error:
-        raise ValueError(f"--out: {_short(path)} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise ValueError(f"--out: {_short(path)} cannot be written: {reason(error)}") from None
 
 
 def run_folder(text: str) -> None:
@@ -58,7 +99,7 @@ def run_folder(text: str) -> None:
             raise ValueError(f"--run must be a folder, but {path} is a file")
         _try(_nearest_folder(path) / f".{os.getpid()}.part")
     except OSError as error:
-        raise ValueError(f"--run: {_short(path)} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise ValueError(f"--run: {_short(path)} cannot be written: {reason(error)}") from None
 
 
 def _nearest_folder(path: Path) -> Path:

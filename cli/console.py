@@ -43,7 +43,7 @@ def deliver(text: str, end: str = "\n") -> bool:
         discard(sys.stdout)
     except OSError as error:
         discard(sys.stdout)
-        return lost(text, (error.strerror or str(error)).lower())
+        return lost(text, reason(error))
     return True
 
 
@@ -60,3 +60,9 @@ def discard(stream: object) -> None:
         os.dup2(sink, stream.fileno())  # type: ignore[attr-defined]
     finally:
         os.close(sink)
+
+
+def reason(error: OSError) -> str:
+    """Why the system said no, as the end of a sentence; paths in it stay as they are."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sw.training.recipe import Conversion, Recipe
 
 TARGETS = {"target_cycles": "cycles", "target_mean_T": "mean_T", "target_events": "events"}
+CHANCE = 1.5  # times the accuracy of guessing: an ANN below that has not learned these data
+UNFIT = "labels, the order of the classes, or what is white (--peak) probably do not fit the model"
 NO_VERILOG = "No Verilog can be made of its residual additions: such a network runs in torch and in the golden model."
 
 
@@ -30,9 +32,16 @@ def convert(args: argparse.Namespace) -> Answer:
     out = Path(args.out or f"{recipe.name}.safetensors")
     for note in notes:
         say(note)
+    def scored(accuracy: float, classes: int) -> None:
+        say(f"ANN: {percent(accuracy)} of the test split, before anything is trained")
+        if accuracy < CHANCE / classes:
+            notes.append(f"ANN: {percent(accuracy)} is near chance, which is {percent(1 / classes)} for {classes} classes: {UNFIT}")
+            say(f"WARNING: {notes[-1]}")
+
     network, report = run_conversion(
         taken, recipe, T=args.steps, weight_bits=args.weight_bits,
         dataset=dataset, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device,
+        ann_scored=scored,
     )  # fmt: skip
     return Answer(report | {"network": str(out), "notes": notes, "verilog": not taken.residual}, shown(network, report, notes, out))
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.before import network_file
 from cli.files import load_network
 from cli.owndata import data_set
 from cli.progress import Stage
@@ -25,6 +26,8 @@ def cutoff(args: argparse.Namespace) -> Answer:
     from sw import data, golden
     from sw.training import anytime
 
+    if args.out:
+        network_file(args, args.out)
     network = load_network(args.network, args.profile)
     check(args, network)
     dataset = data_set(args, data.preprocess_of(network), network=network)

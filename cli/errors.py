@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from cli.console import reason
 from cli.report import FAILED, MISSING, USAGE
 from sw import mend
 
@@ -32,7 +33,7 @@ def explain(error: Exception) -> tuple[int, str] | None:
         if isinstance(lost, ModuleNotFoundError) and (command := mend.of_import(root := (lost.name or "").split(".")[0])):
             return MISSING, f"{root} is not installed; mend it with: {command}"
     if isinstance(error, OSError) and error.filename is not None:
-        return USAGE, f"{error.filename}: {(error.strerror or str(error)).lower()}"
+        return USAGE, f"{error.filename}: {reason(error)}"
     if isinstance(error, ValueError | OSError):
         return USAGE, str(error)
     return None

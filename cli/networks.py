@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.before import look_at_training
+from cli.before import look_at_training, network_file
 from cli.errors import Problems
 from cli.files import export_verilog, load_network
 from cli.owndata import data_set
@@ -43,6 +43,7 @@ def clockless(args: argparse.Namespace) -> Answer:
     """Write a two_phase network as an event_driven one of the same weights."""
     from sw.schedules import without_clock
 
+    network_file(args, args.out)
     network = without_clock(load_network(args.network), Path(args.out).stem)
     network.save(args.out)
     data = {"name": network.name, "digest": network.digest, "schedule": network.schedule, "network": args.out}

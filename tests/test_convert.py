@@ -219,6 +219,7 @@ BAD: dict[str, Callable[[Path], list[str]]] = {
     "dataset must be one of": lambda folder: ["--dataset", "digit"],
     "--trade must be a finite number at least 0, not -1": lambda folder: ["--trade", "-1"],
     "--steps must be a whole number from 1 to 65536, not 0": lambda folder: ["--steps", "0"],
+    "--steps must be at most --max-T, 8, not 9: learning starts from it": lambda folder: ["--steps", "9", "--max-T", "8"],
     "--out must be a file, but /dev/null is something else": lambda folder: ["--out", "/dev/null"],
     "cannot be written: file name too long": lambda folder: ["--out", str(folder / ("x" * 300))],
     "is a file, not a folder": lambda folder: ["--out", str(folder / "model.py" / "net.safetensors")],
@@ -281,3 +282,52 @@ def test_labels_beyond_the_readout_are_refused_before_training(trained: Path) ->
     part = Samples(torch.zeros(3, 1, 8, 8), torch.tensor([0, 4, 5]), None, False)
     with pytest.raises(ValueError, match=r"^x: the readout has 5 classes, so labels must be 0\.\.4, not 0\.\.5$"):
         train._check_labels(replace(DIGITS, name="x"), net, part)
+
+
+def test_the_ann_is_scored_before_training(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told, said = converted(trained, capsys, "--out", str(tmp_path / "net"))
+    assert code == 0 and f"ANN: {100 * told['float_accuracy']:.2f} % of the test split, before anything is trained\n" in said
+    assert "chance" not in said and not any("chance" in note for note in told["notes"])
+
+
+def test_an_ann_near_chance_is_told(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The classes in another order."""
+    state = torch.load(trained / "weights.pt")
+    torch.save(state | {key: state[key].roll(1, 0) for key in ("7.weight", "7.bias")}, tmp_path / "rolled.pt")
+    code, told, said = converted(trained, capsys, "--out", str(tmp_path / "net"), "--weights", str(tmp_path / "rolled.pt"))
+    note = f"ANN: {100 * told['float_accuracy']:.2f} % is near chance, which is 10.00 % for 10 classes: labels, the order of the classes, or what is white (--peak) probably do not fit the model"
+    assert code == 0 and f"WARNING: {note}\n" in said and note in told["notes"]
+
+
+@pytest.mark.parametrize("option", ["--weights", "--model", "--run", "hard link"])
+def test_an_input_is_not_written_over(option: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in ("model.py", "weights.pt"):
+        (tmp_path / file).write_bytes((trained / file).read_bytes())
+    (tmp_path / "linked").hardlink_to(tmp_path / "weights.pt")
+    out = tmp_path / {"--weights": "weights.pt", "--model": "model.py", "--run": "run", "hard link": "linked"}[option]
+    code, told, _ = converted(tmp_path, capsys, "--run", str(tmp_path / "run"), "--out", str(out))
+    named = "--weights" if option == "hard link" else option
+    given = tmp_path / "weights.pt" if option == "hard link" else out
+    assert (code, told["error"]) == (2, f"--out must be another file than {named}: {given} would be written over")
+    assert (tmp_path / "weights.pt").read_bytes() == (trained / "weights.pt").read_bytes()
+
+
+def test_a_file_that_is_no_network_is_not_written_over(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "notes.txt"
+    out.write_text("mine")
+    text = f"--out: {out} exists and is no network file of ours; delete it, or name another file"
+    verbs = (["train", "--recipe", "digits"], ["clockless", "NET"], ["cutoff", "NET"], ["tune", "NET", "--dataset", "digits"])
+    (net := tmp_path / "net.safetensors").touch()
+    assert converted(trained, capsys, "--out", str(net))[0] == 0  # over an empty file
+    assert converted(trained, capsys, "--out", str(net))[0] == 0  # over a network
+    told = [converted(trained, capsys, "--out", str(out))[:2]]
+    for words in verbs:
+        code = main([*(str(net) if word == "NET" else word for word in words), "--out", str(out), "--json"])
+        told.append((code, json.loads(capsys.readouterr().out)))
+    assert [(code, text in found["error"]) for code, found in told] == [(2, True)] * 5 and out.read_text() == "mine"
+
+
+def test_a_message_leaves_a_path_as_it_is(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "A.pt").write_text("x")
+    _, told, _ = converted(trained, capsys, "--out", str(tmp_path / "A.pt" / "o.safetensors"))
+    assert told["error"] == f"--out: {tmp_path}/A.pt/o.safetensors cannot be written: {tmp_path}/A.pt is a file, not a folder"

@@ -14,7 +14,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sw import data, golden
 from sw.datasets import Dataset
@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     out: str | Path | None  # network file to write
     progress: Callable[[Epoch], None]  # told of every epoch; prints to stderr if not given
     folder: str | Path | None  # keeps a checkpoint, the log of every epoch and curves; a run that lies there goes on
+    ann_scored: Callable[[float, int], None]  # of `convert`: told the ANN's accuracy on the test split, and its classes, at first
     device: str  # see `device.find_place` ("auto"); under torchrun each process calls, and the first one writes
 
 
@@ -107,7 +108,7 @@ def convert(
         layers = tuple(layer.spec for layer in net.stack())
         recipe = replace(recipe, layers=layers, float_epochs=0)
         generator = torch.Generator().manual_seed(recipe.seed)
-        return _run(recipe, row, net, generator, taken.digest, taken.verify, **options)
+        return _run(recipe, row, net, generator, taken.digest, taken, **options)
 
 
 def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[Network, dict[str, Any]]:
@@ -152,12 +153,12 @@ def _run(
     net: TrainableNetwork,
     generator: torch.Generator,
     begun: str | None = None,
-    verify: Callable[[Tensor], None] | None = None,
+    taken: Taken | None = None,
     **options: Unpack[Options],
 ) -> tuple[Network, dict[str, Any]]:
     """begun: digest of what goes on learning, which a run's folder belongs to as to the recipe and the user's data.
 
-    verify: is shown counts of training samples.
+    taken: the ANN that is converted, which is compared with its layers on training samples, and scored.
     """
     place, _ = find_place(options.get("device", "auto")), row.names(net.stack()[-1].spec.size)  # told now, not at the end
     folder, out = options.get("folder"), options.get("out")
@@ -166,10 +167,12 @@ def _run(
         sizes = f"{len(training.labels)} and {len(test.labels)}"
         raise data.DataError(f"{row.name}: there must be at least 2 training samples and 1 to score, not {sizes}")
     _check_labels(recipe, net, training, test)
-    if verify is not None:
-        verify(training.counts(training.images[:COMPARED]))
+    if taken is not None:
+        taken.verify(training.counts(training.images[:COMPARED]))
     owner = config(recipe) | ({"begun": begun} if begun else {}) | ({"data": row.origin} if row.origin else {})
     kept = RunFolder(folder, owner) if folder else None
+    if taken is not None and place.first and (told := options.get("ann_scored")):
+        told(_score_ann(taken, test.to(place.device), place.device), len(taken.parts[-1].weight))
     trainer = Trainer(recipe, net, training, test, generator, options.get("progress", to_stderr), place, kept)
     if recipe.clockless:
         trainer.report["start_accuracy"] = _golden_accuracy(net.export(recipe.name), test)
@@ -229,6 +232,11 @@ def _score(network: Network, test: Samples) -> dict[str, Any]:
     if network.profiles:
         scores["profiles"] = {name: accuracy(_answers(network.profile(name), counts)[1], labels) for name in network.profiles}
     return scores
+
+
+def _score_ann(taken: Taken, test: Samples, device: torch.device) -> float:
+    """Accuracy of the layers that were read off an ANN, without a spike."""
+    return trained_accuracy(taken.network(1, 8, None, False).to(device), test)
 
 
 def _golden_accuracy(network: Network, test: Samples) -> float:
