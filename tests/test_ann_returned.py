@@ -142,3 +142,23 @@ def test_one_output_is_refused(squeezed: bool) -> None:
 def test_a_graph_of_torch_export_is_refused() -> None:
     graph = torch.export.export(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), (torch.zeros(2, 1, 4, 4),)).module()
     assert told(graph) == ["GraphModule: is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported, with its state_dict"]
+
+
+@pytest.mark.parametrize("size", [1e20, 1e38])
+def test_a_model_that_overflows_is_told_with_its_layer(size: float) -> None:
+    model = Net()
+    model.first.weight.data.mul_(size)
+    model.out.weight.data.mul_(size)
+    (text,) = told(model)
+    assert re.fullmatch(r"out \(.*\): overflows in the model itself: gives inf or nan in float32, from numbers up to \S+; give weights of usual size", text)
+
+
+class Autocast(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu"):
+            return super().forward(x)
+
+
+@pytest.mark.parametrize(("model", "place", "kind"), [(Autocast(), "first", "bfloat16"), (Net(between=lambda h: h.half().float()), "half", "float16"), (Net(lambda y: y.half()), "half", "float16")], ids=["autocast", "hidden", "logits"])
+def test_fewer_bits_in_forward_are_named(model: nn.Module, place: str, kind: str) -> None:
+    assert told(model) == [f"{place} (test_ann_returned.py, line LINE): computes in {kind} (autocast, or a cast such as .half()), whose rounding no layer has; let forward stay in float32"]

@@ -57,6 +57,8 @@ GOOD: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "tallies": (lambda: state() | {"total_ops": torch.zeros(1), "1.total_params": torch.zeros(1)}, []),
     "pruned": (lambda: {"1.weight_orig": state()["1.weight"] * 2, "1.weight_mask": torch.full((4, 6), 0.5), "1.bias": state()["1.bias"], "3.weight": state()["3.weight"], "3.bias": state()["3.bias"]},
                ["weights: its pruning masks are multiplied in"]),
+    "a list": (lambda: [{"epoch": 3}, state()], ["weights: taken from [1] of FILE"]),
+    "a tuple in a dict": (lambda: {"best": (0.9, state())}, ["weights: taken from ['best'][1] of FILE"]),
     "parameters": (lambda: {key: nn.Parameter(value) for key, value in state().items()}, []),
     "double": (lambda: {key: value.double() for key, value in state().items()}, []),
 }  # fmt: skip
@@ -81,6 +83,9 @@ def test_weights_come_out_of_their_wrapping(name: str, tmp_path: Path) -> None:
 
 
 def test_other_containers_and_models(tmp_path: Path) -> None:
+    for zipped in (True, False):  # of torch, under the other's name
+        torch.save(state(), tmp_path / "w.safetensors", _use_new_zipfile_serialization=zipped)
+        assert load_weights(net := model(), str(tmp_path / "w.safetensors")) == [] and same(net)
     path = str(tmp_path / "w")
     save_file(state(), path)
     assert load_weights(net := model(), path) == [] and same(net)
@@ -148,6 +153,13 @@ def test_what_does_not_fit_is_one_line(name: str, tmp_path: Path) -> None:
     make, text = BAD[name]
     torch.save(make(), tmp_path / "w.pt")
     assert refused(tmp_path / "w.pt") == text
+
+
+@pytest.mark.parametrize("optimizer", [False, True])
+def test_arrays_of_numpy_are_refused(optimizer: bool, tmp_path: Path) -> None:
+    more = {"optimizer": {"step": torch.zeros(1)}} if optimizer else {}
+    torch.save({"net": {key: value.numpy() for key, value in state().items()}} | more, tmp_path / "w.pt")
+    assert refused(tmp_path / "w.pt") == f"holds arrays of numpy, not tensors; {SAVE}"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")

@@ -42,10 +42,12 @@ def load_weights(module: nn.Module, path: str, model: str = "the model") -> list
     whole, target = read_checkpoint(path), unwrapped(module)
     wanted = {key: value for key, value in target.state_dict().items() if isinstance(value, Tensor)}
     found = list(_states(whole))
+    fits = [(*_fit(state, wanted), where, state) for where, state in found]
+    if all(score <= 0 for score, *_ in fits) and next(_arrays(whole), None) is not None:
+        raise ValueError(f"weights: {path} holds arrays of numpy, not tensors; {SAVE}")
     if not found:
         kind = "one tensor" if isinstance(whole, Tensor) else "a whole model" if isinstance(whole, _Inert) else type(whole).__name__
         raise ValueError(f"weights: {path} must hold a state_dict, not {kind}; {SAVE}")
-    fits = [(*_fit(state, wanted), where, state) for where, state in found]
     best = max(range(len(fits)), key=lambda i: (fits[i][0], "ema" not in fits[i][3].lower(), -i))
     _, taken, prefix, where, state = fits[best]
     notes = [f"weights: taken from {where} of {path}"] if where else []
@@ -76,9 +78,9 @@ def read_checkpoint(path: str) -> Any:
     foreign: list[Any] = []
     while True:
         try:
-            with warnings.catch_warnings(), torch.serialization.safe_globals(foreign):
+            with file.open("rb") as opened, warnings.catch_warnings(), torch.serialization.safe_globals(foreign):
                 warnings.simplefilter("ignore")
-                return torch.load(path, map_location="cpu", weights_only=True)
+                return torch.load(opened, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             name = re.search(r"GLOBAL ([\w.]+)", str(error))
             if name is None or len(foreign) >= FOREIGN or name[1] in {known for _, known in foreign}:
@@ -106,7 +108,12 @@ def _read_safetensors(path: str) -> State:
 
 def _states(value: Any, where: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
     """All dicts of tensors in a checkpoint, with the keys that lead there."""
-    if not isinstance(value, Mapping) or depth > DEPTH:
+    if depth > DEPTH:
+        return
+    if isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _states(item, f"{where}[{i}]", depth + 1)
+    if not isinstance(value, Mapping):
         return
     own = {key: item for key, item in value.items() if isinstance(key, str) and isinstance(item, Tensor)}
     if own:
@@ -114,6 +121,15 @@ def _states(value: Any, where: str = "", depth: int = 0) -> Iterator[tuple[str, 
     for key, item in value.items():
         if isinstance(key, str):
             yield from _states(item, f"{where}[{key!r}]", depth + 1)
+
+
+def _arrays(value: Any, depth: int = 0) -> Iterator[_Inert]:
+    """What stands for arrays of numpy in a checkpoint: they are pickled as calls of its function _reconstruct."""
+    if isinstance(value, _Inert) and type(value).__name__ == "_reconstruct":
+        yield value
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for item in items if depth <= DEPTH else ():
+        yield from _arrays(item, depth + 1)
 
 
 def _fit(state: State, wanted: Mapping[str, Tensor]) -> tuple[int, State, str]:

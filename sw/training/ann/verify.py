@@ -1,6 +1,6 @@
 """Whether the layers that were read compute what the model computes: on a sample of inputs, layer by layer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,12 +33,17 @@ def verify(
     if again.problems:
         raise UnsupportedError(again.problems)
     _same_steps(found, again)
+    _finite(again, {k for k, step in enumerate(found.steps) if any(step is answer for answer in answers)})
     seen = Seen()
     logits = net.eval()(counts.to(net.stack()[0].weight.dtype), seen)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    for part, ours in zip(parts, [*seen.received[1:], logits], strict=True):
-        if part.shown is not None and part.shown in again.seen:
-            _compare(part, ours, again.seen[part.shown], EXACT.get(dtype, 1e-4))
+    try:
+        for part, ours in zip(parts, [*seen.received[1:], logits], strict=True):
+            if part.shown is not None and part.shown in again.seen:
+                _compare(part, ours, again.seen[part.shown], EXACT.get(dtype, 1e-4))
+    except UnsupportedError:
+        _precise(again, dtype)
+        raise
     plain, exact = output(module, x), EXACT.get(dtype, 1e-4)
     if again.output is not None and not _equal(plain, result := again.result(again.output)) and not _near(plain, result, exact):
         raise UnsupportedError([Problem(type(module).__name__, "gives other outputs when it is called twice with the same inputs")])
@@ -99,6 +104,29 @@ def _compare(part: Part, ours: Tensor, theirs: Tensor, exact: float) -> None:
 def _near(ours: Tensor, theirs: Tensor, exact: float) -> bool:
     a, b = ours.flatten(1).double().cpu(), theirs.flatten(1).double().cpu()
     return a.shape == b.shape and bool((a - b).abs().max() <= exact * b.abs().max() + 1e-30)
+
+
+def _finite(again: Trace, behind: Collection[int]) -> None:
+    """The model's own numbers must stay within its floats; in steps `behind` the logits a log may give -inf."""
+    for k in needed(again):
+        step = again.steps[k]
+        for result in step.results if k not in behind else ():
+            if result.is_floating_point() and not bool(torch.isfinite(result).all()):
+                kind = str(result.dtype).removeprefix("torch.")
+                given = [float(value.abs().max()) for value in tensors((step.args, step.kwargs)) if value.numel()]
+                told = f"overflows in the model itself: gives inf or nan in {kind}, from numbers up to {max(given):.3g}"
+                raise UnsupportedError([Problem(step.place, f"{told}; give weights of usual size", step.line)])
+
+
+def _precise(again: Trace, dtype: torch.dtype) -> None:
+    """Where layers differ: a step in fewer bits than the parameters have is why."""
+    for k in needed(again):
+        step = again.steps[k]
+        kind = step.results[0].dtype
+        if kind in (torch.float16, torch.bfloat16) and torch.finfo(dtype).bits > 16:
+            name, own = (str(one).removeprefix("torch.") for one in (kind, dtype))
+            told = f"computes in {name} (autocast, or a cast such as .half()), whose rounding no layer has"
+            raise UnsupportedError([Problem(step.place, f"{told}; let forward stay in {own}", step.line)])
 
 
 def _same_steps(found: Trace, again: Trace) -> None:
