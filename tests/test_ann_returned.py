@@ -90,6 +90,16 @@ def test_a_write_in_place_that_is_followed_stays_a_step(change: Callable[[Tensor
     taken.verify(torch.randint(0, 16, (20, 1, 4, 4)))
 
 
+class Centred(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        x -= 0.5
+        return super().forward(x)
+
+
+def test_a_model_may_write_to_its_input() -> None:
+    assert told(Centred()) == []
+
+
 def unseen(y: Tensor) -> None:
     with torch._C.DisableTorchFunction():
         y[:, 3] += 50

@@ -158,3 +158,30 @@ def test_a_model_of_the_users_own_does_not_hide_our_rooms(folder: Path, capsys: 
     import sim
 
     assert Path(sim.__file__).parent.name == "sim" and isinstance(nn.Linear(1, 1), nn.Module)
+
+
+OUTPUTS = '''
+import torch
+from torch import nn
+
+class Binary(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out = nn.Linear(64, 1)
+
+    def forward(self, x):
+        return torch.sigmoid(self.out(x.flatten(1))).squeeze(1)
+
+def exported():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    return torch.export.export(net, (torch.zeros(2, 1, 8, 8),)).module()
+'''
+
+
+def test_one_output_and_exported_graphs_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "outputs.py").write_text(OUTPUTS)
+    code, told = checked(capsys, "outputs.py:Binary", "--shape", "1,8,8")
+    text = "must return logits (B, C), C at least 2, not (B,); use a Linear with two outputs, one for each class, for the largest of one is always class 0"
+    assert code == 1 and told["problems"] == [f"the model (outputs.py, line 11): {text}"]
+    code, told = checked(capsys, "outputs.py:exported", "--shape", "1,8,8")
+    assert code == 2 and told["error"] == "model: exported() of outputs.py is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported"

@@ -85,7 +85,7 @@ def trace(module: nn.Module, x: Tensor, wanted: Collection[int] = ()) -> Trace:
     """
     _check(module)
     numbers = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(0))
-    x = x.to(numbers)
+    x = x.to(numbers, copy=True)  # a model may work in place
     owners = {id(p): name for name, p in module.named_parameters(remove_duplicate=True)}
     watch = _Watch(x, {m: name for name, m in module.named_modules()}, wanted)
     with torch.no_grad(), _evaluating(module), _eager(), watch.following():
@@ -107,7 +107,7 @@ def output(module: nn.Module, x: Tensor) -> Tensor:
     """What the model returns for x in evaluation, without anybody watching."""
     numbers = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(0))
     with torch.no_grad(), _evaluating(module), _eager():
-        return next(tensors(module(x.to(numbers))))
+        return next(tensors(module(x.to(numbers, copy=True))))
 
 
 def needed(found: Trace) -> list[int]:
