@@ -55,7 +55,7 @@ def network_file(args: argparse.Namespace, text: str) -> None:
 
 def _inputs(args: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     """The files and folders that a command line names, with their options."""
-    for name in ("weights", "run", "train", "test", "events"):
+    for name in ("weights", "run", "train", "test"):
         value = getattr(args, name, None)
         for text in [value] if isinstance(value, str) else value or []:
             yield f"--{name}", Path(text)
