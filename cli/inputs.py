@@ -65,12 +65,13 @@ def open_input(args: argparse.Namespace, network: "Network | None") -> "Counts |
 def right_classes(args: argparse.Namespace, network: "Network", inputs: "Counts | Held") -> "np.ndarray | None":
     """The class of every frame, where it is known. ValueError for labels that are none of the network's."""
     from sw.arrayfile import read_npy
-    from sw.own.labels import numbered, read_labels
+    from sw.own.labels import are_places, numbered, read_labels
 
     if args.labels is None:
         return getattr(inputs, "labels", None)
     names = network.labels or tuple(map(str, range(len(network.layers[-1].bias))))
-    return numbered(args.labels, read_labels(args.labels, read_npy(args.labels), len(inputs)), names, "the network")
+    given = read_npy(args.labels)
+    return numbered(args.labels, read_labels(args.labels, given, len(inputs)), names, "the network", say, are_places(given))
 
 
 def _is_other(path: Path) -> bool:

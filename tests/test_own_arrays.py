@@ -4,12 +4,15 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sw.arrayfile import read_npy, read_npz
 from sw.download import DataError
+from sw.own.dataset import Wanted, own_dataset
+from sw.own.given import Given
 from sw.own.labels import numbered, read_labels, sorted_names
 from sw.own.pixels import check_counts, check_pixels
 from sw.preprocess import encode, parse_preprocess
@@ -278,3 +281,60 @@ def test_a_class_that_is_unknown() -> None:
     assert message(lambda: numbered("y", ["cat", "cow"], known, "the training split")) == "y: 'cow' at [1] is no class of the training split: cat, dog"
     told = "y: labels must be 0..1, the classes of the training split, not 2 at [1]"
     assert message(lambda: numbered("y", np.array([0, 2]), known, "the training split")) == told
+
+
+TEN = tuple(map(str, range(1, 11)))
+ASIDE = "; integers are the names of these classes: np.array(names)[y] makes names of places"
+
+
+def test_integers_are_the_names_of_classes_that_are_numbers() -> None:
+    told: list[str] = []
+    assert numbered("y", np.array([1, 9, 10]), TEN, "the network", told.append).tolist() == [0, 8, 9] and told == []
+    assert numbered("y", np.array([1, 9, 2]), TEN, "the network", told.append).tolist() == [0, 8, 1]
+    assert told == ["y: integers are taken as the names of the classes, 1 .. 10, and not as places from 0 on"]
+    assert message(lambda: numbered("y", np.array([1, 0]), TEN, "the network")) == (
+        "y: 0 at [1] is no class of the network: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10" + ASIDE
+    )
+    assert numbered("y", np.array([1, 0]), TEN, "the network", places=True).tolist() == [1, 0]
+    assert numbered("y", np.array([1, 0]), ("0", "1"), "the network").tolist() == [1, 0]
+    assert message(lambda: numbered("y", np.array([1]), ("1", "01"), "it")) == (
+        "y: integers cannot say which class of it is meant, 1 or 01; save them as strings"
+    )
+
+
+def splits_with(**labels: Any) -> dict[str, Given]:
+    """Splits of black images; classes: names that both have."""
+    classes = labels.pop("classes", ())
+    return {
+        split: Given("x", np.zeros((len(y), 4), np.uint8), np.array(y), f"y of {split}", classes=classes) for split, y in labels.items()
+    }
+
+
+def classes_of(told: list[str] | None = None, network: tuple[str, ...] | None = None, **labels: Any) -> dict[str, list[str]]:
+    """The names of the classes that the labels of each split were taken for."""
+    row = own_dataset(splits_with(**labels), Wanted("levels:15", labels=network), [].append if told is None else told.append)
+    names = network or row.labels
+    return {split: [names[k] for k in row.read(Path(), split)[1]] for split in ("train", "test") if split in labels}
+
+
+def test_splits_of_strings_and_integers_are_matched_by_name() -> None:
+    assert classes_of(train=["1", "2", "10"], test=[2, 1, 10]) == {"train": ["1", "2", "10"], "test": ["2", "1", "10"]}
+    assert classes_of(train=[1, 2, 3], test=["2", "1"])["test"] == ["2", "1"]
+    assert message(lambda: classes_of(train=["cat", "dog"], test=[0, 1])) == (
+        "y of test: labels must be names as in the training split (cat, dog), not int64: integers do not say which of them is meant"
+    )
+    assert classes_of(train=["cat", "dog"], test=[[0, 1], [1, 0]])["test"] == ["dog", "cat"]
+
+
+def test_integers_beside_classes_of_their_own() -> None:
+    """They are places among these, as the archive's form says, unless they can only be names; the network's order may differ."""
+    assert classes_of(classes=("1", "2", "3"), train=[0, 1, 2], test=[1, 2])["test"] == ["2", "3"]
+    assert classes_of(classes=("1", "2", "3"), train=[1, 2, 3], test=[1, 2])["test"] == ["1", "2"]
+    told: list[str] = []
+    assert classes_of(told, classes=("1", "2", "3"), train=[1, 2], test=[1, 2])["test"] == ["2", "3"]
+    assert told[0] == "labels are taken as places among the classes, 0 1 .. 2 3, and not as their names"
+    assert classes_of(network=("dog", "cat"), classes=("cat", "dog"), test=[0, 1])["test"] == ["cat", "dog"]
+    assert classes_of(network=("0", "1"), classes=("cat", "dog"), test=[0, 1])["test"] == ["0", "1"]
+    assert message(lambda: classes_of(network=("dog", "cow"), classes=("cat", "dog"), test=[1, 0])) == (
+        "y of test: 'cat' at [1] is no class of the network: dog, cow"
+    )

@@ -14,7 +14,7 @@ from sw.download import DataError
 from sw.events.files import Reading, read_events
 from sw.events.recording import Events, Recordings
 from sw.own.given import Given
-from sw.own.labels import Labels, numbered, read_labels, sorted_names
+from sw.own.labels import Labels, are_places, numbered, read_labels, sorted_names, speak_for_themselves
 from sw.own.pixels import check_counts, check_pixels
 from sw.preprocess import Preprocess, encode, parse_preprocess
 
@@ -82,6 +82,9 @@ def _labels(splits: Mapping[str, Given], wanted: Wanted, told: Told) -> tuple[tu
         found[split] = read_labels(given.y_name, given.y, _size(given))
     named = next((given.classes for given in splits.values() if given.classes), ())
     begin = "train" if "train" in found else "test"
+    places = {split: are_places(given.y) for split, given in splits.items()}
+    if named:
+        found, places = _in_their_words(splits, found, places, named, wanted, told)
     first = found[begin]
     if wanted.labels:
         names, whose = tuple(wanted.labels), "the network"
@@ -89,16 +92,61 @@ def _labels(splits: Mapping[str, Given], wanted: Wanted, told: Told) -> tuple[tu
         names, whose = named, "the file's classes"
     elif isinstance(first, list):
         names, whose = sorted_names(first), f"the {SPLITS[begin]} split"
+        _of_one_kind(splits, found, places, begin, names)
     else:
         size = wanted.classes or (int(first.max()) + 1 if len(first) else 1)
         names, whose = tuple(map(str, range(size))), "the network" if wanted.classes else f"the {SPLITS[begin]} split"
-    y = {split: numbered(splits[split].y_name, labels, names, whose) for split, labels in found.items()}
+    y = {split: numbered(splits[split].y_name, labels, names, whose, told, places[split]) for split, labels in found.items()}
     with_names = bool(wanted.labels or named) or isinstance(first, list)
     if isinstance(first, list) and not wanted.labels:
         told("classes: " + ", ".join(f"{k} {name}" for k, name in enumerate(names[:20])) + (", .." if len(names) > 20 else ""))
     if "train" in y and (empty := [names[k] for k in np.flatnonzero(np.bincount(y["train"], minlength=len(names)) == 0)]):
         told(f"the training split has no sample of {', '.join(empty[:10])}{', ..' if len(empty) > 10 else ''}")
     return names, y, with_names
+
+
+def _in_their_words(
+    splits: Mapping[str, Given],
+    found: Mapping[str, Labels | list[str]],
+    places: Mapping[str, bool],
+    named: tuple[str, ...],
+    wanted: Wanted,
+    told: Told,
+) -> tuple[dict[str, Labels | list[str]], dict[str, bool]]:
+    """Labels beside classes of their own: integers are places among those, and names where only names they can be.
+
+    Where all that is known of a network's classes is their number, or it has the same ones, the places stay; else a class is looked
+    for by its name.
+    """
+    numbers = {split: labels for split, labels in found.items() if not isinstance(labels, list)}
+    every = {int(label) for split, labels in numbers.items() if not places[split] for label in np.unique(labels)}
+    values = {int(name) for name in named} if speak_for_themselves(named) else set()
+    by_name = bool(every) and every <= values and max(every) >= len(named)
+    if every and every <= values and not by_name:
+        told(f"labels are taken as places among the classes, 0 {named[0]} .. {len(named) - 1} {named[-1]}, and not as their names")
+    same = not wanted.labels or tuple(wanted.labels) == tuple(map(str, range(len(wanted.labels))))
+    made: dict[str, Labels | list[str]] = dict(found)
+    sure = dict(places)
+    for split, labels in numbers.items():
+        own = splits[split].classes or named
+        sure[split] = not by_name or places[split]
+        checked = numbered(splits[split].y_name, labels, own, "the file's classes", told, sure[split])
+        sure[split], made[split] = True, checked
+        if not (same and own == named):
+            made[split] = [own[k] for k in checked.tolist()]
+    return made, sure
+
+
+def _of_one_kind(
+    splits: Mapping[str, Given], found: Mapping[str, Labels | list[str]], places: Mapping[str, bool], begin: str, names: tuple[str, ...]
+) -> None:
+    """Integers beside another split's names say nothing, unless the names are numbers."""
+    for split, labels in found.items():
+        if not isinstance(labels, list) and not places[split] and not all(name.isdecimal() for name in names):
+            raise DataError(
+                f"{splits[split].y_name}: labels must be names as in the {SPLITS[begin]} split ({', '.join(names[:12])}"
+                f"{', ..' if len(names) > 12 else ''}), not {labels.dtype}: integers do not say which of them is meant"
+            )
 
 
 def _size(given: Given) -> int:

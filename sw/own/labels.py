@@ -1,11 +1,12 @@
 """Labels in the forms that people have them, as numbers from 0 on and the names of the classes.
 
 Integers stay what they are; one-hot rows become the place of their 1; strings become numbers by the order of their names: sorted,
-and as numbers where all of them are whole numbers.
+and as numbers where all of them are whole numbers. Where the classes have names that are whole numbers, such as folders 1 .. 10,
+an integer means the class of that name, and not the one at that place.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,16 +73,58 @@ def _of_one_hot(where: str, array: Any) -> Labels:
     return np.asarray(array.argmax(1), np.int64)
 
 
-def numbered(where: str, found: Labels | list[str], names: Sequence[str], whose: str) -> Labels:
-    """Labels as numbers among `names`, which are `whose`. DataError for one that is not among them."""
+def are_places(given: Any) -> bool:
+    """Whether labels are one-hot rows, which say the place of their class and never its name."""
+    return bool(np.ndim(given) == 2 and np.shape(given)[1] > 1)
+
+
+def speak_for_themselves(names: Sequence[str]) -> bool:
+    """Whether all names are whole numbers and not just their own places 0, 1, ..: then integers are names."""
+    whole = all(re.fullmatch(r"-?\d{1,18}", name) for name in names)
+    return bool(names) and whole and list(names) != [str(k) for k in range(len(names))]
+
+
+def numbered(
+    where: str,
+    found: Labels | list[str],
+    names: Sequence[str],
+    whose: str,
+    told: Callable[[str], object] = lambda text: None,
+    places: bool = False,
+) -> Labels:
+    """Labels as numbers among `names`, which are `whose`. DataError for one that is not among them.
+
+    Integers are places among the names, or, where `speak_for_themselves` holds and they are not surely `places`, names; `told` hears
+    that.
+    """
     if isinstance(found, list):
-        place = {name: k for k, name in enumerate(names)}
-        for k, name in enumerate(found):
-            if name not in place:
-                known = ", ".join(names[:12]) + (", .." if len(names) > 12 else "")
-                raise DataError(f"{where}: {name!r} at [{k}] is no class of {whose}: {known or 'they have no names'}")
-        return np.array([place[name] for name in found], np.int64)
+        return _places(where, found, {name: k for k, name in enumerate(names)}, names, whose)
+    if not places and speak_for_themselves(names):
+        return _by_value(where, found, names, whose, told)
     if len(found) and int(found.max()) >= len(names):
         k = int(found.argmax())
         raise DataError(f"{where}: labels must be 0..{len(names) - 1}, the classes of {whose}, not {found[k]} at [{k}]")
     return found
+
+
+def _by_value(where: str, found: Labels, names: Sequence[str], whose: str, told: Callable[[str], object]) -> Labels:
+    """Integers as the classes whose names are these numbers."""
+    place: dict[Any, int] = {}
+    for k, name in enumerate(names):
+        if (other := place.setdefault(int(name), k)) != k:
+            raise DataError(
+                f"{where}: integers cannot say which class of {whose} is meant, {names[other]} or {name}; save them as strings"
+            )
+    hint = "; integers are the names of these classes: np.array(names)[y] makes names of places"
+    made = _places(where, found.tolist(), place, names, whose, hint)
+    if len(found) and int(found.max()) < len(names):
+        told(f"{where}: integers are taken as the names of the classes, {names[0]} .. {names[-1]}, and not as places from 0 on")
+    return made
+
+
+def _places(where: str, found: list[Any], place: dict[Any, int], names: Sequence[str], whose: str, hint: str = "") -> Labels:
+    for k, name in enumerate(found):
+        if name not in place:
+            known = ", ".join(names[:12]) + (", .." if len(names) > 12 else "")
+            raise DataError(f"{where}: {name!r} at [{k}] is no class of {whose}: {known or 'they have no names'}{hint}")
+    return np.array([place[name] for name in found], np.int64)
