@@ -13,13 +13,29 @@ MOST = 1 << 16  # time steps, threads
 HEADER = 1 << 26  # bytes of a network file's header that are searched for our name
 
 
-def look_at_training(problems: Problems, args: argparse.Namespace, name: str) -> None:
-    """Collect what is wrong with a training's name, files, device and numbers, as far as its verb has them."""
+def good_name(name: object) -> str | None:
+    """The name, or None where it is none."""
+    from sw import check
+
+    try:
+        check.name("name", name)
+    except (TypeError, ValueError):
+        return None
+    return str(name)
+
+
+def look_at_training(problems: Problems, args: argparse.Namespace, name: str | None) -> None:
+    """Collect what is wrong with a training's name, files, device and numbers, as far as its verb has them.
+
+    name: None where it is wrong, and told with what else is wrong with its recipe.
+    """
     from sw import check
     from sw.training.device import find_place
 
-    problems.of(check.name, "name", name)
-    problems.of(network_file, args, args.out or f"{name}.safetensors")
+    if name is not None:
+        problems.of(check.name, "name", name)
+    if name is not None or args.out:
+        problems.of(network_file, args, args.out or f"{name}.safetensors")
     if args.run:
         problems.of(run_folder, args.run)
     for option in ("lr", "trade", "target_cycles", "target_mean_T", "target_events"):

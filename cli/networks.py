@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.before import look_at_training, network_file
+from cli.before import good_name, look_at_training, network_file
 from cli.errors import Problems
 from cli.files import export_verilog, load_network
 from cli.owndata import data_set
@@ -22,7 +22,7 @@ def train(args: argparse.Namespace) -> Answer:
     from sw.training.train import train as run_recipe
 
     recipe, problems = load_recipe(args.recipe), Problems()
-    look_at_training(problems, args, recipe.name)
+    look_at_training(problems, args, good_name(recipe.name))
     dataset = problems.of(lambda: data_set(args, str(recipe.preprocess), instead=recipe.dataset))
     problems.settle()
     assert dataset is not None

@@ -99,10 +99,11 @@ def _of_words(args: argparse.Namespace, train: Sequence[str] | None, test: Seque
 
 def _holds(path: Path, split: str) -> bool:
     """Whether an archive or a folder has a part for this split."""
+    from sw.own.folder import class_folders
     from sw.own.given import has_split
 
     if path.is_dir():
-        return (path / split).is_dir() and any(place.is_dir() for place in (path / split).iterdir())
+        return (path / split).is_dir() and bool(class_folders(path / split))
     return path.suffix.lower() == ".npz" and path.is_file() and has_split(path, split)
 
 

@@ -226,6 +226,19 @@ def test_times_in_other_units(tmp_path: Path, unit: str, times: list[float]) -> 
     assert found["t"].tolist() == [500_000, 1_250_000]
 
 
+@pytest.mark.parametrize(("unit", "kind", "last"), [
+    ("s", "<f4", 16), ("ms", "<f4", 1 << 14), ("us", "<f4", 1 << 24), ("ns", "<f4", 1 << 33), ("s", "<f2", 1), ("s", "<f8", 1 << 33)])  # fmt: skip
+def test_times_must_be_finer_than_a_microsecond_in_every_unit(tmp_path: Path, unit: str, kind: str, last: float) -> None:
+    path, how = tmp_path / "a.npy", Reading(unit=unit)
+    almost = np.nextafter(np.array(last, kind), np.array(0, kind))
+    np.save(path, struct_of([("t", kind), *T[1:]], [(0, 1, 1, 1), (last, 1, 1, 1)]))
+    with pytest.raises(DataError, match=f"reaches .* {unit}, where its steps are .* us: too coarse for microseconds; keep it as integers"):
+        read_events(path, how)
+    if kind != "<f2":
+        np.save(path, struct_of([("t", kind), *T[1:]], [(0, 1, 1, 1), (almost, 1, 1, 1)]))
+        assert len(read_events(path, how).events) == 2
+
+
 T, P = [("t", "<f8"), ("x", "<i4"), ("y", "<i4"), ("p", "<i4")], [("t", "<i8"), ("x", "<i4"), ("y", "<i4"), ("p", "<i4")]
 
 
@@ -234,7 +247,7 @@ T, P = [("t", "<f8"), ("x", "<i4"), ("y", "<i4"), ("p", "<i4")], [("t", "<i8"), 
     [
         (struct_of(T, [(0.5, 1, 1, 1)]), "t must be whole microseconds; if they are seconds, say --time-unit s, not 0.5 in event 0"),
         (struct_of(T, [(1, 1, 1, 1), (np.nan, 1, 1, 1)]), "t must be finite, not nan in event 1"),
-        (struct_of([("t", "<f4"), *T[1:]], [(1.6e15, 1, 1, 1)]), "t is float32 and reaches 1.6e+15: too coarse for microseconds; keep it as integers"),
+        (struct_of([("t", "<f4"), *T[1:]], [(1.6e15, 1, 1, 1)]), "t is float32 and reaches 1.6e+15 us, where its steps are 1.34e+08 us: too coarse for microseconds; keep it as integers or float64 from the recording on"),
         (struct_of(P, [(0, -1, 1, 1)]), "x must lie in 0..65535, not -1 in event 0"),
         (struct_of(P, [(0, 1, 70000, 1)]), "y must lie in 0..65535, not 70000 in event 0"),
         (struct_of(P, [(0, 1, 1, 2)]), "p must be 0 and 1, -1 and 1, or boolean, not 2 in event 0"),

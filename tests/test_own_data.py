@@ -15,7 +15,9 @@ import polyrhythm
 from cli.owndata import data_set
 from sw import data
 from sw.datasets import Dataset
+from sw.download import DataError
 from sw.network import Network
+from sw.own.folder import read_images
 
 RECIPES = """
 from dataclasses import replace
@@ -114,6 +116,42 @@ def test_folders_of_images_by_class(words: tuple[str, ...], here: Path) -> None:
     order = np.argsort(np.load("y_train.npy"), kind="stable")
     assert (x == np.load("x_train.npy")[order]).all() and (y == np.load("y_train.npy")[order]).all()
     assert found.name == "own" and found.labels == tuple("0123456789") and not found.numbered
+
+
+def test_what_systems_leave_in_folders_is_no_class_and_no_sample(here: Path) -> None:
+    before = loaded("--train", "images", "--peak", "16")
+    for place in ("train/.ipynb_checkpoints", "train/__MACOSX", "train/0/.ipynb_checkpoints"):
+        (here / "images" / place).mkdir()
+        Image.new("L", (8, 8)).save(here / "images" / place / "a.png")
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._000.png"):
+        (here / "images" / "train" / "0" / name).write_bytes(b"junk")
+    after = loaded("--train", "images", "--peak", "16")
+    assert after.labels == before.labels and after.origin == before.origin
+
+
+def test_folders_that_are_numbers_say_their_order(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split in ("train", "test"):
+        (here / "images" / split / "0").rename(here / "images" / split / "10")
+    assert loaded("--train", "images", "--peak", "16").labels == tuple(map(str, range(1, 11)))
+    told = "9 10; by their values, where torchvision's ImageFolder has them as text: 1, 10, 2, .."
+    assert told in capsys.readouterr().err
+
+
+def test_grey_images_of_any_mode_are_grey_among_grey_ones(tmp_path: Path) -> None:
+    grey = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    coloured = Image.merge("RGB", (grey, grey, Image.new("L", (8, 8))))
+    made = {"l": grey, "p": grey.convert("P"), "rgba": grey.convert("RGBA"), "rgb": coloured}
+    for name, image in made.items():
+        image.save(tmp_path / f"{name}.png")
+    paths = {name: tmp_path / f"{name}.png" for name in made}
+    found = read_images([paths["p"], paths["l"], paths["rgba"]])
+    assert found.shape == (3, 1, 8, 8) and (found == np.asarray(grey)).all()
+    found = read_images([paths["p"], paths["rgb"], paths["rgba"]])
+    assert found.shape == (3, 3, 8, 8) and (found[[0, 2]] == np.asarray(grey)).all()
+    assert (found[1] == np.moveaxis(np.asarray(coloured), -1, 0)).all()
+    with pytest.raises(DataError) as caught:
+        read_images([paths["rgb"], paths["rgba"], paths["l"]])
+    assert str(caught.value) == f"{paths['l']}: must be coloured uint8 as {paths['rgb']} is, not grey uint8 (mode L)"
 
 
 def trained(capsys: pytest.CaptureFixture[str], *words: str, recipe: str = "recipes.py:SMALL") -> Network:
@@ -281,6 +319,10 @@ BAD: list[tuple[Callable[[], None], tuple[str, ...], str]] = [
     (lambda: np.savez("both.npz", x=np.zeros((3, 4))), ("--train", "both.npz", *ARRAYS[3:]), "both.npz: x: the labels of the training split are missing, both.npz: y"),
     (lambda: os.mkdir("empty"), ("--train", "empty", *ARRAYS[3:]), "empty: must hold CLASS/FILE, images (.png, .jpg, .jpeg, .bmp, .gif, .pgm, .ppm, .tif, .tiff, .webp) "
      "or recordings (.bin, .dat, .raw, .aedat4, .h5, .hdf5, .npy), but has none in 0 files"),
+    (lambda: (Path("images") / "train" / "0" / "sub").mkdir() or Image.new("L", (8, 8)).save("images/train/0/sub/a.png"), ("--train", "images", "--peak", "16"),  # type: ignore[func-returns-value]
+     "images/train: must hold CLASS/FILE, but 1 files lie deeper, such as images/train/0/sub/a.png; move them up into their class, or name the folder of the classes"),
+    (lambda: Image.new("L", (8, 8)).save("images/train/a.png"), ("--train", "images", "--peak", "16"),
+     "images/train: must hold CLASS/FILE, but 1 files lie in no class, such as images/train/a.png; move them into one"),
     (lambda: (Path("images") / "train" / "0" / "a.txt").write_text(""), ("--train", "images", "--peak", "16"),
      "images/train: must hold images alone, but 1 files are others, such as images/train/0/a.txt"),
     (lambda: (Path("images") / "train" / "0" / "a.png").write_bytes(b"no image"), ("--train", "images", "--peak", "16"),
@@ -288,7 +330,7 @@ BAD: list[tuple[Callable[[], None], tuple[str, ...], str]] = [
     (lambda: Image.new("L", (9, 8)).save("images/train/0/zzz.png"), ("--train", "images", "--peak", "16"),
      "images/train/0/zzz.png: must be 8 x 8 as images/train/0/000.png is, not 9 x 8"),
     (lambda: Image.new("RGB", (8, 8)).save("images/train/0/zzz.png"), ("--train", "images", "--peak", "16"),
-     "images/train/0/zzz.png: must be grey uint8 as images/train/0/000.png is, not coloured uint8"),
+     "images/train/0/zzz.png: must be grey uint8 as images/train/0/000.png is, not coloured uint8 (mode RGB)"),
     (lambda: Image.new("RGBA", (8, 8)).save("images/train/0/zzz.png"), ("--train", "images", "--peak", "16"),
      "images/train/0/zzz.png: must not be transparent; put it on a background first"),
     (save(y_train=RNG.integers(0, 10, 89)), ARRAYS, "y_train.npy: 90 samples need labels of shape (90,), not (89,)"),

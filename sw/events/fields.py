@@ -68,9 +68,8 @@ def assemble(where: str, columns: Mapping[str, Column], unit: str = "us") -> Eve
 def _times(where: str, t: Column, unit: str) -> Column:
     """Microseconds, int64. Fractions are refused in us, and rounded down where another unit was named."""
     where = f"{where}: t"
+    _fine_enough(where, t, unit)
     if unit == "us":
-        if t.dtype.kind == "f" and t.dtype.itemsize < 8 and t.size and np.nanmax(np.abs(t)) >= 1 << 23:
-            raise DataError(f"{where} is {t.dtype} and reaches {np.nanmax(t):g}: too coarse for microseconds; keep it as integers")
         values = _whole(where, t, " microseconds; if they are seconds, say --time-unit s")
         _between(where, values, -FARTHEST, FARTHEST)
         return values.astype(np.int64)
@@ -83,6 +82,19 @@ def _times(where: str, t: Column, unit: str) -> Column:
         return (t // np.asarray(1000, t.dtype)).astype(np.int64) if t.dtype.itemsize > 1 else np.zeros(len(t), np.int64)
     _between(where, t, -(FARTHEST // UNITS[unit]), FARTHEST // UNITS[unit])
     return t.astype(np.int64) * UNITS[unit]
+
+
+def _fine_enough(where: str, t: Column, unit: str) -> None:
+    """DataError where the next float behind the farthest time is more than 1 us away: events have moved."""
+    if t.dtype.kind != "f" or not np.isfinite(t).any():
+        return
+    farthest = np.abs(t[np.isfinite(t)]).max()
+    step = float(np.spacing(farthest)) * UNITS.get(unit, 1e-3)
+    if step > 1:
+        raise DataError(
+            f"{where} is {t.dtype} and reaches {farthest:g} {unit}, where its steps are {step:.3g} us: too coarse for "
+            f"microseconds; keep it as integers{'' if t.dtype.itemsize > 4 else ' or float64'} from the recording on"
+        )
 
 
 def _polarity(where: str, p: Column) -> Column:

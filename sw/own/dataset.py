@@ -99,7 +99,7 @@ def _labels(splits: Mapping[str, Given], wanted: Wanted, told: Told) -> tuple[tu
     y = {split: numbered(splits[split].y_name, labels, names, whose, told, places[split]) for split, labels in found.items()}
     with_names = bool(wanted.labels or named) or isinstance(first, list)
     if isinstance(first, list) and not wanted.labels:
-        told("classes: " + ", ".join(f"{k} {name}" for k, name in enumerate(names[:20])) + (", .." if len(names) > 20 else ""))
+        told(f"classes: {_in_order(names)}")
     if "train" in y and (empty := [names[k] for k in np.flatnonzero(np.bincount(y["train"], minlength=len(names)) == 0)]):
         told(f"the training split has no sample of {', '.join(empty[:10])}{', ..' if len(empty) > 10 else ''}")
     return names, y, with_names
@@ -138,7 +138,11 @@ def _in_their_words(
 
 
 def _of_one_kind(
-    splits: Mapping[str, Given], found: Mapping[str, Labels | list[str]], places: Mapping[str, bool], begin: str, names: tuple[str, ...]
+    splits: Mapping[str, Given],
+    found: Mapping[str, Labels | list[str]],
+    places: Mapping[str, bool],
+    begin: str,
+    names: tuple[str, ...],
 ) -> None:
     """Integers beside another split's names say nothing, unless the names are numbers."""
     for split, labels in found.items():
@@ -147,6 +151,15 @@ def _of_one_kind(
                 f"{splits[split].y_name}: labels must be names as in the {SPLITS[begin]} split ({', '.join(names[:12])}"
                 f"{', ..' if len(names) > 12 else ''}), not {labels.dtype}: integers do not say which of them is meant"
             )
+
+
+def _in_order(names: tuple[str, ...]) -> str:
+    """The classes by their numbers, and where others would have them in another order."""
+    text = ", ".join(f"{k} {name}" for k, name in enumerate(names[:20])) + (", .." if len(names) > 20 else "")
+    other = sorted(names)
+    if tuple(other) == names:
+        return text
+    return f"{text}; by their values, where torchvision's ImageFolder has them as text: {', '.join(other[:3])}, .."
 
 
 def _size(given: Given) -> int:

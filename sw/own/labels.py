@@ -94,8 +94,8 @@ def numbered(
 ) -> Labels:
     """Labels as numbers among `names`, which are `whose`. DataError for one that is not among them.
 
-    Integers are places among the names, or, where `speak_for_themselves` holds and they are not surely `places`, names; `told` hears
-    that.
+    Integers are places among the names, or, where `speak_for_themselves` holds and they are not surely `places`, names, which
+    `told` hears.
     """
     if isinstance(found, list):
         return _places(where, found, {name: k for k, name in enumerate(names)}, names, whose)
