@@ -66,7 +66,8 @@ def ready(args: argparse.Namespace) -> "tuple[Taken, Recipe, Dataset, list[str]]
             problems.add("no accelerator has residual additions, so it has no cycles; use --target-mean-T or --target-events")
     problems.settle()
     assert loaded is not None and taken is not None and recipe is not None and row is not None
-    return taken, recipe, row, [*loaded[1], *taken.notes, *promises(args, taken)]
+    lacking = row.lacking(len(taken.parts[-1].weight))
+    return taken, recipe, row, [*loaded[1], *taken.notes, *lacking, *promises(args, taken)]
 
 
 def promises(args: argparse.Namespace, taken: "Taken") -> list[str]:

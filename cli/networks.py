@@ -14,7 +14,9 @@ from cli.recipes import load_recipe
 from cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
+    from sw.datasets import Dataset
     from sw.network import Network
+    from sw.training.recipe import Recipe
 
 
 def train(args: argparse.Namespace) -> Answer:
@@ -26,6 +28,8 @@ def train(args: argparse.Namespace) -> Answer:
     dataset = problems.of(lambda: data_set(args, str(recipe.preprocess), instead=recipe.dataset))
     problems.settle()
     assert dataset is not None
+    for note in _lacking(recipe, dataset):
+        say(note)
     if args.seed is not None:
         recipe = dataclasses.replace(recipe, seed=args.seed)
     out = Path(args.out or f"{recipe.name}.safetensors")
@@ -37,6 +41,12 @@ def train(args: argparse.Namespace) -> Answer:
     text = f"{table(rows, ('model', 'accuracy on the ' + report['scored_on'] + ' split'))}\n\n"
     text += "".join(f"{line}\n" for line in report.get("warnings", ()))
     return Answer(report | {"network": str(out)}, text + f"{network.name}, trained in {report['seconds']:.0f} s: {out}")
+
+
+def _lacking(recipe: "Recipe", dataset: "Dataset") -> list[str]:
+    """Outputs that no training sample has for its class; what is wrong with the recipe is told later."""
+    size = getattr(recipe.layers[-1], "size", None) if isinstance(recipe.layers, tuple | list) and recipe.layers else None
+    return dataset.lacking(size) if isinstance(size, int) else []
 
 
 def clockless(args: argparse.Namespace) -> Answer:

@@ -7,7 +7,7 @@ the publisher's archive unpacks.
 import gzip
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,15 @@ class Dataset:
             known = ", ".join(self.labels[:12]) + (", .." if len(self.labels) > 12 else "")
             raise DataError(f"{self.name}: has {len(self.labels)} classes ({known}), but the network has {classes} outputs")
         return self.labels
+
+    def lacking(self, classes: int) -> list[str]:
+        """What to say of outputs behind the last class that the training split has; the others were told as it was read."""
+        return [none_of(self.names(classes)[len(self.labels) :])] if self.numbered and len(self.labels) < classes else []
+
+
+def none_of(names: Sequence[str]) -> str:
+    """What is said of classes that the training split lacks."""
+    return f"the training split has no sample of {', '.join(names[:10])}{', ..' if len(names) > 10 else ''}"
 
 
 def digits_split(labels: np.ndarray, test: int = DIGITS_TEST) -> tuple[np.ndarray, np.ndarray]:

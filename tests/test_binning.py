@@ -59,13 +59,20 @@ def test_what_is_left_out_is_told_with_what_holds_it() -> None:
     parts = several(recording(0, 5, 47), recording(100, 101, 101), recording())
     encode(parts, "window:10:2:1", shape=SENSOR, told=told.append)
     assert told == [
+        "recordings: 1 of 3 recordings hold no event",
         "recordings: 1 of 6 events in 1 recordings come after tick 2 of window:10:2:1 and are left out; "
         "window:10:5:1 holds all of the longest recording",
         "recordings: 3 of 6 events are more than 1 at one place in one tick and left out",
     ]
     told.clear()
-    encode(parts, "window:10:5:9", shape=SENSOR, told=told.append)
+    encode(parts[:2], "window:10:5:9", shape=SENSOR, told=told.append)
     assert told == []
+
+
+def test_recordings_without_any_event_are_refused() -> None:
+    with pytest.raises(DataError) as caught:
+        encode(several(recording(), recording()), "frames:2:2", shape=SENSOR)
+    assert str(caught.value) == "recordings: 2 of 2 recordings hold no event: there is nothing to count"
 
 
 def test_counts_stand_at_polarity_y_and_x() -> None:

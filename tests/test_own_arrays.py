@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
+import torch
 
 from sw.arrayfile import read_npy, read_npz
 from sw.download import DataError
+from sw.events.files import Reading
 from sw.own.dataset import Wanted, own_dataset
-from sw.own.given import Given
+from sw.own.given import Given, class_names, read_archive
 from sw.own.labels import numbered, read_labels, sorted_names
+from sw.own.module import array_of, splits_of
 from sw.own.pixels import check_counts, check_pixels
 from sw.preprocess import encode, parse_preprocess
 
@@ -262,6 +266,7 @@ def test_strings_become_the_names_of_classes() -> None:
         (np.array([0, 1]), "3 samples need labels of shape (3,), not (2,)"),
         (np.array(1), "3 samples need labels of shape (3,), not ()"),
         (np.array([0.0, 1, 2]), "labels must be integers, strings or one-hot rows, not float64; y.astype(int) makes integers"),
+        (np.array([[0.0], [1], [2]]), "labels must be integers, strings or one-hot rows, not float64 of shape (3, 1); y[:, 0].astype(int) makes integers"),
         (np.array([0, -1, 2]), "labels must be classes 0, 1, .. below 65536, not -1 at [1]; number the classes from 0"),
         (np.array([0, 1 << 40, 2]), "labels must be classes 0, 1, .. below 65536, not 1099511627776 at [1]; number the classes from 0"),
         (np.array([[1, 0], [1, 1], [0, 1]]), "each one-hot row must have one 1 and else 0, but row 1 does not"),
@@ -270,7 +275,7 @@ def test_strings_become_the_names_of_classes() -> None:
         (np.array(["a", "", "b"]), "a label must not be empty, as that at [1] is"),
         (np.array([None, {}, 3], object), "labels must be integers, strings or one-hot rows, not Python objects"),
     ],
-    ids=range(10),
+    ids=range(11),
 )  # fmt: skip
 def test_labels_that_cannot_be(given: np.ndarray, expected: str) -> None:
     assert message(lambda: read_labels("y", given, 3)) == f"y: {expected}"
@@ -338,3 +343,103 @@ def test_integers_beside_classes_of_their_own() -> None:
     assert message(lambda: classes_of(network=("dog", "cow"), classes=("cat", "dog"), test=[1, 0])) == (
         "y of test: 'cat' at [1] is no class of the network: dog, cow"
     )
+
+
+# ---- what functions return
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, ()), (["a", "b"], ("a", "b")), (("a", b"b"), ("a", "b")), (np.array(["a", "b"]), ("a", "b")), (range(2), None), ([0, 1], ("0", "1")),
+        ({0: "a", 1: "b"}, ("a", "b")), ({1: "b", 0: "a"}, ("a", "b")), ({"b": 1, "a": 0}, ("a", "b")),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_names_of_classes_in_every_form(given: Any, expected: tuple[str, ...] | None) -> None:
+    if expected is None:
+        expected, given = ("0", "1"), list(given)
+    assert class_names("f", given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (10, ", a list of strings, not int 10"),
+        ("ab", ", a list of strings, not str 'ab'"),
+        ({"a", }, ", a list of strings, not set {'a'}"),
+        (["a", "b", "a"], ", each another one, but 'a' comes twice"),
+        (["1", 1], ", each another one, but '1' comes twice"),
+        ([], ", at least one; leave them out where they have none"),
+        (["a", ""], ", strings that are not empty, not ''"),
+        (["a", None], ", strings that are not empty, not None"),
+        ([True, False], ", strings that are not empty, not True"),
+        (np.zeros((2, 2)), ", not (2, 2) float64"),
+        ({1: "a", 2: "b"}, "; a mapping must have each of the places 0..1 once, not {1: 'a', 2: 'b'}"),
+        ({"a": 0, "b": 0}, "; a mapping must have each of the places 0..1 once, not {'a': 0, 'b': 0}"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_names_no_classes(given: Any, expected: str) -> None:
+    assert message(lambda: class_names("f", given)) == f"f: classes must be the names of the labels 0, 1, ..{expected}"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((k for k in range(3)), "must be an array, not generator: list(x) makes one"),
+        ("x.npy", "must be an array, not str: numpy.load('x.npy')"),
+        (object(), "must be an array, not object"),
+        (scipy.sparse.csr_matrix((2, 3)), "must be an array, not csr_matrix: x.toarray() makes one"),
+        (torch.zeros(2, 3, dtype=torch.bfloat16), "must be of a type that numpy has, not bfloat16; x.float() makes it one"),
+        (np.ma.masked_equal(np.array([[0, 1], [1, 1]]), 1), "must be whole, but 3 of its values are masked; fill them, or leave their samples out"),
+        ([np.ma.masked_equal(np.array([0, 1]), 1)], "must be whole, but 1 of its values are masked; fill them, or leave their samples out"),
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_what_is_no_array(given: Any, expected: str) -> None:
+    assert message(lambda: array_of("x", given)) == f"x {expected}"
+
+
+def test_masked_arrays_without_masked_entries_and_lists_are_arrays() -> None:
+    assert array_of("x", np.ma.masked_equal(np.array([0, 1]), 7)).tolist() == [0, 1] and array_of("x", [1, 2]).tolist() == [1, 2]
+
+
+def test_masked_recordings_are_refused() -> None:
+    events = np.ma.array(np.zeros(2, [("t", "i8"), ("x", "u2"), ("y", "u2"), ("p", "u1")]), mask=[(0, 1, 0, 0), (0, 0, 0, 0)])
+    made = {"train": ([events], [0])}
+    told = "f: x of train: recording 0 must be whole, but 1 of its values are masked; fill them, or leave their samples out"
+    assert message(lambda: splits_of(made, "f", "f", Reading())) == told
+
+
+def test_the_order_of_train_test_split_is_told() -> None:
+    x, y = np.zeros((4, 8, 8), np.uint8), np.arange(4)
+    told = (
+        "f must return x_train, y_train, x_test, y_test, but they look like x_train, x_test, y_train, y_test, as train_test_split "
+        "gives them: return (x_train, y_train), (x_test, y_test)"
+    )
+    assert message(lambda: splits_of((x, x[:2], y, y[:2]), "f", "f", Reading())) == told
+    assert splits_of((x, y, x[:2], y[:2]), "f", "f", Reading())["test"].y.tolist() == [0, 1]
+    hot = np.eye(4, 64)
+    assert splits_of((x.reshape(4, 64), hot, x.reshape(4, 64), hot), "f", "f", Reading())["test"].y.shape == (4, 64)
+
+
+def test_a_split_without_samples() -> None:
+    empty = {"train": Given("x", np.zeros((0, 4), np.uint8), np.zeros(0, int), "y")}
+    assert message(lambda: own_dataset(empty, Wanted("levels:15"))) == "x: holds no samples"
+
+
+def test_a_class_that_the_training_split_lacks_is_told_wherever_it_stands() -> None:
+    """That in the middle as the data are read, and those behind the last one once it is known how many outputs there are."""
+    told: list[str] = []
+    row = own_dataset(splits_with(train=[0, 2, 2], test=[0, 2]), Wanted("levels:15"), told.append)
+    assert "the training split has no sample of 1" in told
+    assert row.lacking(3) == [] and row.lacking(5) == ["the training split has no sample of 3, 4"]
+
+
+def test_an_archive_of_images_may_hold_a_t(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.zeros((2, 8, 8), np.uint8), y=np.arange(2), t=np.arange(5))
+    assert read_archive(path, "train", None).x.shape == (2, 8, 8)
+    np.savez(path, x=np.zeros(5, int), y=np.zeros(5, int), t=np.arange(5))
+    assert message(lambda: read_archive(path, "train", None)) == f"{path}: recordings must be t, x, y, p, offsets, labels; p, offsets is missing"

@@ -31,6 +31,7 @@ SMALL = Recipe(
 EVENTS = replace(SMALL, name="events", preprocess="window:1000:4:3", schedule="time_stepped",
                  layers=(LayerSpec("fc1", 8, T=4, leak_shift=3), LayerSpec("out", 2, "readout", T=4)))
 BAD = replace(SMALL, name="a/b", batch=0)
+NAMELESS = replace(SMALL, name=None)
 
 def made():
     return SMALL
@@ -196,6 +197,20 @@ def test_names_of_classes_come_into_the_file(here: Path, capsys: pytest.CaptureF
     assert network.labels == ("even", "odd")
     code, out, _ = call(capsys, "run", "net.safetensors", "--input", "x_test.npy", "--preprocess", "levels:15", "--labels", "y_test.npy", "--executor", "golden", "--json")
     assert code == 0 and json.loads(out)["accuracy"] == network.provenance["accuracy"]
+
+
+def test_run_matches_integers_with_classes_that_are_numbers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split in ("train", "test"):
+        np.save(f"n_{split}.npy", (np.load(f"y_{split}.npy") + 1).astype(str))
+    network = trained(capsys, *(word.replace("y_", "n_") for word in ARRAYS))
+    assert network.labels == tuple(map(str, range(1, 11)))
+    np.save("i.npy", np.load("y_test.npy") + 1)
+    command = ("run", "net.safetensors", "--input", "x_test.npy", "--preprocess", "levels:15", "--executor", "golden", "--json", "--labels")
+    code, out, _ = call(capsys, *command, "i.npy")
+    assert code == 0 and json.loads(out)["accuracy"] == network.provenance["accuracy"]
+    code, _, err = call(capsys, *command, "y_test.npy")
+    first = int(np.argmin(np.load("y_test.npy")))
+    assert code == 2 and f"y_test.npy: 0 at [{first}] is no class of the network: 1, 2, " in err
 
 
 def test_run_tells_the_accuracy(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -393,6 +408,7 @@ def test_recordings_need_a_sensor_and_their_preprocess(here: Path, capsys: pytes
 
 RECIPE_WORDS = {
     "recipes.py:BAD": "recipe a/b: 2 things are wrong:",
+    "recipes.py:NAMELESS": "recipe None: name must be a string, not None",
     "recipes.py:number": "recipe: recipes.py:number must be a sw.training.recipe.Recipe, or a function that makes one, not int",
     "recipes.py:SMAL": "recipe: recipes.py must define 'SMAL'; did you mean SMALL?",
     "recipes.py": "recipe must be FILE.py:NAME, such as recipes.py:NAME, not 'recipes.py'",

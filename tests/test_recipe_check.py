@@ -1,6 +1,6 @@
 """Recipes of users: all that is wrong is told at once, before training, and rows of ours are well."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -71,6 +71,13 @@ CHANGES: list[tuple[Recipe, dict[str, Any], str]] = [
     (DIGITS_MTT, {"mixture": Mixture((("t1", (1, 0)),))}, "mixture: profile 't1': T must lie in 1..65536, not 0"),
     (DIGITS_MTT, {"mixture": Mixture((("a/b", (1, 1)),))}, "mixture: profile " + ALIKE + "'a/b'"),
     (DIGITS_MTT, {"mixture": Mixture((("t", (1, 1)), ("t", (2, 2))))}, "mixture: every profile must have a name of its own, not t, t"),
+    (DIGITS_MTT, {"mixture": Mixture(("t2", (2, 2)), max_T=4)},  # type: ignore[arg-type]
+     "mixture: profiles must be a tuple of pairs, the name and T of each layer, such as ((\"t2\", (2, 2)),) for one alone, not ('t2', (2, 2))"),
+    (DIGITS_MTT, {"mixture": (("t2", (2, 2)),)}, "mixture must be a Mixture or None, not (('t2', (2, 2)),)"),
+    (DIGITS, {"name": None}, "name must be a string, not None"),
+    (DIGITS, {"float_epochs": 0, "quantized_epochs": 0, "snapped_epochs": 0},
+     "float_epochs, quantized_epochs, snapped_epochs must not all be 0: nothing would be learned"),
+    (DIGITS, {"layers": (conv(), conv("b", skip="conv1"), OUT)}, "layer 1 (b): skip must be a SkipSpec or None, not 'conv1'"),
     (DIGITS_MTT, {"mixture": Mixture((), min_T=9)}, "mixture: min_T must be at most max_T 8, not 9"),
 ]  # fmt: skip
 
@@ -100,3 +107,23 @@ def test_numbered_classes_may_be_fewer_than_outputs() -> None:
     assert problems(DIGITS, few) == [] and few.names(5) == ("0", "1", "2", "3", "4")
     named = replace(few, labels=("a", "b", "c"), numbered=False)
     assert problems(DIGITS, named) == ["own: has 3 classes (a, b, c), but the network has 10 outputs"]
+
+
+ODD = (None, "x", b"x", 1.5, float("nan"), -1, 1 << 70, True, (), [], {}, {1: 2}, object(), (("t2", (2, None)),), [[1]])
+HOMES: list[tuple[Recipe, str]] = [(DIGITS, ""), (DIGITS, "layers"), (DIGITS_MTT, "mixture")]
+
+
+@pytest.mark.parametrize(("recipe", "part"), HOMES, ids=["recipe", "layer", "mixture"])
+def test_no_value_of_any_field_is_more_than_told(recipe: Recipe, part: str) -> None:
+    """Whatever stands in a field, the check answers in lines."""
+    whole: Any = getattr(recipe, part) if part else recipe
+    inner = whole[0] if part == "layers" else whole
+    refused = 0
+    for field in fields(inner):
+        for value in ODD:
+            changed = replace(inner, **{field.name: value})
+            made = replace(recipe, **{part: (changed, *whole[1:]) if part == "layers" else changed}) if part else changed
+            found = problems(made, ROW)
+            assert all(line and "\n" not in line for line in found)
+            refused += bool(found)
+    assert refused > len(fields(inner)) * len(ODD) // 2

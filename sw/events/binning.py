@@ -33,10 +33,14 @@ class Tally:
     recordings: int = 0  # that have such
     longest: int = 0  # us from the first event to the last
     above: int = 0  # left out: more than N at one place in one tick
+    empty: int = 0  # recordings without an event
+    all: int = 0  # recordings
 
     def lines(self, chosen: Any) -> list[str]:
         """What was left out, and what would hold it."""
         found = []
+        if self.empty:
+            found.append(f"{self.empty:,} of {self.all:,} recordings hold no event")
         if self.behind:
             where = f"{self.behind:,} of {self.events:,} events in {self.recordings:,} recordings come after tick {chosen.T}"
             need = self.longest // chosen.window + 1 if chosen.window else 0
@@ -66,16 +70,20 @@ def counts_of(
 ) -> npt.NDArray[Any]:
     """Counts (B, T, *shape) of Recordings, or of an object array of them; shape: (2, height, width).
 
-    `told` hears what was left out. DataError for a coordinate that lies outside.
+    `told` hears what was left out. DataError for a coordinate that lies outside, and where none of them holds an event.
     """
     counts = np.zeros((len(recordings), chosen.T, *shape), dtype)
-    tally = Tally()
+    tally = Tally(all=len(recordings))
     for frame, (name, events) in zip(counts, named(recordings), strict=True):
         check_places(name, events, shape)
         if len(events):
             _count(frame, events, chosen, shape, tally)
+        tally.empty += not len(events)
+    title = getattr(recordings, "title", "recordings")
+    if tally.empty and tally.empty == tally.all:
+        raise DataError(f"{title}: {tally.empty:,} of {tally.all:,} recordings hold no event: there is nothing to count")
     for line in tally.lines(chosen) if told else ():
-        told(f"{getattr(recordings, 'title', 'recordings')}: {line}")  # type: ignore[misc]
+        told(f"{title}: {line}")  # type: ignore[misc]
     return counts
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sw.datasets import Dataset
+from sw.datasets import Dataset, none_of
 from sw.download import DataError
 from sw.events.files import Reading, read_events
 from sw.events.recording import Events, Recordings
@@ -101,7 +101,7 @@ def _labels(splits: Mapping[str, Given], wanted: Wanted, told: Told) -> tuple[tu
     if isinstance(first, list) and not wanted.labels:
         told(f"classes: {_in_order(names)}")
     if "train" in y and (empty := [names[k] for k in np.flatnonzero(np.bincount(y["train"], minlength=len(names)) == 0)]):
-        told(f"the training split has no sample of {', '.join(empty[:10])}{', ..' if len(empty) > 10 else ''}")
+        told(none_of(empty))
     return names, y, with_names
 
 
@@ -166,6 +166,8 @@ def _size(given: Given) -> int:
     """Samples. DataError where there is no axis for them."""
     if not isinstance(given.x, Recordings) and not np.ndim(given.x):
         raise DataError(f"{given.name}: must be a batch of samples, not one number")
+    if not len(given.x):
+        raise DataError(f"{given.name}: holds no samples")
     return len(given.x)
 
 

@@ -23,6 +23,7 @@ from sw.events.files import SUFFIXES, Reading, read_events
 from sw.events.recording import Events, Recording, Recordings, ordered
 
 PLAIN = ("x", "train", "training", "test", "images", "data")  # words that name no data set
+NAMES = str | bytes | int | np.integer  # that a class may have
 FLAT = ("t", "x", "y", "p", "offsets", "labels")  # of a .npz with recordings
 
 
@@ -90,23 +91,57 @@ def has_split(path: str | Path, split: str) -> bool:
 def read_archive(path: Path, split: str, how: Reading | None) -> Given:
     """One split of a .npz."""
     there = names_of(path)
-    if "t" in there:
+    if "t" in there and f"x_{split}" not in there and ({"p", "offsets"} & set(there) or not _holds_samples(path, there)):
         return _recordings(path, read_npz(path, (*FLAT, "classes")), how or Reading())
     x, y = next(((x, y) for x, y in ((f"x_{split}", f"y_{split}"), ("x", "y")) if x in there), ("", ""))
     if not x:
         told = f"x_{split} and y_{split}, or x and y, or recordings as {', '.join(FLAT)}"
         raise DataError(f"{path}: must hold {told}; it holds {', '.join(there) or 'nothing'}")
     found = read_npz(path, (x, y, "classes"))
-    names = found.get("classes")
-    return Given(f"{path}: {x}", found[x], found.get(y), f"{path}: {y}", title_of(path), classes=_names(path, names))
+    names = class_names(str(path), found.get("classes"))
+    return Given(f"{path}: {x}", found[x], found.get(y), f"{path}: {y}", title_of(path), classes=names)
 
 
-def _names(path: Path, names: Any) -> tuple[str, ...]:
-    if names is None:
+def _holds_samples(path: Path, there: Sequence[str]) -> bool:
+    """Whether x of an archive is a batch, and not a coordinate of events."""
+    return "x" in there and np.ndim(read_npz(path, ("x",))["x"]) > 1
+
+
+def class_names(where: str, given: Any) -> tuple[str, ...]:
+    """Names of the labels 0, 1, .., from a sequence, or from a mapping of places to names or of names to places; () of None.
+
+    DataError for what has no order, and for a name that comes twice.
+    """
+    if given is None:
         return ()
-    if names.ndim != 1 or names.dtype.kind not in "US":
-        raise DataError(f"{path}: classes must be the names of the labels 0, 1, .., not {names.shape} {names.dtype}")
-    return tuple(text(name) for name in names.tolist())
+    must = f"{where}: classes must be the names of the labels 0, 1, .."
+    if isinstance(given, Mapping):
+        given = _in_places(must, given)
+    if isinstance(given, np.ndarray):
+        if given.ndim != 1 or given.dtype.kind not in "USiu":
+            raise DataError(f"{must}, not {given.shape} {given.dtype}")
+        given = given.tolist()
+    if not isinstance(given, list | tuple):
+        raise DataError(f"{must}, a list of strings, not {type(given).__name__} {given!r:.60}")
+    wrong = [name for name in given if isinstance(name, bool) or (not name and name != 0) or not isinstance(name, NAMES)]
+    if wrong:
+        raise DataError(f"{must}, strings that are not empty, not {wrong[0]!r:.60}")
+    names = tuple(text(name) for name in given)
+    if not names:
+        raise DataError(f"{must}, at least one; leave them out where they have none")
+    if twice := [name for k, name in enumerate(names) if name in names[:k]]:
+        raise DataError(f"{must}, each another one, but {twice[0]!r} comes twice")
+    return names
+
+
+def _in_places(must: str, given: Mapping[Any, Any]) -> list[Any]:
+    """The names of {0: name, ..}, or of {name: 0, ..}, in their places."""
+    places = list(range(len(given)))
+    for pairs in ([*given.items()], [(place, name) for name, place in given.items()]):
+        numbers = all(isinstance(place, int | np.integer) for place, _ in pairs)
+        if numbers and sorted(int(place) for place, _ in pairs) == places:
+            return [name for _, name in sorted(pairs, key=lambda pair: int(pair[0]))]
+    raise DataError(f"{must}; a mapping must have each of the places 0..{len(given) - 1} once, not {dict(given)!r:.60}")
 
 
 def text(value: object) -> str:
@@ -125,8 +160,20 @@ def _recordings(path: Path, found: Mapping[str, Any], how: Reading) -> Given:
         )
     edges = ends.tolist()
     parts = [events[a:b] for a, b in pairwise(edges)]
-    names = _names(path, found.get("classes"))
+    names = class_names(str(path), found.get("classes"))
     return in_memory(str(path), parts, found.get("labels"), f"{path}: labels", title_of(path), how, names)
+
+
+def unmasked(where: str, values: Any) -> Any:
+    """The values. DataError for masked arrays with masked entries, whose masks would be dropped."""
+    for part in values if isinstance(values, list | tuple) else [values]:
+        if isinstance(part, np.ma.MaskedArray):
+            mask: Any = np.ma.getmaskarray(part)
+            columns = [mask[name] for name in mask.dtype.names] if mask.dtype.names else [mask]
+            if masked := sum(int(np.count_nonzero(column)) for column in columns):
+                told = f"{masked} of its values are masked; fill them, or leave their samples out"
+                raise DataError(f"{where} must be whole, but {told}")
+    return values
 
 
 def in_memory(
@@ -135,7 +182,8 @@ def in_memory(
     """Recordings that are arrays already: structured ones, or of four columns."""
     made = []
     for k, part in enumerate(parts):
-        where, array = f"{name}: recording {k}", np.asarray(part)
+        where = f"{name}: recording {k}"
+        array = np.asarray(unmasked(where, part))
         plain = array.dtype.names is None
         events = fields.from_rows(where, array, how.columns, how.unit) if plain else fields.from_struct(where, array, how.unit)
         made.append(ordered(where, Recording(events), how.sort).events)

@@ -35,6 +35,11 @@ def read_labels(where: str, given: Any, samples: int) -> Labels | list[str]:
         array = array[:, 0]
     if array.ndim == 2 and array.shape[0] == samples and array.shape[1] > 1:
         array = _of_one_hot(where, array)
+    if array.shape == (samples, 1) and array.dtype.kind == "f":
+        raise DataError(
+            f"{where}: labels must be integers, strings or one-hot rows, not {array.dtype} of shape {array.shape}; "
+            "y[:, 0].astype(int) makes integers"
+        )
     if array.shape != (samples,):
         raise DataError(f"{where}: {samples} samples need labels of shape ({samples},), not {array.shape}")
     if array.dtype.kind in "US":

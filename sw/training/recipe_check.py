@@ -9,7 +9,7 @@ from sw.align import BIAS_MODES
 from sw.datasets import Dataset
 from sw.network_check import KINDS, MAX_SIZE, MAX_T, SCHEDULES
 from sw.preprocess import Preprocess, parse_preprocess
-from sw.training.recipe import Augment, LayerSpec, Recipe
+from sw.training.recipe import Anytime, Augment, Clockless, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
 
 MOST_EPOCHS = 1_000_000
 MAX_SEED = (1 << 63) - 1
@@ -62,6 +62,8 @@ def problems(recipe: Recipe, row: Dataset) -> list[str]:
     if prepared and scheduled:
         told = f"preprocess {recipe.preprocess} gives {prepared.T} ticks, but {recipe.schedule} networks have none"
         found.unless(prepared.T == 1 or recipe.schedule == "time_stepped", f"{told}; choose levels:N, counts:N or frames:1:N")
+    if not _check_parts(found, recipe):
+        return found
     if prepared:
         _check_augment(found, recipe, prepared, row)
     _check_numbers(found, recipe)
@@ -74,6 +76,16 @@ def problems(recipe: Recipe, row: Dataset) -> list[str]:
         found.append("layers must hold at least the readout, not nothing")
     _check_methods(found, recipe)
     return found
+
+
+def _check_parts(found: Problems, recipe: Recipe) -> bool:
+    """Whether the parts that are objects of their own are of their kind, so that they can be looked into."""
+    good = found.unless(isinstance(recipe.augment, Augment), f"augment must be an Augment, not {recipe.augment!r:.80}")
+    for name, kind in (("mixture", Mixture), ("anytime", Anytime), ("clockless", Clockless), ("conversion", Conversion)):
+        part = getattr(recipe, name)
+        right = part is None or isinstance(part, kind)
+        good &= found.unless(right, f"{name} must be a {kind.__name__} or None, not {part!r:.80}")
+    return good
 
 
 def _check_source(found: Problems, recipe: Recipe) -> Preprocess | None:
@@ -105,6 +117,8 @@ def _check_numbers(found: Problems, recipe: Recipe) -> None:
         ("seed", -MAX_SEED - 1, MAX_SEED),
     ):  # fmt: skip
         found.of(check.integer, name, getattr(recipe, name), low, high)
+    none = recipe.layers and not recipe.conversion and all(getattr(recipe, name) == 0 for name in epochs)
+    found.unless(not none, f"{', '.join(epochs)} must not all be 0: nothing would be learned")
     used = [("scale_lr", True), ("surrogate_width", True)]
     used += [(name, bool(getattr(recipe, of))) for name, of in zip(("lr", "quantized_lr", "snapped_lr"), epochs, strict=True)]
     for name, is_used in used:
@@ -123,7 +137,8 @@ def _check_layers(found: Problems, recipe: Recipe, row: Dataset) -> None:
     for i, spec in enumerate(recipe.layers):
         where = f"layer {i} ({spec.name!s:.40})"
         found.of(check.name, f"layer {i}: name", spec.name)
-        found.unless(spec.name not in maps, f"{where}: name must differ from that of another layer")
+        name = str(spec.name)
+        found.unless(name not in maps, f"{where}: name must differ from that of another layer")
         last = i == len(recipe.layers) - 1
         found.unless(
             (spec.kind == "readout") == last, f"{where}: the last layer, and no other, must be the readout, not kind {spec.kind!r}"
@@ -132,7 +147,7 @@ def _check_layers(found: Problems, recipe: Recipe, row: Dataset) -> None:
         shape = _shape_behind(found, where, spec, shape) if good else None
         if spec.skip is not None:
             _check_skip(found, where, spec, maps, shape)
-        maps[spec.name] = shape if spec.kind == "conv2d" else None
+        maps[name] = shape if spec.kind == "conv2d" else None
     if recipe.layers[-1].kind == "readout":
         found.of(row.names, recipe.layers[-1].size)
 
@@ -183,7 +198,9 @@ def _check_skip(
     found: Problems, where: str, spec: LayerSpec, maps: dict[str, tuple[int, ...] | None], shape: tuple[int, ...] | None
 ) -> None:
     skip = spec.skip
-    assert skip is not None
+    if not isinstance(skip, SkipSpec):
+        found.append(f"{where}: skip must be a SkipSpec or None, not {skip!r:.80}")
+        return
     earlier = [name for name, there in maps.items() if there is not None]
     if not found.unless(
         skip.source in earlier,
@@ -224,16 +241,30 @@ def _check_mixture(found: Problems, recipe: Recipe) -> None:
     assert mixture is not None
     for name, low in (("draws", 1), ("min_T", 1), ("max_T", 1)):
         found.of(check.integer, f"mixture: {name}", getattr(mixture, name), low, MAX_T)
-    found.unless(mixture.min_T <= mixture.max_T, f"mixture: min_T must be at most max_T {mixture.max_T}, not {mixture.min_T}")
-    names = [name for name, _ in mixture.profiles]
+    if isinstance(mixture.min_T, int) and isinstance(mixture.max_T, int):
+        told = f"mixture: min_T must be at most max_T {mixture.max_T}, not {mixture.min_T}"
+        found.unless(mixture.min_T <= mixture.max_T, told)
+    pairs = mixture.profiles
+    if not isinstance(pairs, tuple | list) or not all(_is_profile(pair) for pair in pairs):
+        steps = (2,) * depth
+        found.append(
+            "mixture: profiles must be a tuple of pairs, the name and T of each layer, such as "
+            f'(("t2", {steps}),) for one alone, not {pairs!r:.80}'
+        )
+        return
+    names = [name for name, _ in pairs]
     found.unless(
         len(set(names)) == len(names), f"mixture: every profile must have a name of its own, not {', '.join(map(str, names))}"
     )
-    for name, T in mixture.profiles:
+    for name, T in pairs:
         found.of(check.name, "mixture: profile name", name)
         found.unless(len(T) == depth, f"mixture: profile {name!r} must give T of {depth} layers, not {len(T)}: {T}")
         for value in T:
             found.of(check.integer, f"mixture: profile {name!r}: T", value, 1, MAX_T)
+
+
+def _is_profile(pair: Any) -> bool:
+    return isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], tuple | list)
 
 
 def _check_conversion(found: Problems, recipe: Recipe) -> None:
