@@ -27,10 +27,11 @@ PIP = f"{shlex.quote(sys.executable)} -m pip install"
 @pytest.fixture(autouse=True)
 def anew() -> Iterator[None]:
     """What is read of this installation is read again in each test, and after it."""
-    for kept in (mend.source_tree, mend.requirements):
+    read = (mend.source_tree, mend.requirements)  # a test may put others in their place
+    for kept in read:
         kept.cache_clear()
     yield
-    for kept in (mend.source_tree, mend.requirements):
+    for kept in read:
         kept.cache_clear()
 
 

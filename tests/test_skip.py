@@ -132,5 +132,5 @@ def test_a_residual_network_learns_its_time_steps_and_is_exact(tmp_path: Path) -
 
 def test_cycles_of_what_cannot_be_built_have_no_price() -> None:
     priced = dataclasses.replace(LEARNED, conversion=Conversion("cycles", trade=0.1))
-    with pytest.raises(ValueError, match="^conversion: no accelerator has residual additions, so cost must be mean_T or events, not cycles$"):
+    with pytest.raises(ValueError, match="^recipe residual: conversion: no accelerator has residual additions, so cost must be mean_T or events, not cycles$"):
         train.train(priced, progress=lambda _: None)
