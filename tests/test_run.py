@@ -261,6 +261,7 @@ def test_a_run_that_fails_leaves_the_old_trace(here: Path, capsys: pytest.Captur
     assert Path("t.npz").read_text() == "old"
 
 
+@pytest.mark.long
 def test_a_frame_of_the_input_is_not_kept(here: Path) -> None:
     """Ten times the frames, and the same memory within a few MB: 400 frames of the wide network are 33 MB of counts."""
     rng = np.random.default_rng(2)
