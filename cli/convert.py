@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sw.training.recipe import Conversion, Recipe
 
 TARGETS = {"target_cycles": "cycles", "target_mean_T": "mean_T", "target_events": "events"}
-CHANCE = 1.5  # times the accuracy of guessing: an ANN below that has not learned these data
+CHANCE = 0.05  # above the accuracy of guessing: an ANN below that has not learned these data
 UNFIT = "labels, the order of the classes, or what is white (--peak) probably do not fit the model"
 NO_VERILOG = "No Verilog can be made of its residual additions: such a network runs in torch and in the golden model."
 
@@ -34,7 +34,7 @@ def convert(args: argparse.Namespace) -> Answer:
         say(note)
     def scored(accuracy: float, classes: int) -> None:
         say(f"ANN: {percent(accuracy)} of the test split, before anything is trained")
-        if accuracy < CHANCE / classes:
+        if accuracy < 1 / classes + CHANCE:
             notes.append(f"ANN: {percent(accuracy)} is near chance, which is {percent(1 / classes)} for {classes} classes: {UNFIT}")
             say(f"WARNING: {notes[-1]}")
 
