@@ -102,7 +102,7 @@ def odd(seed: int) -> networks.Network:
     return networks.random_network(rng, schedule, extreme=seed % 4 == 1, kinds=(None, ("conv2d",), ("conv2d", "dense"))[seed // 3 % 3])
 
 
-@pytest.mark.parametrize("seed", [0, 4, 8, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(9, 21))])
+@pytest.mark.parametrize("seed", [0, 4, 8, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(9, 45))])
 def test_verilator_lints_odd_networks_without_a_word(seed: int, tmp_path: Path) -> None:
     network = odd(seed)
     rng = np.random.default_rng(seed)
