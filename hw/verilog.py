@@ -19,6 +19,7 @@ from sw import mend
 LIKE_RESULT = ("$add", "$sub", "$mul", "$and", "$or", "$xor", "$neg", "$not")  # operands as wide as the result
 LIKE_EACH_OTHER = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
 SHIFTS = ("$shl", "$shr", "$sshr", "$shift")  # what is shifted is as wide as the result; how far is a number of its own
+OF_NOTHING = {"$reduce_and": "1'1", "$reduce_or": "1'0", "$reduce_xor": "1'0", "$reduce_bool": "1'0"}  # of an operand of no bits
 TOLD_NOTHING = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")  # attributes
 # Yosys's own name for a register that runs every process once, at the start of a simulation.
 START = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
@@ -79,7 +80,7 @@ def complete(text: str) -> str:
     lines = iter(text.splitlines())
     for line in lines:
         kind = line.split()[1:2] if line.startswith("  cell ") else []
-        if kind and kind[0] in (*LIKE_RESULT, *LIKE_EACH_OTHER, *SHIFTS):
+        if kind and kind[0] in (*LIKE_RESULT, *LIKE_EACH_OTHER, *SHIFTS, *OF_NOTHING):
             out += _Cell(line, lines).completed()
         else:
             out.append(line)
@@ -106,7 +107,10 @@ class _Cell:
         """The cell's lines with wide operands, and a wire of its own where the result is a part of what is shifted."""
         result = self.parameters["Y_WIDTH"]
         operands = [pin for pin in "AB" if pin in self.pins]
-        if self.kind in LIKE_EACH_OTHER:
+        if self.kind in OF_NOTHING:
+            if self.parameters["A_WIDTH"] == 0:  # Yosys would write `& 1'h0` for all of no bits, which is true
+                self.pins["A"], self.parameters["A_WIDTH"] = OF_NOTHING[self.kind], 1
+        elif self.kind in LIKE_EACH_OTHER:
             self._extend(operands, max(1, *(self.parameters[f"{pin}_WIDTH"] for pin in operands)))
         elif self.kind in LIKE_RESULT:
             self._extend(operands, result)

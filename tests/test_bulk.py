@@ -278,6 +278,14 @@ def test_gateware_equals_golden(schedule: str) -> None:
     check(network, inputs, [2, 3, 2], 7)
 
 
+@pytest.mark.parametrize("schedule", ["two_phase", "time_stepped", "event_driven"])
+def test_a_network_of_a_readout_alone_equals_golden(schedule: str) -> None:
+    """No layer before the readout is one of no layers: what holds of all of them holds."""
+    rng = np.random.default_rng(12)
+    network = networks.random_network(rng, schedule, (), shape=(5,), T=(4,), t_in=3 if schedule == "time_stepped" else None)
+    check(network, networks.random_inputs(rng, network, 30), None if schedule == "event_driven" else [2], 12)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(24))
 def test_random_gateware_equals_golden(seed: int) -> None:
