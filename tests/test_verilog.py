@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import gateware
-import pytest
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
