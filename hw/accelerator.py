@@ -9,20 +9,20 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.aligner import Aligner
-from hw.event_layer import EventLayer
-from hw.events import Event, Queue
-from hw.guard import Guard, Status
-from hw.layer import DenseReadout, SpikingLayer
-from hw.memory import Rom
-from hw.names import stems
-from hw.unary import Unary
-from sw.architecture import QUEUE_DEPTH, Coding
-from sw.network import Layer, Network
-from sw.rom import Contents
-from sw.rom_event import EventRom
-from sw.rom_layers import Lanes, lay_out, no_adder
-from sw.wire import wire
+from polyrhythm.hw.aligner import Aligner
+from polyrhythm.hw.event_layer import EventLayer
+from polyrhythm.hw.events import Event, Queue
+from polyrhythm.hw.guard import Guard, Status
+from polyrhythm.hw.layer import DenseReadout, SpikingLayer
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.names import stems
+from polyrhythm.hw.unary import Unary
+from polyrhythm.sw.architecture import QUEUE_DEPTH, Coding
+from polyrhythm.sw.network import Layer, Network
+from polyrhythm.sw.rom import Contents
+from polyrhythm.sw.rom_event import EventRom
+from polyrhythm.sw.rom_layers import Lanes, lay_out, no_adder
+from polyrhythm.sw.wire import wire
 
 
 def refusals(network: Network) -> list[str]:

@@ -6,9 +6,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import delay
-from hw.ram import memory_of, read_port, write_port
-from sw.architecture import BLOCK, VALUE_SLOTS
+from polyrhythm.hw.events import delay
+from polyrhythm.hw.ram import memory_of, read_port, write_port
+from polyrhythm.sw.architecture import BLOCK, VALUE_SLOTS
 
 
 class Banks(wiring.Component):

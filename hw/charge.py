@@ -6,11 +6,11 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import delay
-from hw.memory import Rom, table
-from hw.sequencer import Op
-from hw.times import times_count
-from sw.architecture import fetch_stages, multiply_stages
+from polyrhythm.hw.events import delay
+from polyrhythm.hw.memory import Rom, table
+from polyrhythm.hw.sequencer import Op
+from polyrhythm.hw.times import times_count
+from polyrhythm.sw.architecture import fetch_stages, multiply_stages
 
 
 class Charge(wiring.Component):

@@ -4,13 +4,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.conv_sequencer import ConvOp
-from hw.events import delay
-from hw.memory import Rom, table
-from hw.state import State
-from hw.times import times_count
-from sw.architecture import fetch_stages, multiply_stages
-from sw.rom_conv import ConvRom
+from polyrhythm.hw.conv_sequencer import ConvOp
+from polyrhythm.hw.events import delay
+from polyrhythm.hw.memory import Rom, table
+from polyrhythm.hw.state import State
+from polyrhythm.hw.times import times_count
+from polyrhythm.sw.architecture import fetch_stages, multiply_stages
+from polyrhythm.sw.rom_conv import ConvRom
 
 
 class ConvCharge(wiring.Component):

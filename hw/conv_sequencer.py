@@ -4,10 +4,10 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import Event, bits_for
-from hw.locate import Located, Side
-from hw.ticks import Credits, Ticks
-from sw.rom_conv import ConvRom
+from polyrhythm.hw.events import Event, bits_for
+from polyrhythm.hw.locate import Located, Side
+from polyrhythm.hw.ticks import Credits, Ticks
+from polyrhythm.sw.rom_conv import ConvRom
 
 
 class ConvOp(data.StructLayout):

@@ -6,10 +6,10 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import Event, bits_for
-from hw.memory import Rom, table
-from hw.serializer import Pick
-from sw.wire import Map
+from polyrhythm.hw.events import Event, bits_for
+from polyrhythm.hw.memory import Rom, table
+from polyrhythm.hw.serializer import Pick
+from polyrhythm.sw.wire import Map
 
 
 class Counter(wiring.Component):

@@ -4,15 +4,15 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.event_sequencer import EventSequencer, Visit
-from hw.events import Event
-from hw.locate import Locate
-from hw.memory import Rom
-from hw.place import Place
-from hw.react import React, react_latency, value_bits
-from hw.serializer import Serializer
-from sw.architecture import EVENT_SLOTS
-from sw.rom_event import EventRom
+from polyrhythm.hw.event_sequencer import EventSequencer, Visit
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.locate import Locate
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.place import Place
+from polyrhythm.hw.react import React, react_latency, value_bits
+from polyrhythm.hw.serializer import Serializer
+from polyrhythm.sw.architecture import EVENT_SLOTS
+from polyrhythm.sw.rom_event import EventRom
 
 
 class EventLayer(wiring.Component):

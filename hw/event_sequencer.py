@@ -4,11 +4,11 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.conv_sequencer import ConvOp, ConvSequencer
-from hw.events import Event, bits_for
-from hw.locate import Located
-from hw.ticks import Credits
-from sw.rom_event import EventRom
+from polyrhythm.hw.conv_sequencer import ConvOp, ConvSequencer
+from polyrhythm.hw.events import Event, bits_for
+from polyrhythm.hw.locate import Located
+from polyrhythm.hw.ticks import Credits
+from polyrhythm.sw.rom_event import EventRom
 
 
 class Visit(ConvOp):

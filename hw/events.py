@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.store import Store
-from sw.wire import Map
+from polyrhythm.hw.store import Store
+from polyrhythm.sw.wire import Map
 
 
 def bits_for(largest: int) -> int:

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hw.memory import hex_file, padded, rom_module, rom_verilog
-from hw.top import Top
-from hw.verilog import verilog
-from sw.architecture import Coding
-from sw.network import Network
-from sw.rom import DenseRom, hex_lines
-from sw.rom_conv import ConvRom
-from sw.rom_event import EventRom
-from sw.rom_layers import Lanes, default_lanes
-from sw.widths import bounds
-from sw.wire import wire
+from polyrhythm.hw.memory import hex_file, padded, rom_module, rom_verilog
+from polyrhythm.hw.top import Top
+from polyrhythm.hw.verilog import verilog
+from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom import DenseRom, hex_lines
+from polyrhythm.sw.rom_conv import ConvRom
+from polyrhythm.sw.rom_event import EventRom
+from polyrhythm.sw.rom_layers import Lanes, default_lanes
+from polyrhythm.sw.widths import bounds
+from polyrhythm.sw.wire import wire
 
 FORMAT = 1  # of interface.json and manifest.json
 WORK = ".export."  # how a folder begins in which an export is prepared

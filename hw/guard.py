@@ -7,7 +7,7 @@ from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import Event
+from polyrhythm.hw.events import Event
 
 STATUS_BITS = 8  # of each counter of faults
 FAULT_DOC = {

@@ -4,22 +4,22 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.charge import Charge
-from hw.conv_charge import ConvCharge, silent
-from hw.conv_sequencer import ConvSequencer
-from hw.counter import Counter
-from hw.events import Event
-from hw.locate import Locate
-from hw.membrane import Dynamics, Membrane
-from hw.memory import Rom
-from hw.pool import Pool
-from hw.readout import Readout, Result
-from hw.sequencer import Sequencer
-from hw.serializer import Serializer
-from sw.architecture import slots
-from sw.network import Layer
-from sw.rom import Contents, DenseRom
-from sw.rom_conv import ConvRom
+from polyrhythm.hw.charge import Charge
+from polyrhythm.hw.conv_charge import ConvCharge, silent
+from polyrhythm.hw.conv_sequencer import ConvSequencer
+from polyrhythm.hw.counter import Counter
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.locate import Locate
+from polyrhythm.hw.membrane import Dynamics, Membrane
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.pool import Pool
+from polyrhythm.hw.readout import Readout, Result
+from polyrhythm.hw.sequencer import Sequencer
+from polyrhythm.hw.serializer import Serializer
+from polyrhythm.sw.architecture import slots
+from polyrhythm.sw.network import Layer
+from polyrhythm.sw.rom import Contents, DenseRom
+from polyrhythm.sw.rom_conv import ConvRom
 
 
 class Swept(wiring.Component):

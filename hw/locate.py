@@ -7,9 +7,9 @@ from amaranth.hdl import Array, Const, Module, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import Event, Queue, bits_for
-from sw.rom_conv import Axis, ConvRom
-from sw.rom_event import EventRom
+from polyrhythm.hw.events import Event, Queue, bits_for
+from polyrhythm.sw.rom_conv import Axis, ConvRom
+from polyrhythm.sw.rom_event import EventRom
 
 
 class Side(data.StructLayout):

@@ -6,12 +6,12 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.conv_sequencer import ConvOp
-from hw.events import delay
-from hw.memory import Rom, table
-from hw.ring import Ring
-from hw.sequencer import Op
-from sw.rom import NeuronTables
+from polyrhythm.hw.conv_sequencer import ConvOp
+from polyrhythm.hw.events import delay
+from polyrhythm.hw.memory import Rom, table
+from polyrhythm.hw.ring import Ring
+from polyrhythm.hw.sequencer import Op
+from polyrhythm.sw.rom import NeuronTables
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import bits_for
-from hw.ram import memory_of, read_port
+from polyrhythm.hw.events import bits_for
+from polyrhythm.hw.ram import memory_of, read_port
 
 DEEP_ROWS = 256  # memories of more rows are deeper than the widest shape of a block RAM
 FNV_START, FNV_PRIME = 0x811C9DC5, 0x01000193  # of the hash FNV-1a in 32 bits

@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sw.network import Network
+    from polyrhythm.sw.network import Network
 
 # The reserved words of SystemVerilog (IEEE 1800-2017), which holds those of Verilog; behind them what Icarus reserves besides,
 # the package and the classes that are there in every SystemVerilog, and what Verilator calls its own top.

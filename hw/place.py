@@ -4,9 +4,9 @@ from amaranth.hdl import Array, Cat, Const, Value
 from amaranth.hdl._ast import Statement
 from amaranth.lib import data
 
-from hw.events import bits_for
-from sw.architecture import BLOCK
-from sw.rom_event import EventRom
+from polyrhythm.hw.events import bits_for
+from polyrhythm.sw.architecture import BLOCK
+from polyrhythm.sw.rom_event import EventRom
 
 
 class Place(data.StructLayout):

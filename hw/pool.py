@@ -6,8 +6,8 @@ from amaranth.hdl import Array, Cat, Const, Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import Event
-from sw.wire import Map
+from polyrhythm.hw.events import Event
+from polyrhythm.sw.wire import Map
 
 
 class Pool(wiring.Component):

@@ -4,16 +4,16 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.conv_charge import silent
-from hw.event_sequencer import Visit
-from hw.events import bits_for, delay
-from hw.memory import Rom, table
-from hw.place import Place
-from hw.serializer import Fired
-from hw.state import State
-from hw.times import times_count
-from sw.architecture import fetch_stages, multiply_stages
-from sw.rom_event import EventRom
+from polyrhythm.hw.conv_charge import silent
+from polyrhythm.hw.event_sequencer import Visit
+from polyrhythm.hw.events import bits_for, delay
+from polyrhythm.hw.memory import Rom, table
+from polyrhythm.hw.place import Place
+from polyrhythm.hw.serializer import Fired
+from polyrhythm.hw.state import State
+from polyrhythm.hw.times import times_count
+from polyrhythm.sw.architecture import fetch_stages, multiply_stages
+from polyrhythm.sw.rom_event import EventRom
 
 
 class React(wiring.Component):

@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import bits_for, delay
-from sw.architecture import WINNER_RADIX, winner_stages
+from polyrhythm.hw.events import bits_for, delay
+from polyrhythm.sw.architecture import WINNER_RADIX, winner_stages
 
 Entry = tuple[Value, Value, Value]  # sum, lane, whether there is such a neuron
 

@@ -12,9 +12,9 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import Event, bits_for
-from hw.replay import Replay
-from hw.ticks import Credits, Ticks
+from polyrhythm.hw.events import Event, bits_for
+from polyrhythm.hw.replay import Replay
+from polyrhythm.hw.ticks import Credits, Ticks
 
 
 class Op(data.StructLayout):

@@ -5,11 +5,11 @@ from amaranth.hdl._ast import Statement
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.banks import Banks, select, spread
-from hw.events import Queue, bits_for, delay, more_than
-from hw.place import Place
-from sw.architecture import BLOCK, gather_stages, stored
-from sw.wire import Layout, Map
+from polyrhythm.hw.banks import Banks, select, spread
+from polyrhythm.hw.events import Queue, bits_for, delay, more_than
+from polyrhythm.hw.place import Place
+from polyrhythm.sw.architecture import BLOCK, gather_stages, stored
+from polyrhythm.sw.wire import Layout, Map
 
 
 class Fired(data.StructLayout):

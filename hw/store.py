@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.ram import memory_of, read_port, write_port
+from polyrhythm.hw.ram import memory_of, read_port, write_port
 
 
 class Store(wiring.Component):

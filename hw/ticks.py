@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import bits_for
+from polyrhythm.hw.events import bits_for
 
 
 class Credits(wiring.Component):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 
-from hw.events import delay
-from sw.architecture import COUNT_BITS_PER_STAGE
+from polyrhythm.hw.events import delay
+from polyrhythm.sw.architecture import COUNT_BITS_PER_STAGE
 
 
 def times_count(m: Module, weights: Sequence[Value], count: Value, bits: int) -> list[Value]:

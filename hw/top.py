@@ -7,15 +7,15 @@ from amaranth.hdl import Module, Shape
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.accelerator import Accelerator
-from hw.events import Event
-from hw.guard import FAULT_DOC
-from hw.memory import HexRom, Rom
-from hw.names import check_top, top_name
-from sw.architecture import Coding
-from sw.network import Network
-from sw.rom_layers import Lanes
-from sw.wire import Map
+from polyrhythm.hw.accelerator import Accelerator
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.guard import FAULT_DOC
+from polyrhythm.hw.memory import HexRom, Rom
+from polyrhythm.hw.names import check_top, top_name
+from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_layers import Lanes
+from polyrhythm.sw.wire import Map
 
 
 @dataclass(frozen=True)

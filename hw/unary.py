@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.events import Event
+from polyrhythm.hw.events import Event
 
 
 class Unary(wiring.Component):

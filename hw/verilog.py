@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-from sw import mend
+from polyrhythm.sw import mend
 
 LIKE_RESULT = ("$add", "$sub", "$mul", "$and", "$or", "$xor", "$neg", "$not")  # operands as wide as the result
 LIKE_EACH_OTHER = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")

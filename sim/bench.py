@@ -16,16 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sim import design as designs
-from sim import verilator
-from sim.design import Design
-from sim.job import DONE, Mode, Outcome, SimulationError
-from sw import golden, mend
-from sw.architecture import Coding
-from sw.frames import frames
-from sw.network import Network
-from sw.rom_layers import Lanes
-from sw.trace import Trace
+from polyrhythm.sim import design as designs
+from polyrhythm.sim import verilator
+from polyrhythm.sim.design import Design
+from polyrhythm.sim.job import DONE, Mode, Outcome, SimulationError
+from polyrhythm.sw import golden, mend
+from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw.frames import frames
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_layers import Lanes
+from polyrhythm.sw.trace import Trace
 
 Progress = Callable[[int, int], None]
 
@@ -79,14 +79,14 @@ def simulate(
     with tempfile.TemporaryDirectory(prefix="polyrhythm-") as scratch:
         folder = Path(scratch)
         _write_job(folder, design, counts, mode, expected)
-        if str(designs.ROOMS) not in sys.path:
-            sys.path.append(str(designs.ROOMS))  # the runner hands sys.path on to the interpreter in the simulator
+        if (home := str(designs.PACKAGE.parent)) not in sys.path:
+            sys.path.append(home)  # the runner hands sys.path on to the interpreter in the simulator
         stalls = f"i_stall {mode.i_stall}, o_stall {mode.o_stall}"
         print(f"bench: {design.top}, {len(counts)} frames, {stalls}, seed {mode.seed}", file=sys.stderr)
         # How the runner reports a failed test depends on what calls it; the results say which it was.
         with contextlib.suppress(RuntimeError, SystemExit), _watched(folder, len(counts), progress):
             runner.get_runner("verilator").test(
-                test_module="sim.inside",
+                test_module="polyrhythm.sim.inside",
                 hdl_toplevel=design.top,
                 hdl_toplevel_lang="verilog",
                 build_dir=program.parent,

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from sim import design as designs
-from sim import verilator
-from sim.design import Design, Tap
-from sim.job import Mode, Outcome, SimulationError
-from sw.architecture import Coding
-from sw.frames import frames
-from sw.network import Network
-from sw.rom_layers import Lanes
-from sw.trace import Trace, merge
+from polyrhythm.sim import design as designs
+from polyrhythm.sim import verilator
+from polyrhythm.sim.design import Design, Tap
+from polyrhythm.sim.job import Mode, Outcome, SimulationError
+from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw.frames import frames
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_layers import Lanes
+from polyrhythm.sw.trace import Trace, merge
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 FAST = ("--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-I.")

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from sim import verilator
-from sw.architecture import Coding
-from sw.rom_layers import Lanes
-from sw.wire import Map
+from polyrhythm.sim import verilator
+from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw.rom_layers import Lanes
+from polyrhythm.sw.wire import Map
 
-ROOMS = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[1]  # polyrhythm
 # One input word in 64 bits: address, count, and the two flags.
 COUNT_SHIFT, TICK_BIT, END_BIT = np.uint64(32), np.uint64(1 << 62), np.uint64(1 << 63)
 PLAIN_PORTS = ("clk", "rst", "i_valid", "i_ready", "i_tick", "i_end", "o_valid", "o_ready", "o_logits", "error")
@@ -149,7 +149,7 @@ def _map(row: dict[str, Any], size: int) -> Map:
 
 def export(network: Any, lanes: Sequence[Lanes] | None = None, coding: Coding = "count") -> Design:
     """The accelerator of `network`, written below the build folder where it does not lie there already."""
-    from hw import export as hw_export
+    from polyrhythm.hw import export as hw_export
 
     folder = verilator.build_root() / network.digest[:16] / f"rtl-{_generator_key(lanes, coding)}"
     return Design.load(verilator.once(folder, lambda part: _write(hw_export.export, network, part, lanes, coding)))
@@ -159,11 +159,16 @@ def _write(write: Any, network: Any, folder: Path, lanes: Sequence[Lanes] | None
     write(network, folder, lanes=None if lanes is None else list(lanes), coding=coding)
 
 
+def generators() -> list[Path]:
+    """Our files that the Verilog may hang on: all of the rooms below gateware, in whatever folders they lie."""
+    return sorted(path for room in ("hw", "sw") for path in (PACKAGE / room).rglob("*.py") if "training" not in path.parts)
+
+
 def _generator_key(lanes: Sequence[Lanes] | None, coding: Coding) -> str:
     """Names what turns a network into Verilog: lanes, coding, our code and Amaranth."""
     code = hashlib.sha256()
-    for path in sorted([*(ROOMS / "hw").glob("*.py"), *(ROOMS / "sw").glob("*.py")]):
-        code.update(path.name.encode() + path.read_bytes())
+    for path in generators():
+        code.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
     return verilator.digest_of(
         {
             "lanes": None if lanes is None else list(lanes),

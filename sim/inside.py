@@ -16,10 +16,10 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from sim.design import Design, Tap
-from sim.job import DONE, Mode
-from sim.monitors import ContractError, InputDriver, Progress, StreamMonitor, SumsMonitor, TapMonitor, compare, fields
-from sw.trace import Difference, Trace
+from polyrhythm.sim.design import Design, Tap
+from polyrhythm.sim.job import DONE, Mode
+from polyrhythm.sim.monitors import ContractError, InputDriver, Progress, StreamMonitor, SumsMonitor, TapMonitor, compare, fields
+from polyrhythm.sw.trace import Difference, Trace
 
 TELL_S = 0.5  # between two words on how far it is
 

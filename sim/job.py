@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sim.design import Design
-from sw.trace import Trace
+from polyrhythm.sim.design import Design
+from polyrhythm.sw.trace import Trace
 
 DONE = "done.txt"  # in the folder of a cocotb job: how many results have come
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.design import Tap, unpack
-from sw.trace import Difference
+from polyrhythm.sim.design import Tap, unpack
+from polyrhythm.sw.trace import Difference
 
 
 class ContractError(AssertionError):

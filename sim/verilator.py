@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sw import mend
+from polyrhythm.sw import mend
 
 SYSTEM_TOOLS = {"g++": "g++", "make": "make", "perl": "perl"}  # command -> Debian package
 FLAGS = ("--cc", "--exe", "--prefix", "Vtop", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++17")

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.download import DataError
+from polyrhythm.sw.download import DataError
 
 Array = npt.NDArray[Any]
 

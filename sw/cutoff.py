@@ -9,8 +9,8 @@ from decimal import ROUND_CEILING, Decimal, localcontext
 import numpy as np
 import numpy.typing as npt
 
-from sw.align import bias_at, source_ticks
-from sw.network import Network
+from polyrhythm.sw.align import bias_at, source_ticks
+from polyrhythm.sw.network import Network
 
 ONE_BITS = 16  # the table's 1.0 is 2**16
 ENTRIES = 256  # at most

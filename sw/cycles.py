@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.architecture import BLOCK, EVENT_SLOTS, Coding, stored, winner_stages
-from sw.network import Network
-from sw.pace import Queue, Said, Sequencer, Serializer, Word, costs, counter_stages, kept_ticks
-from sw.pace_events import EventSequencer
-from sw.rom import DenseRom
-from sw.rom_conv import ConvRom
-from sw.rom_event import EventRom
-from sw.rom_layers import Lanes, lay_out
-from sw.trace import Trace
-from sw.wire import Array, Layout
+from polyrhythm.sw.architecture import BLOCK, EVENT_SLOTS, Coding, stored, winner_stages
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.pace import Queue, Said, Sequencer, Serializer, Word, costs, counter_stages, kept_ticks
+from polyrhythm.sw.pace_events import EventSequencer
+from polyrhythm.sw.rom import DenseRom
+from polyrhythm.sw.rom_conv import ConvRom
+from polyrhythm.sw.rom_event import EventRom
+from polyrhythm.sw.rom_layers import Lanes, lay_out
+from polyrhythm.sw.trace import Trace
+from polyrhythm.sw.wire import Array, Layout
 
 Layers = Sequence[DenseRom | ConvRom]
 Blocks = list[list[Said]]  # of a swept group, the blocks in which somebody fired: what each of their events costs the next layer

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sw.datasets import DATASETS, Dataset, Remote
-from sw.download import DataError, Progress, extract, fetch, show_progress
-from sw.preprocess import Preprocess, encode, parse_preprocess
+from polyrhythm.sw.datasets import DATASETS, Dataset, Remote
+from polyrhythm.sw.download import DataError, Progress, extract, fetch, show_progress
+from polyrhythm.sw.preprocess import Preprocess, encode, parse_preprocess
 
 if TYPE_CHECKING:
-    from sw.network import Network
+    from polyrhythm.sw.network import Network
 
 __all__ = [
     "DATASETS",

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from sw import mend
-from sw.download import DataError
-from sw.events.nmnist import read_bin
-from sw.events.recording import EVENT, Events
+from polyrhythm.sw import mend
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.nmnist import read_bin
+from polyrhythm.sw.events.recording import EVENT, Events
 
 __all__ = ["DATASETS", "EVENT", "Dataset", "Remote", "digits_split", "read_idx", "read_recording"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sw import check
-from sw.check import MAX_SUM, NetworkError
+from polyrhythm.sw import check
+from polyrhythm.sw.check import MAX_SUM, NetworkError
 
 if TYPE_CHECKING:
-    from sw.network import Network
+    from polyrhythm.sw.network import Network
 
 
 def check_exit(network: Network) -> None:

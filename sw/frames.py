@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.network import Network
+from polyrhythm.sw.network import Network
 
 
 def frames(network: Network, inputs: npt.NDArray[Any], first: int = 0) -> npt.NDArray[np.int32]:

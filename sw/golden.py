@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw import golden_events
-from sw.align import bias_at, boundaries, source_ticks
-from sw.cutoff import safe_margins, softmax_table
-from sw.frames import frames
-from sw.network import Network
-from sw.synapse import current, skipped
-from sw.trace import Trace, merge
+from polyrhythm.sw import golden_events
+from polyrhythm.sw.align import bias_at, boundaries, source_ticks
+from polyrhythm.sw.cutoff import safe_margins, softmax_table
+from polyrhythm.sw.frames import frames
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.synapse import current, skipped
+from polyrhythm.sw.trace import Trace, merge
 
 Array = npt.NDArray[Any]
 

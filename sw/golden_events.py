@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.network import Network
+from polyrhythm.sw.network import Network
 
 Array = npt.NDArray[Any]
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw import check
-from sw.atomic import write_whole
-from sw.network import Input, Layer, Network, NetworkError, Profile, Skip
-from sw.tensorfile import Tensors, json_object, parse_json, read
+from polyrhythm.sw import check
+from polyrhythm.sw.atomic import write_whole
+from polyrhythm.sw.network import Input, Layer, Network, NetworkError, Profile, Skip
+from polyrhythm.sw.tensorfile import Tensors, json_object, parse_json, read
 
 FORMAT = 1
 DTYPES: dict[str, np.dtype[Any]] = {"weight": np.dtype("<i1"), "bias": np.dtype("<i4"), "threshold": np.dtype("<i4"),

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw import check, exit_rule, network_check
-from sw.check import NetworkError
+from polyrhythm.sw import check, exit_rule, network_check
+from polyrhythm.sw.check import NetworkError
 
 __all__ = ["Input", "Layer", "Network", "NetworkError", "Profile", "Skip"]
 
@@ -212,20 +212,20 @@ class Network:
 
         Not in it: labels, provenance, and fields that the schedule ignores (`bias_mode`, the readout's T in two_phase).
         """
-        from sw import netfile
+        from polyrhythm.sw import netfile
 
         return netfile.digest(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.safetensors` file of format 1: same network, same bytes; never half a file."""
-        from sw import netfile
+        from polyrhythm.sw import netfile
 
         netfile.save(self, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Network:
         """Read a `.safetensors` network file; NetworkError names file, place, value and bound."""
-        from sw import netfile
+        from polyrhythm.sw import netfile
 
         return netfile.load(path)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sw import check
-from sw.align import BIAS_MODES, source_ticks
-from sw.check import MAX_SUM, NetworkError
-from sw.exit_rule import check_exit
+from polyrhythm.sw import check
+from polyrhythm.sw.align import BIAS_MODES, source_ticks
+from polyrhythm.sw.check import MAX_SUM, NetworkError
+from polyrhythm.sw.exit_rule import check_exit
 
 if TYPE_CHECKING:
-    from sw.network import Layer, Network
+    from polyrhythm.sw.network import Layer, Network
 
 SCHEDULES = ("two_phase", "time_stepped", "event_driven")
 KINDS = ("dense", "conv2d", "readout")

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from sw.align import boundaries
-from sw.architecture import QUEUE_DEPTH, Coding, fetch_stages, gather_stages, multiply_stages, slots, stored
-from sw.network import Network
-from sw.rom import DenseRom
-from sw.rom_conv import ConvRom
-from sw.wire import Array
+from polyrhythm.sw.align import boundaries
+from polyrhythm.sw.architecture import QUEUE_DEPTH, Coding, fetch_stages, gather_stages, multiply_stages, slots, stored
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom import DenseRom
+from polyrhythm.sw.rom_conv import ConvRom
+from polyrhythm.sw.wire import Array
 
 Word = tuple[int, bool, Any]  # written, closes, and of an event its cost, or (neuron, amount) where layers are event_driven
 Said = tuple[Any, int]  # an event as of `Word`, and how many of it the wire carries

@@ -10,11 +10,11 @@ from itertools import product
 
 import numpy as np
 
-from sw.architecture import BLOCK, EVENT_SLOTS, Coding, fetch_stages, gather_stages, multiply_stages, stored
-from sw.network import Network
-from sw.pace import Item, Queue, Said, Word, word_count
-from sw.rom_event import EventRom
-from sw.wire import Array, pooled_wire
+from polyrhythm.sw.architecture import BLOCK, EVENT_SLOTS, Coding, fetch_stages, gather_stages, multiply_stages, stored
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.pace import Item, Queue, Said, Word, word_count
+from polyrhythm.sw.rom_event import EventRom
+from polyrhythm.sw.wire import Array, pooled_wire
 
 Emissions = list[list[Said]]  # block by block, lowest lane first, of (neuron, how many; negative: taken back)
 

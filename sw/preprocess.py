@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.download import DataError
-from sw.events.binning import Told, counts_of
-from sw.events.recording import Recordings
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.binning import Told, counts_of
+from polyrhythm.sw.events.recording import Recordings
 
 FORMS = {
     "levels": "levels:N", "rate": "rate:T", "frames": "frames:T:N", "window": "window:US:T:N", "tonic": "tonic:T:N",

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.align import bias_at, boundaries
-from sw.network import Network
-from sw.widths import bounds, drive, signed_width
-from sw.wire import Layout, Map, dense_layout, pooled_wire, wire
+from polyrhythm.sw.align import bias_at, boundaries
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.widths import bounds, drive, signed_width
+from polyrhythm.sw.wire import Layout, Map, dense_layout, pooled_wire, wire
 
 Array = npt.NDArray[np.int64]
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.network import Network
-from sw.rom import Contents, accumulation, pack, thresholds_of
-from sw.widths import drive
-from sw.wire import Array, Map, map_layout, pooled_wire, wire
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom import Contents, accumulation, pack, thresholds_of
+from polyrhythm.sw.widths import drive
+from polyrhythm.sw.wire import Array, Map, map_layout, pooled_wire, wire
 
 
 @dataclass(frozen=True)

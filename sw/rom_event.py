@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from sw.network import Network
-from sw.rom import pack
-from sw.rom_conv import ConvRom, axis, banked, geometry
-from sw.widths import bounds, drive, signed_width
-from sw.wire import Array, Map, pooled_wire, wire
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom import pack
+from polyrhythm.sw.rom_conv import ConvRom, axis, banked, geometry
+from polyrhythm.sw.widths import bounds, drive, signed_width
+from polyrhythm.sw.wire import Array, Map, pooled_wire, wire
 
 
 @dataclass(frozen=True)

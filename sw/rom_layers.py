@@ -1,9 +1,9 @@
 """A layer's memories for the parallelism that its user chose, whatever its kind and schedule."""
 
-from sw.network import Network
-from sw.rom import DenseRom, dense
-from sw.rom_conv import ConvRom, conv, parallel_banks
-from sw.rom_event import reaction
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom import DenseRom, dense
+from polyrhythm.sw.rom_conv import ConvRom, conv, parallel_banks
+from polyrhythm.sw.rom_event import reaction
 
 Lanes = int | tuple[int, int]  # of a layer: neurons at a time; of a convolution: channels at a time, and banks
 

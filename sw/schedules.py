@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sw.network import Network, NetworkError
+from polyrhythm.sw.network import Network, NetworkError
 
 
 def without_clock(network: Network, name: str | None = None) -> Network:

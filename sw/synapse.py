@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.network import Layer, Skip
+from polyrhythm.sw.network import Layer, Skip
 
 WINDOW_ELEMENTS = 1 << 24  # a chunk of unfolded convolution windows: 64 MB of float32
 

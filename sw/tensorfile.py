@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.check import NetworkError
+from polyrhythm.sw.check import NetworkError
 
 MAX_FILE = 1 << 30  # bytes; no network of this format is near it
 MAX_HEADER = 1 << 24  # bytes of the safetensors header

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import numpy.typing as npt
 
-from sw.tracefile import TraceFile
+from polyrhythm.sw.tracefile import TraceFile
 
 Ints = npt.NDArray[np.integer]
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.atomic import whole_file
+from polyrhythm.sw.atomic import whole_file
 
 Ints = npt.NDArray[np.integer]
 

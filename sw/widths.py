@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sw.align import bias_at, source_ticks
-from sw.network import Network
-from sw.synapse import current, skipped
+from polyrhythm.sw.align import bias_at, source_ticks
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.synapse import current, skipped
 
 Array = npt.NDArray[np.int64]
 Interval = tuple[Array, Array]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sw.network import Network
+from polyrhythm.sw.network import Network
 
 Array = npt.NDArray[np.int64]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import polyrhythm
-from sw.network import Input, Layer, Network
+from polyrhythm.cli import main as program
+from polyrhythm.sw.network import Input, Layer, Network
 
 REPO = Path(__file__).parents[1]
 
@@ -27,7 +27,7 @@ def digits_network(schedule: str = "two_phase", name: str = "tiny") -> Network:
 
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make `import torch` fail, and so what needs it."""
-    for module in ("sw.training.model", "sw.training.quantize"):
+    for module in ("polyrhythm.sw.training.model", "polyrhythm.sw.training.quantize"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 
@@ -35,7 +35,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of one command line."""
     capsys.readouterr()
-    code = polyrhythm.main(words)
+    code = program.main(words)
     said = capsys.readouterr()
     return code, said.out, said.err
 
@@ -47,4 +47,4 @@ def command(*words: str, **options: object) -> subprocess.Popen[str]:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed_interrupts}
-    return subprocess.Popen([sys.executable, str(REPO / "polyrhythm.py"), *words], **pipes | options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen([sys.executable, "-m", "polyrhythm", *words], **pipes | options)  # type: ignore[call-overload, no-any-return]

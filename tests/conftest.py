@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from commands import digits_network
 
-from cli import progress
-from sw import data
+from polyrhythm.cli import progress
+from polyrhythm.sw import data
 
 REPO = Path(__file__).resolve().parents[1]
 UNPACK = REPO.parent / "shared" / "data" / "unpack.py"

@@ -17,28 +17,28 @@ import numpy as np
 from amaranth.hdl import Const, Fragment, Signal, Value
 from amaranth.sim import Simulator
 
-from hw.accelerator import Accelerator
-from hw.aligner import Aligner
-from hw.conv_charge import ConvCharge
-from hw.conv_sequencer import ConvSequencer
-from hw.counter import Counter
-from hw.event_layer import EventLayer
-from hw.event_sequencer import EventSequencer
-from hw.events import Queue
-from hw.guard import Guard
-from hw.locate import Locate
-from hw.membrane import Membrane
-from hw.pool import Pool
-from hw.react import React
-from hw.readout import Readout
-from hw.replay import Replay
-from hw.sequencer import Sequencer
-from hw.serializer import Chooser, Sender
-from hw.state import AHEAD, State
-from hw.ticks import Credits
-from hw.unary import Unary
-from sw.network import Network
-from sw.trace import Trace
+from polyrhythm.hw.accelerator import Accelerator
+from polyrhythm.hw.aligner import Aligner
+from polyrhythm.hw.conv_charge import ConvCharge
+from polyrhythm.hw.conv_sequencer import ConvSequencer
+from polyrhythm.hw.counter import Counter
+from polyrhythm.hw.event_layer import EventLayer
+from polyrhythm.hw.event_sequencer import EventSequencer
+from polyrhythm.hw.events import Queue
+from polyrhythm.hw.guard import Guard
+from polyrhythm.hw.locate import Locate
+from polyrhythm.hw.membrane import Membrane
+from polyrhythm.hw.pool import Pool
+from polyrhythm.hw.react import React
+from polyrhythm.hw.readout import Readout
+from polyrhythm.hw.replay import Replay
+from polyrhythm.hw.sequencer import Sequencer
+from polyrhythm.hw.serializer import Chooser, Sender
+from polyrhythm.hw.state import AHEAD, State
+from polyrhythm.hw.ticks import Credits
+from polyrhythm.hw.unary import Unary
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.trace import Trace
 
 Points = Iterator[tuple[str, Value]]
 

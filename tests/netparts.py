@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sw.network import Input, Layer, Network
+from polyrhythm.sw.network import Input, Layer, Network
 
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sw.network import Input, Layer, Network
+from polyrhythm.sw.network import Input, Layer, Network
 
 SIZES = (1, 2, 5, 7, 8, 13, 16)
 INT32 = np.iinfo(np.int32)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sw.network import Network
+from polyrhythm.sw.network import Network
 
 
 def matrix(network: Network, i: int) -> list[list[int]]:

@@ -25,7 +25,7 @@ sys.path[:0] = [str(REPO / "tests")]
 from planted_bugs import BUGS, Bug  # noqa: E402  (found on the path that the line above makes)
 
 TABLE = REPO / "docs" / "planted-bugs.md"
-PARTS = ("hw", "sw", "sim", "tests", "docs", "pyproject.toml")  # what the tests of the gateware need
+PARTS = ("polyrhythm", "tests", "docs", "pyproject.toml")  # what the tests of the gateware need
 AT_A_TIME = 2
 LIMIT_S = 300  # a bug that makes a test run for ever is caught too
 HEAD = """\
@@ -39,9 +39,13 @@ one at a time, in a copy of the tree, and runs the tests of the room; each bug m
 """
 
 
+def file_of(tree: Path, bug: Bug) -> Path:
+    return tree / "polyrhythm" / bug.file
+
+
 def planted(tree: Path, bug: Bug) -> str:
     """The file's text with the bug in it. ValueError where the text to change does not stand there once."""
-    text = (tree / bug.file).read_text()
+    text = file_of(tree, bug).read_text()
     if (times := text.count(bug.old)) != 1:
         raise ValueError(f"{bug.file}: {bug.old!r} must stand there once, not {times} times; bring planted_bugs.py up to date")
     return text.replace(bug.old, bug.new)
@@ -53,8 +57,9 @@ def files_of(bug: Bug) -> list[str]:
 
 def caught_by(tree: Path, bug: Bug) -> str:
     """The first test that fails in a copy of the tree with the bug in it; "" where none does."""
-    text = (tree / bug.file).read_text()
-    (tree / bug.file).write_text(planted(tree, bug))
+    file = file_of(tree, bug)
+    text = file.read_text()
+    file.write_text(planted(tree, bug))
     # No bytecode: two texts of one length, written in one second, would share it.
     env = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "POLYRHYTHM_BUILD": str(tree / "build")}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
@@ -65,7 +70,7 @@ def caught_by(tree: Path, bug: Bug) -> str:
     except subprocess.TimeoutExpired:
         return f"{files_of(bug)[0]} (does not end)"
     finally:
-        (tree / bug.file).write_text(text)
+        file.write_text(text)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{bug.what}: pytest must run the tests, but said:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     found = re.search(r"^(?:FAILED|ERROR) tests/(\S+?)(?:\[.*)?(?: - .*)?$", done.stdout, re.MULTILINE)

@@ -17,15 +17,15 @@ import numpy as np
 from networks import pick, random_inputs, random_network
 from stalling import stalls
 
-from hw import export
-from sim import bulk, verilator
-from sim.design import Design
-from sim.job import Mode, SimulationError
-from sw import cycles, golden
-from sw.architecture import Coding
-from sw.network import Network
-from sw.rom_conv import parallel_banks
-from sw.trace import Trace
+from polyrhythm.hw import export
+from polyrhythm.sim import bulk, verilator
+from polyrhythm.sim.design import Design
+from polyrhythm.sim.job import Mode, SimulationError
+from polyrhythm.sw import cycles, golden
+from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_conv import parallel_banks
+from polyrhythm.sw.trace import Trace
 
 SCHEDULES = ("two_phase", "time_stepped", "event_driven")
 KINDS = (

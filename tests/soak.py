@@ -24,7 +24,7 @@ sys.path[:0] = [str(REPO), str(REPO / "tests")]
 
 import random_cases  # noqa: E402  (found on the path that the lines above make)
 
-from sim import verilator  # noqa: E402
+from polyrhythm.sim import verilator  # noqa: E402
 
 SOURCES = ("hw/*.py", "sw/*.py", "sim/*.py", "sim/*.cpp", "tests/networks.py", "tests/random_cases.py", "tests/stalling.py")
 

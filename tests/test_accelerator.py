@@ -8,11 +8,11 @@ import pytest
 from gateware import Run, drive, run_accelerator
 from networks import random_inputs, random_network
 
-from hw.memory import Rom
-from hw.top import Top
-from sw import golden
-from sw.network import Input, Layer, Network
-from sw.trace import Trace
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.top import Top
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.trace import Trace
 
 SCHEDULES = ("two_phase", "time_stepped")
 SEEDS = range(20)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 from gateware import Word, bits, drive, run_stream
 
-from hw.aligner import Aligner
-from hw.events import Event
-from sw.align import boundaries, source_ticks
+from polyrhythm.hw.aligner import Aligner
+from polyrhythm.hw.events import Event
+from polyrhythm.sw.align import boundaries, source_ticks
 
 PAIRS = [(t_in, t_out) for t_in in range(1, 17) for t_out in range(1, t_in + 1)]
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sw.network import Input
-from sw.training.ann.names import name_parts, network_name
-from sw.training.ann.parts import Part, UnsupportedError
-from sw.training.ann.take import import_ann, read_model
-from sw.training.recipe import Conversion
+from polyrhythm.sw.network import Input
+from polyrhythm.sw.training.ann.names import name_parts, network_name
+from polyrhythm.sw.training.ann.parts import Part, UnsupportedError
+from polyrhythm.sw.training.ann.take import import_ann, read_model
+from polyrhythm.sw.training.recipe import Conversion
 
 SOURCE = Input((2, 9, 8), 1, 15)
 

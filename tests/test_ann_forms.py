@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, prune, remove_weight_norm, spectral_norm, weight_norm
 
-from sw.network import Input
-from sw.training.ann.take import Taken, read_model
+from polyrhythm.sw.network import Input
+from polyrhythm.sw.training.ann.take import Taken, read_model
 
 SOURCE = Input((2, 8, 8), 1, 15)
 FLAT = Input((12,), 1, 15)

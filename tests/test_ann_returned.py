@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sw.network import Input
-from sw.training.ann.take import read_model
+from polyrhythm.sw.network import Input
+from polyrhythm.sw.training.ann.take import read_model
 
 SOURCE = Input((1, 4, 4), 1, 15)
 STAYS = (

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-import polyrhythm
-from sw import cycles, data, golden
-from sw.check import MAX_SUM
-from sw.network import Input, Layer, Network
-from sw.training import anytime, train
-from sw.training.recipe import Anytime, LayerSpec, Recipe
-from sw.training.recipes import DIGITS_LIF
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainable_layer import Seen
+from polyrhythm.cli import main as program
+from polyrhythm.sw import cycles, data, golden
+from polyrhythm.sw.check import MAX_SUM
+from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.training import anytime, train
+from polyrhythm.sw.training.recipe import Anytime, LayerSpec, Recipe
+from polyrhythm.sw.training.recipes import DIGITS_LIF
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainable_layer import Seen
 
 T = 8
 LAYERS = (LayerSpec("fc1", 20, T=T, leak_shift=4), LayerSpec("out", 10, "readout", T=T))
@@ -176,7 +176,7 @@ def test_what_is_known_after_a_tick_is_known_when_a_shorter_frame_would_end(seed
 def test_cutoff_says_it_and_writes_the_rule(learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "exits.safetensors"
     arguments = ["cutoff", str(learned), "--dataset", "digits", "--epsilon", "0.02", "--frames", "500"]
-    assert polyrhythm.main([*arguments, "--rule", "margin", "--out", str(out), "--json"]) == 0
+    assert program.main([*arguments, "--rule", "margin", "--out", str(out), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert [row["rule"] for row in report["rules"]] == ["none", "margin", "softmax", "safe"]
     written = Network.load(out)
@@ -185,7 +185,7 @@ def test_cutoff_says_it_and_writes_the_rule(learned: Path, tmp_path: Path, capsy
     trace = golden.run(written, inputs)
     assert trace.ticks is not None and trace.ticks.mean() == report["rules"][1]["mean_ticks"]
     assert (trace.answer == labels).mean() == report["rules"][1]["accuracy"]
-    assert polyrhythm.main(arguments) == 0
+    assert program.main(arguments) == 0
     text = capsys.readouterr().out
     assert "answers changed" in text and "Exits are the golden model's" in text
 
@@ -200,11 +200,11 @@ BAD = {
 
 @pytest.mark.parametrize("text", BAD)
 def test_cutoff_refuses(text: str, learned: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert polyrhythm.main(["cutoff", str(learned), *BAD[text]]) == 2
+    assert program.main(["cutoff", str(learned), *BAD[text]]) == 2
     assert text in capsys.readouterr().err
 
 
 def test_two_phase_networks_have_no_cutoff(capsys: pytest.CaptureFixture[str]) -> None:
     file = Path(__file__).parent.parent / "models" / "digits.safetensors"
-    assert polyrhythm.main(["cutoff", str(file), "--dataset", "digits"]) == 2
+    assert program.main(["cutoff", str(file), "--dataset", "digits"]) == 2
     assert "digits: only a time_stepped network answers in ticks, not a two_phase one" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import random
 import pytest
 from gateware import drive
 
-from hw.banks import Banks
+from polyrhythm.hw.banks import Banks
 
 BLOCKS = [[range(0, 3)], [range(0, 8), range(8, 13)], [range(0, 2), range(2, 4), range(4, 6)]]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tiny
 
-from sim import bench, bulk, design, monitors, verilator
-from sim.job import Mode, SimulationError
-from sw import golden, mend
-from sw.trace import Trace
+from polyrhythm.sim import bench, bulk, design, monitors, verilator
+from polyrhythm.sim.job import Mode, SimulationError
+from polyrhythm.sw import golden, mend
+from polyrhythm.sw.trace import Trace
 
 try:
     bench.libpython()

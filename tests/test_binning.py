@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sw.download import DataError
-from sw.events.recording import EVENT, Recordings
-from sw.preprocess import encode
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.recording import EVENT, Recordings
+from polyrhythm.sw.preprocess import encode
 
 SENSOR = (2, 3, 4)
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import tiny
 
-from sim import bulk, design
-from sim.job import Mode, Outcome, SimulationError
-from sw import golden
-from sw.network import Network
-from sw.trace import Trace
-from sw.wire import Map
+from polyrhythm.sim import bulk, design
+from polyrhythm.sim.job import Mode, Outcome, SimulationError
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.trace import Trace
+from polyrhythm.sw.wire import Map
 
 group = pytest.mark.xdist_group("tiny")  # on one worker, so that no other one waits for the build
 

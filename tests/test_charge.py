@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from gateware import Word, bits, drive
 
-from hw.charge import Charge
-from hw.memory import Rom
-from hw.sequencer import Op
-from sw.rom import pack
-from sw.widths import signed_width
+from polyrhythm.hw.charge import Charge
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.sequencer import Op
+from polyrhythm.sw.rom import pack
+from polyrhythm.sw.widths import signed_width
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import prune
 
-from sw.network import Input
-from sw.training.ann.checkpoint import load_weights
-from sw.training.ann.take import read_model
+from polyrhythm.sw.network import Input
+from polyrhythm.sw.training.ann.checkpoint import load_weights
+from polyrhythm.sw.training.ann.take import read_model
 
 State = dict[str, torch.Tensor]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from commands import REPO, call, command, without_torch
 
-import polyrhythm
-from cli import doctor
-from sw import golden, mend
-from sw.trace import Trace
+from polyrhythm.cli import doctor
+from polyrhythm.cli import main as program
+from polyrhythm.sw import golden, mend
+from polyrhythm.sw.trace import Trace
 
 # Missing tools
 
@@ -47,7 +47,7 @@ def test_doctor_says_how_to_mend(capsys: pytest.CaptureFixture[str], monkeypatch
     ("cocotb_tools", "sim", "run tiny.safetensors --input x.npy --executor cocotb"),
 ])  # fmt: skip
 def test_a_missing_extra_is_named_with_what_installs_it(module: str, extra: str, line: str, here: Path) -> None:
-    hide = f"import sys; sys.modules[{module!r}] = None; import polyrhythm; sys.exit(polyrhythm.main(sys.argv[1:]))"
+    hide = f"import sys; sys.modules[{module!r}] = None; from polyrhythm.cli.main import main; sys.exit(main(sys.argv[1:]))"
     environment = os.environ | {"PYTHONPATH": str(REPO)}
     done = subprocess.run([sys.executable, "-c", hide, *line.split()], env=environment, capture_output=True, text=True)
     assert done.returncode == 3
@@ -69,7 +69,7 @@ def test_a_defect_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(golden, "run", broken)
     with pytest.raises(ZeroDivisionError, match="^ours$"):
-        polyrhythm.main(["run", "tiny.safetensors", "--input", "x.npy", "--executor", "golden"])
+        program.main(["run", "tiny.safetensors", "--input", "x.npy", "--executor", "golden"])
 
 
 def test_programs_beside_python_are_found_without_activating(

@@ -8,13 +8,13 @@ import pytest
 import torch
 from networks import random_inputs, random_network
 
-from sw import golden
-from sw.network import Input, Layer, Network, NetworkError
-from sw.training import clockless, train
-from sw.training.recipe import Clockless, LayerSpec, Mixture, Recipe
-from sw.training.recipes import DIGITS, DIGITS_LIF
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainable_layer import Seen
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Layer, Network, NetworkError
+from polyrhythm.sw.training import clockless, train
+from polyrhythm.sw.training.recipe import Clockless, LayerSpec, Mixture, Recipe
+from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainable_layer import Seen
 
 IF = (LayerSpec("fc1", 24, T=6), LayerSpec("out", 10, "readout", T=6))
 STEPPED: Recipe = dataclasses.replace(

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli import comparison
-from cli.compare import answer, collect
-from cli.comparison import Comparison
-from sw import data
-from sw.network import Network
-from sw.trace import Trace
+from polyrhythm.cli import comparison
+from polyrhythm.cli.compare import answer, collect
+from polyrhythm.cli.comparison import Comparison
+from polyrhythm.sw import data
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.trace import Trace
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from commands import call
 
-import polyrhythm
-from sw.datasets import DATASETS
-from sw.training.recipes import RECIPES
+from polyrhythm.cli import main as program
+from polyrhythm.cli.verbs import VERBS
+from polyrhythm.sw.datasets import DATASETS
+from polyrhythm.sw.training.recipes import RECIPES
 
 pytest.importorskip("shtab")
-OPTIONS = polyrhythm.argv_options
+OPTIONS = program.argv_options
 CASES = {
-    ("",): list(polyrhythm.VERBS),
+    ("",): list(VERBS),
     ("ver",): ["verilog"],
     ("info", ""): ["tiny.safetensors", "folder"],
     ("run", "tiny.safetensors", "--e"): ["--executor"],
@@ -52,7 +53,7 @@ def test_bash_completes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(DATASETS) <= set(bash(script, "compare", "tiny.safetensors", "--dataset", ""))
 
 
-@pytest.mark.parametrize("verb", polyrhythm.VERBS)
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_option_is_offered(verb: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = call(capsys, "completion", "bash")[1]
     assert set(bash(script, verb, "--")) >= {word for word in OPTIONS(verb) if word.startswith("--")}

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sw import golden
-from sw.network import Network
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Network
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "shared" / "conformance"
 NAMES = sorted(path.name.removesuffix(".safetensors") for path in FOLDER.glob("*.safetensors"))

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from commands import REPO, call, digits_network
 
-from sw.network import Network
+from polyrhythm.sw.network import Network
 
 VERSION = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["version"]
-PROGRAM = f"{sys.executable} {REPO / 'polyrhythm.py'}"
+PROGRAM = f"{sys.executable} -m polyrhythm"
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
 
@@ -70,7 +70,7 @@ def test_a_lost_stderr_spoils_neither_answer_nor_code(stderr: str, here: Path) -
 
 def test_a_closed_descriptor_is_not_given_to_a_file(here: Path) -> None:
     """What a child prints would go into a file that got number 1."""
-    script = "import os, sys; sys.path.insert(0, sys.argv[1]); from cli import console; console.prepare(); print(open('f', 'w').fileno(), file=sys.stderr)"
+    script = "import os, sys; sys.path.insert(0, sys.argv[1]); from polyrhythm.cli import console; console.prepare(); print(open('f', 'w').fileno(), file=sys.stderr)"
     done = shell(f"{sys.executable} -c \"{script}\" {REPO} >&- <&-")
     assert int(done.stderr) > 2
 

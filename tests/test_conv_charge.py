@@ -9,13 +9,13 @@ import pytest
 from convolutions import Shape
 from gateware import Word, bits, drive
 
-from hw.conv_charge import ConvCharge
-from hw.conv_sequencer import ConvOp
-from hw.events import Event
-from hw.memory import Rom
-from sw.rom import pack
-from sw.rom_conv import ConvRom
-from sw.widths import signed_width
+from polyrhythm.hw.conv_charge import ConvCharge
+from polyrhythm.hw.conv_sequencer import ConvOp
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.memory import Rom
+from polyrhythm.sw.rom import pack
+from polyrhythm.sw.rom_conv import ConvRom
+from polyrhythm.sw.widths import signed_width
 
 
 @dataclass(frozen=True)

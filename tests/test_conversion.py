@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from sw.network import Input, Network
-from sw.training import quantize, train
-from sw.training.conversion import Price
-from sw.training.recipe import Conversion, LayerSpec, Recipe
-from sw.training.recipes import DIGITS
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainable_layer import Seen
-from sw.training.work import Work
+from polyrhythm.sw.network import Input, Network
+from polyrhythm.sw.training import quantize, train
+from polyrhythm.sw.training.conversion import Price
+from polyrhythm.sw.training.recipe import Conversion, LayerSpec, Recipe
+from polyrhythm.sw.training.recipes import DIGITS
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainable_layer import Seen
+from polyrhythm.sw.training.work import Work
 
 LAYERS = (LayerSpec("fc1", 24, T=4), LayerSpec("fc2", 16, T=4), LayerSpec("out", 10, "readout"))
 SHORT: Recipe = dataclasses.replace(DIGITS, name="short", layers=LAYERS, float_epochs=10, quantized_epochs=12, snapped_epochs=6)

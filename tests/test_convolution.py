@@ -12,12 +12,12 @@ from convolutions import SHAPES, Shape, Word, located
 from gateware import QUIET, Source, bits, fields, run_accelerator, simulate
 from networks import random_inputs
 
-from hw.conv_sequencer import ConvSequencer
-from hw.events import Event
-from hw.locate import Located
-from sw import cycles, golden
-from sw.network import Network
-from sw.rom_conv import ConvRom, parallel_banks
+from polyrhythm.hw.conv_sequencer import ConvSequencer
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.locate import Located
+from polyrhythm.sw import cycles, golden
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_conv import ConvRom, parallel_banks
 
 CONFIGS = [(shape, lanes, parallel) for shape in SHAPES for lanes, parallel in ((1, False), (2, True))]
 

@@ -5,9 +5,9 @@ import random
 import pytest
 from gateware import Word, run_stream
 
-from hw.counter import Counter
-from hw.memory import Rom
-from sw.wire import Map
+from polyrhythm.hw.counter import Counter
+from polyrhythm.hw.memory import Rom
+from polyrhythm.sw.wire import Map
 
 
 def reference(words: list[Word], thresholds: list[int], T: int) -> list[Word]:

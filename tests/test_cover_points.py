@@ -9,8 +9,8 @@ from gateware import run_accelerator
 from networks import random_inputs, random_network
 from random_cases import lanes_of
 
-from sw import golden
-from sw.network import Input, Layer, Network
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Layer, Network
 
 CONV, MAP = ("conv2d",), (1, 5, 6)
 # schedule, layers, shape of the input, seed, stalls

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from networks import random_inputs, random_network
 
-from sw import golden
-from sw.cutoff import NEVER, safe_margins, softmax_table
-from sw.network import Input, Layer, Network
+from polyrhythm.sw import golden
+from polyrhythm.sw.cutoff import NEVER, safe_margins, softmax_table
+from polyrhythm.sw.network import Input, Layer, Network
 
 
 def readout(weight: Any, bias: Any, T: int, exit: dict[str, Any] | None, **fields: Any) -> Network:
@@ -129,7 +129,7 @@ def test_margins_of_a_leak_that_forgets_everything() -> None:
 
 @pytest.mark.parametrize("shift", [1, 2, 3, 7])
 def test_unleak_is_the_least_difference_that_suffices(shift: int) -> None:
-    from sw.cutoff import _before_leak
+    from polyrhythm.sw.cutoff import _before_leak
 
     differences = np.arange(-600, 600)
     kept = differences - -(-differences >> shift)  # D - ceil(D / 2**shift)

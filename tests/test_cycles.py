@@ -9,10 +9,10 @@ import pytest
 from gateware import run_accelerator
 from networks import random_inputs, random_network
 
-from sw import cycles, golden
-from sw.network import Input, Layer, Network
-from sw.pace import costs
-from sw.rom_layers import lay_out
+from polyrhythm.sw import cycles, golden
+from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.pace import costs
+from polyrhythm.sw.rom_layers import lay_out
 
 
 def golden_trace(network: Network, inputs: np.ndarray) -> Any:

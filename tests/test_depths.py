@@ -8,8 +8,8 @@ from gateware import run_accelerator
 from networks import random_inputs, random_network
 from random_cases import lanes_of
 
-from hw import accelerator, event_layer, layer
-from sw import cycles, golden, pace, pace_events
+from polyrhythm.hw import accelerator, event_layer, layer
+from polyrhythm.sw import cycles, golden, pace, pace_events
 
 SHALLOWEST = 2  # of a queue: a word in flip-flops and one behind it
 KINDS = (("dense", "dense"), ("conv2d", "dense"), ("conv2d", "conv2d"))

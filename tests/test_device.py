@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sw.network import Network
-from sw.training.device import Place, find_place
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.training.device import Place, find_place
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -46,8 +46,8 @@ def test_a_recipe_can_refuse_mixed_precision_on_a_gpu() -> None:
 
 SCRIPT = """
 import dataclasses, sys
-from sw.training import train
-from sw.training.recipes import DIGITS
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.recipes import DIGITS
 tiny = dataclasses.replace(DIGITS, float_epochs=2, quantized_epochs=1, snapped_epochs=1, batch=61)
 network, report = train.train(tiny, out=sys.argv[1], folder=sys.argv[2], device="cpu")
 print(network.digest, report["accuracy"])

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from networks import random_network
 
-from hw.export import texts
-from hw.top import Top
+from polyrhythm.hw.export import texts
+from polyrhythm.hw.top import Top
 
 KEPT: dict[str, Any] = json.loads(digests.KEPT.read_text())
 QUICK = ("digits", "digits-lif", "digits-mtt")

@@ -23,7 +23,7 @@ def test_a_missing_and_a_stray_file_are_named() -> None:
 
 def test_the_wheel_is_every_package_with_its_data() -> None:
     wanted = dist.packaged()
-    assert {"polyrhythm.py", "cli/run.py", "sim/harness.cpp", "sw/training/train.py"} <= wanted
+    assert {f"polyrhythm/{name}" for name in ("py.typed", "cli/run.py", "sim/harness.cpp", "sw/training/train.py")} <= wanted
     assert not any(name.startswith(("tests", "tools", "models")) for name in wanted)
 
 

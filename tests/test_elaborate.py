@@ -13,10 +13,10 @@ import networks
 import numpy as np
 import pytest
 
-from hw.export import export, texts
-from hw.top import Top
-from sim import verilator
-from sw.network import Input, Layer, Network
+from polyrhythm.hw.export import export, texts
+from polyrhythm.hw.top import Top
+from polyrhythm.sim import verilator
+from polyrhythm.sw.network import Input, Layer, Network
 
 CASES = {"two_phase": (3, 2), "time_stepped": (2, 3)}  # T of the hidden layer and of the readout
 

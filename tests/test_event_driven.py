@@ -8,12 +8,12 @@ from amaranth.hdl import ClockDomain
 from gateware import run_accelerator, simulate
 from networks import random_inputs, random_network
 
-from hw.memory import Rom
-from hw.top import Top
-from sw import cycles, golden
-from sw.network import Input, Layer, Network
-from sw.rom_conv import parallel_banks
-from sw.rom_layers import Lanes
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.top import Top
+from polyrhythm.sw import cycles, golden
+from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.rom_conv import parallel_banks
+from polyrhythm.sw.rom_layers import Lanes
 
 KINDS = (("dense",), ("dense", "dense"), ("conv2d",), ("conv2d", "conv2d"), ("conv2d", "dense"))
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from networks import random_network
 
-from hw.export import export
-from hw.guard import FAULT_DOC
-from hw.memory import Rom
-from hw.names import identifier, stems, told_apart, top_name
-from hw.top import Top
-from sw import rom
-from sw.network import Input, Layer, Network
-from sw.widths import bounds, signed_width
+from polyrhythm.hw.export import export
+from polyrhythm.hw.guard import FAULT_DOC
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.names import identifier, stems, told_apart, top_name
+from polyrhythm.hw.top import Top
+from polyrhythm.sw import rom
+from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.widths import bounds, signed_width
 
 SCHEDULES = ("two_phase", "time_stepped")
 LANES = [3, 2]
@@ -61,7 +61,7 @@ def test_bytes_are_the_same_twice_also_over_an_earlier_export(exported: tuple[Ne
 def test_bytes_are_the_same_in_another_process(exported: tuple[Network, Path], tmp_path: Path, seed: str) -> None:
     network, folder = exported
     network.save(tmp_path / "n.safetensors")
-    call = "import sys; from hw.export import export; from sw.network import Network; export(Network.load(sys.argv[1]), sys.argv[2], [3, 2])"
+    call = "import sys; from polyrhythm.hw.export import export; from polyrhythm.sw.network import Network; export(Network.load(sys.argv[1]), sys.argv[2], [3, 2])"
     command = [sys.executable, "-c", call, str(tmp_path / "n.safetensors"), str(tmp_path / "out")]
     root = Path(__file__).parent.parent
     done = subprocess.run(command, cwd=root, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True)
@@ -421,7 +421,7 @@ def test_a_link_to_a_folder_is_filled_and_stays_one(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hw.export.Top", lambda *_, **__: pytest.fail("work had begun"))
+    monkeypatch.setattr("polyrhythm.hw.export.Top", lambda *_, **__: pytest.fail("work had begun"))
     (tmp_path / "file").touch()
     with pytest.raises(OSError) as error:
         export(small(), tmp_path / "file" / "deep" / "out")

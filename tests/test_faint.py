@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sw import golden
-from sw.network import Input, Network
-from sw.training import quantize, stages
-from sw.training.ann.take import read_model
-from sw.training.model import TorchNetwork
-from sw.training.recipe import Conversion, LayerSpec, SkipSpec
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainable_layer import TrainableLayer
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Network
+from polyrhythm.sw.training import quantize, stages
+from polyrhythm.sw.training.ann.take import read_model
+from polyrhythm.sw.training.model import TorchNetwork
+from polyrhythm.sw.training.recipe import Conversion, LayerSpec, SkipSpec
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainable_layer import TrainableLayer
 
 SOURCE = Input((2, 4, 4), 1, 15)
 KINDS = {"one step": Conversion(), "fixed": Conversion(fixed=True), "a step for each channel": Conversion(channels=True),

@@ -6,13 +6,13 @@ import math
 import pytest
 import torch
 
-from sw.network import Input
-from sw.training import quantize, stages, train
-from sw.training.crossing import Crossing
-from sw.training.recipe import Conversion, LayerSpec, Mixture, SkipSpec
-from sw.training.recipes import DIGITS_LIF, DIGITS_MTT
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainable_layer import Seen, TrainableLayer
+from polyrhythm.sw.network import Input
+from polyrhythm.sw.training import quantize, stages, train
+from polyrhythm.sw.training.crossing import Crossing
+from polyrhythm.sw.training.recipe import Conversion, LayerSpec, Mixture, SkipSpec
+from polyrhythm.sw.training.recipes import DIGITS_LIF, DIGITS_MTT
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainable_layer import Seen, TrainableLayer
 
 LIVE = Conversion(channels=True, live_norm=True)
 STAGES = [("two_phase", "float"), ("two_phase", "quantized"), ("time_stepped", "float")]

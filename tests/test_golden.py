@@ -11,8 +11,8 @@ import pytest
 from networks import random_inputs, random_network
 from page import aligned, event_driven, time_stepped, two_phase
 
-from sw import golden
-from sw.network import Input, Layer, Network, NetworkError, Profile
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Layer, Network, NetworkError, Profile
 
 STEPPED_KINDS = [(), ("dense",), ("dense", "dense"), ("conv2d",), ("conv2d", "dense"), ("conv2d", "conv2d")]
 
@@ -195,7 +195,7 @@ def test_ties_go_to_the_lowest_index() -> None:
 
 @pytest.mark.parametrize("count", [1 << 20, (1 << 24) - 1])
 def test_sums_beyond_float32_stay_exact(count: int) -> None:
-    from sw.synapse import _exact_type
+    from polyrhythm.sw.synapse import _exact_type
 
     weight = np.array([[127, -127, 1]] * 2 + [[127, 127, 127]], dtype=np.int8)
     inputs = np.array([[count, count - 1, count - 2], [count, count, count]])
@@ -206,7 +206,7 @@ def test_sums_beyond_float32_stay_exact(count: int) -> None:
 
 
 def test_float_types_are_taken_only_up_to_their_exact_range() -> None:
-    from sw.synapse import _exact_type
+    from polyrhythm.sw.synapse import _exact_type
 
     one = np.array([[1]], dtype=np.int8)
     for peak, kind in (

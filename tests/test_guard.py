@@ -12,13 +12,13 @@ from amaranth.hdl import ClockDomain
 from gateware import PATIENCE, QUIET, Source, Watch, Word, bits, drive, run_stream, simulate, words_of
 from networks import random_inputs, random_network
 
-from hw.events import Event
-from hw.guard import FAULT_DOC, STATUS_BITS, Guard, Status
-from hw.memory import Rom
-from hw.top import Top
-from sw import golden
-from sw.network import Network
-from sw.wire import Map, wire
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.guard import FAULT_DOC, STATUS_BITS, Guard, Status
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.top import Top
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.wire import Map, wire
 
 MOST = (1 << STATUS_BITS) - 1
 TICK, END = {"tick": 1, "end": 0}, {"tick": 0, "end": 1}

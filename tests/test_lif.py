@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from sw.training import compiled
-from sw.training.lif import _Lif, _Ticks, lif
+from polyrhythm.sw.training import compiled
+from polyrhythm.sw.training.lif import _Lif, _Ticks, lif
 
 
 class Spike(Function):

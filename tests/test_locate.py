@@ -7,9 +7,9 @@ import pytest
 from convolutions import SHAPES, Shape, Word, located
 from gateware import run_stream
 
-from hw.events import Event
-from hw.locate import Locate
-from sw.rom_conv import ConvRom
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.locate import Locate
+from polyrhythm.sw.rom_conv import ConvRom
 
 
 def reference(contents: ConvRom, most: int, words: list[tuple[Any, ...]]) -> list[Word]:

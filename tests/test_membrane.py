@@ -9,12 +9,12 @@ import pytest
 from gateware import bits, drive
 from networks import random_network
 
-from hw.membrane import Dynamics, Membrane
-from hw.memory import Rom
-from hw.sequencer import Op
-from sw import rom
-from sw.align import bias_at, source_ticks
-from sw.network import Input, Layer, Network
+from polyrhythm.hw.membrane import Dynamics, Membrane
+from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.sequencer import Op
+from polyrhythm.sw import rom
+from polyrhythm.sw.align import bias_at, source_ticks
+from polyrhythm.sw.network import Input, Layer, Network
 
 
 def reference(layer: Layer, currents: np.ndarray, cases: Counter[str]) -> tuple[np.ndarray, np.ndarray]:

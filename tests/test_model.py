@@ -10,13 +10,13 @@ import pytest
 import torch
 from networks import random_inputs, random_network
 
-from sw import data, golden
-from sw.network import Input, Layer, Network
-from sw.training import model, samples, train
-from sw.training.model import EXACT, TorchNetwork, accuracy
-from sw.training.recipe import LayerSpec, Recipe
-from sw.training.recipes import DIGITS, DIGITS_LIF
-from sw.training.trainable import TrainableNetwork
+from polyrhythm.sw import data, golden
+from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.training import model, samples, train
+from polyrhythm.sw.training.model import EXACT, TorchNetwork, accuracy
+from polyrhythm.sw.training.recipe import LayerSpec, Recipe
+from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF
+from polyrhythm.sw.training.trainable import TrainableNetwork
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 # what each reference file must reach on its whole test split

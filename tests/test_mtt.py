@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from sw import golden
-from sw.data import find
-from sw.network import Input, Network
-from sw.training import samples, train
-from sw.training.mtt import Mixing
-from sw.training.recipe import LayerSpec, Mixture, Recipe
-from sw.training.recipes import DIGITS_LIF
-from sw.training.trainable import TrainableNetwork
+from polyrhythm.sw import golden
+from polyrhythm.sw.data import find
+from polyrhythm.sw.network import Input, Network
+from polyrhythm.sw.training import samples, train
+from polyrhythm.sw.training.mtt import Mixing
+from polyrhythm.sw.training.recipe import LayerSpec, Mixture, Recipe
+from polyrhythm.sw.training.recipes import DIGITS_LIF
+from polyrhythm.sw.training.trainable import TrainableNetwork
 
 LAYERS = (LayerSpec("fc1", 24, T=4, leak_shift=4), LayerSpec("out", 10, "readout", T=4))
 PROFILES = (("fast", (1, 1)), ("mixed", (2, 3)), ("slow", (8, 8)))

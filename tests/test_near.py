@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.files import nearest_file
-from cli.report import nearest as told
-from sw.check import near, nearest
-from sw.training.recipes import RECIPES
+from polyrhythm.cli.files import nearest_file
+from polyrhythm.cli.report import nearest as told
+from polyrhythm.sw.check import near, nearest
+from polyrhythm.sw.training.recipes import RECIPES
 
 NEAR = [
     ("trian", ["train", "tune", "run"], ["train"]),  # neighbours that changed places

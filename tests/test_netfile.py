@@ -9,7 +9,7 @@ import pytest
 from netparts import join, parts, small
 from networks import random_network
 
-from sw.network import Input, Layer, Network, Profile
+from polyrhythm.sw.network import Input, Layer, Network, Profile
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from netparts import Change, join, key, parts, renamed, small, tensor, without
 
-from sw.network import Network, NetworkError, Profile
+from polyrhythm.sw.network import Network, NetworkError, Profile
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from networks import random_network
 
-from sw.network import Input, Layer, Network, NetworkError, Profile
+from polyrhythm.sw.network import Input, Layer, Network, NetworkError, Profile
 
 
 def hidden(**fields: Any) -> Layer:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boards.outreg import use_output_registers
+from polyrhythm.boards.outreg import use_output_registers
 
 CLOCK = 2
 

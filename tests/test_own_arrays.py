@@ -11,15 +11,15 @@ import pytest
 import scipy.sparse
 import torch
 
-from sw.arrayfile import read_npy, read_npz
-from sw.download import DataError
-from sw.events.files import Reading
-from sw.own.dataset import Wanted, own_dataset
-from sw.own.given import Given, class_names, read_archive
-from sw.own.labels import numbered, read_labels, sorted_names
-from sw.own.module import array_of, splits_of
-from sw.own.pixels import check_counts, check_pixels
-from sw.preprocess import encode, parse_preprocess
+from polyrhythm.sw.arrayfile import read_npy, read_npz
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.files import Reading
+from polyrhythm.sw.own.dataset import Wanted, own_dataset
+from polyrhythm.sw.own.given import Given, class_names, read_archive
+from polyrhythm.sw.own.labels import numbered, read_labels, sorted_names
+from polyrhythm.sw.own.module import array_of, splits_of
+from polyrhythm.sw.own.pixels import check_counts, check_pixels
+from polyrhythm.sw.preprocess import encode, parse_preprocess
 
 
 def message(call: Callable[[], object]) -> str:

@@ -11,17 +11,17 @@ import pytest
 from commands import call
 from PIL import Image
 
-import polyrhythm
-from cli.owndata import data_set
-from sw import data
-from sw.datasets import Dataset
-from sw.download import DataError
-from sw.network import Network
-from sw.own.folder import read_images
+from polyrhythm.cli import main as program
+from polyrhythm.cli.owndata import data_set
+from polyrhythm.sw import data
+from polyrhythm.sw.datasets import Dataset
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.own.folder import read_images
 
 RECIPES = """
 from dataclasses import replace
-from sw.training.recipe import LayerSpec, Recipe
+from polyrhythm.sw.training.recipe import LayerSpec, Recipe
 
 SMALL = Recipe(
     name="small", dataset="mine", preprocess="levels:15", schedule="two_phase",
@@ -85,7 +85,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def loaded(*words: str, preprocess: str = "levels:15") -> Dataset:
-    args = polyrhythm.parse(["train", "--recipe", "digits", *words])
+    args = program.parse(["train", "--recipe", "digits", *words])
     return data_set(args, preprocess)
 
 
@@ -267,7 +267,7 @@ def test_recordings_by_class_train_and_are_told(here: Path, capsys: pytest.Captu
 
 def test_a_flat_archive_of_recordings(here: Path) -> None:
     recordings(here / "events")
-    from sw.events.files import read_events
+    from polyrhythm.sw.events.files import read_events
 
     for split in ("train", "test"):
         paths = sorted(Path("events", split).glob("*/*.raw"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sw.network import Network
+from polyrhythm.sw.network import Network
 
 REPO = Path(__file__).resolve().parents[1]
 PAGE = (REPO / "docs" / "own-data.md").read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
     told = {}
     for command in COMMANDS:
         program, *words = command.split()
-        start = [str(REPO / "polyrhythm.py")] if program == "polyrhythm" else []
+        start = ["-m", "polyrhythm"] if program == "polyrhythm" else []
         done = subprocess.run([sys.executable, *start, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         told[words[0]] = done.stdout

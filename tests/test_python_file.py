@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import cli.report
-import sw.network
-from cli.python_file import call_object, load_object
+from polyrhythm.cli import report
+from polyrhythm.cli.python_file import call_object, load_object
+from polyrhythm.sw.network import Network
 
 MODEL = """
 from __future__ import annotations
@@ -36,6 +36,7 @@ FILES = {
     "helper.py": "WORD = 'their helper'\n\ndef divide():\n    return 1 / 0\n", "lost.py": "import no_such_package\n",
     "broken.py": "x = 1\ndef f(:\n", "leaves.py": "import sys\n\nsys.exit(3)\n", "zeros.py": "x = '\0'\n",
     "other/helper.py": "WORD = 'the other helper'", "other/model.py": "import helper\nfrom sw.network import Network\ndef word(): return helper.WORD, Network",
+    "taken/polyrhythm.py": "WORD = 'their polyrhythm'", "taken/model.py": "def word():\n    import polyrhythm\n    return polyrhythm.WORD",
     "home/nets/__init__.py": "", "home/nets/parts.py": "SIZE = 4", "home/nets/model.py": "from .parts import SIZE\nfrom nets import parts\nimport parts as beside\n",
 }  # fmt: skip
 
@@ -57,14 +58,16 @@ def called(text: str) -> object:
 
 
 def test_files_beside_it_are_its_own_and_ours_stay_ours(folder: Path) -> None:
-    ours = {name: sys.modules[name] for name in ("cli", "cli.report", "sw", "sw.network")}
+    ours = {name: sys.modules[name] for name in ("polyrhythm", "polyrhythm.cli.report", "polyrhythm.sw", "polyrhythm.sw.network")}
     theirs = [3, "their sim", "their cli", "their sw.x", "their helper"]
     assert called("model.py:words") == theirs
-    import sim.design
+    from polyrhythm.sim import design
 
-    assert ours == {name: sys.modules[name] for name in ours} and Path(sim.design.__file__).parent.name == "sim"
-    assert cli.report.OK == 0 and sw.network.Network.__module__ == "sw.network"
+    assert ours == {name: sys.modules[name] for name in ours} and Path(design.__file__).parent.name == "sim"
+    assert report.OK == 0 and Network.__module__ == "polyrhythm.sw.network"
     assert called(f"{folder}/model.py:words") == theirs
+    assert called("taken/model.py:word") == "their polyrhythm"
+    assert ours == {name: sys.modules[name] for name in ours}
 
 
 def test_a_file_runs_once(folder: Path) -> None:
@@ -73,7 +76,7 @@ def test_a_file_runs_once(folder: Path) -> None:
 
 def test_two_files_of_one_name_have_their_own_neighbours(folder: Path) -> None:
     assert called("model.py:words")[-1] == "their helper"  # type: ignore[index]
-    assert called("other/model.py:word") == ("the other helper", sw.network.Network)
+    assert called("other/model.py:word") == ("the other helper", Network)
     assert called("model.py:words")[-1] == "their helper"  # type: ignore[index]
 
 

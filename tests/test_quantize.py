@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sw.training import quantize
+from polyrhythm.sw.training import quantize
 
 
 @pytest.fixture(autouse=True)

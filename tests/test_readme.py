@@ -27,7 +27,7 @@ def run(command: str, data: Path | None = None) -> dict:
     program, *words = command.split()
     assert program == "polyrhythm", f"the README shows {command!r}, which this test cannot run"
     environment = os.environ | ({"POLYRHYTHM_DATA": str(data)} if data else {})
-    done = subprocess.run([sys.executable, REPO / "polyrhythm.py", *words, "--json"], cwd=REPO, env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "polyrhythm", *words, "--json"], cwd=REPO, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -8,8 +8,8 @@ import pytest
 from amaranth.hdl import ClockDomain
 from gateware import QUIET, Watch, Word, fields, simulate
 
-from hw.readout import Readout
-from sw.architecture import winner_stages
+from polyrhythm.hw.readout import Readout
+from polyrhythm.sw.architecture import winner_stages
 
 BITS = 9
 LOWEST, HIGHEST = -(1 << BITS - 1), (1 << BITS - 1) - 1

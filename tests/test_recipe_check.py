@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sw import data
-from sw.training.recipe import Anytime, Augment, Clockless, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
-from sw.training.recipe_check import RecipeError, check_recipe, problems
-from sw.training.recipes import DIGITS, DIGITS_LIF, DIGITS_MTT, RECIPES
+from polyrhythm.sw import data
+from polyrhythm.sw.training.recipe import Anytime, Augment, Clockless, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
+from polyrhythm.sw.training.recipe_check import RecipeError, check_recipe, problems
+from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF, DIGITS_MTT, RECIPES
 
 ROW = data.find("digits")
 FC, OUT = LayerSpec("fc1", 20, T=3), LayerSpec("out", 10, "readout")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from sw.training import samples, train
-from sw.training.recipes import RECIPES, Recipe
-from sw.training.samples import Samples
+from polyrhythm.sw.training import samples, train
+from polyrhythm.sw.training.recipes import RECIPES, Recipe
+from polyrhythm.sw.training.samples import Samples
 
 TRAINING, TEST = 4000, 1000  # images
 FLOORS = {  # some points below what they reached when this was written

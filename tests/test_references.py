@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim import bulk
-from sw import cycles, data, golden
-from sw.network import Network
-from sw.rom_layers import Lanes, default_lanes
+from polyrhythm.sim import bulk
+from polyrhythm.sw import cycles, data, golden
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_layers import Lanes, default_lanes
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 LAW_FRAMES = 1000  # of which every cycle is followed in Python

@@ -7,9 +7,9 @@ import pytest
 from amaranth.lib import data
 from gateware import Word, drive, run_stream
 
-from hw.events import Event, Queue
-from hw.replay import Replay
-from hw.ring import Ring
+from polyrhythm.hw.events import Event, Queue
+from polyrhythm.hw.replay import Replay
+from polyrhythm.hw.ring import Ring
 
 SIZES = [1, 2, 3, 4, 7, 8]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from networks import random_inputs, random_network
 
-from sw import rom
-from sw.align import bias_at, source_ticks
-from sw.network import Input, Layer, Network
+from polyrhythm.sw import rom
+from polyrhythm.sw.align import bias_at, source_ticks
+from polyrhythm.sw.network import Input, Layer, Network
 
 SEEDS = range(30)
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from networks import random_network
 
-from hw.accelerator import Accelerator
-from sw.network import Network
-from sw.rom_conv import Axis, ConvRom, Reach, axis, conv, parallel_banks
+from polyrhythm.hw.accelerator import Accelerator
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_conv import Axis, ConvRom, Reach, axis, conv, parallel_banks
 
 KERNELS = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 3), (5, 1), (5, 2), (5, 4)]  # K, stride
 

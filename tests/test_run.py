@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from commands import REPO, call, digits_network
 
-from cli import counts, executors
-from sw import golden
-from sw.network import Input, Layer, Network
-from sw.trace import Trace
-from sw.tracefile import TraceFile
+from polyrhythm.cli import counts, executors
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.trace import Trace
+from polyrhythm.sw.tracefile import TraceFile
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str, file: str = "x.npy", executor: str = "golden") -> tuple[int, str, str]:
@@ -145,8 +145,8 @@ def test_everything_that_is_wrong_is_told_at_once(here: Path, capsys: pytest.Cap
 def test_hardware_and_tools_are_looked_at_before_anything_is_written(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim import verilator
-    from sw import mend
+    from polyrhythm.sim import verilator
+    from polyrhythm.sw import mend
 
     np.save("y.npy", np.zeros((1, 8, 8)))
     monkeypatch.setattr(verilator.shutil, "which", lambda name: None if name in ("g++", "perl") else f"/usr/bin/{name}")
@@ -214,8 +214,8 @@ def test_slices_of_the_verilog_change_no_array(
 def test_a_fault_in_a_later_slice_has_its_frames_number(
     here: Path, shared_build: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim import bulk
-    from sim.job import Outcome, SimulationError
+    from polyrhythm.sim import bulk
+    from polyrhythm.sim.job import Outcome, SimulationError
 
     numbers: list[tuple[int, int]] = []
 
@@ -273,7 +273,7 @@ def test_a_frame_of_the_input_is_not_kept(here: Path) -> None:
     peaks = []
     for frames in (400, 4000):
         np.save("w.npy", rng.integers(0, 16, (frames, 4)))
-        script = "import resource, sys, polyrhythm; code = polyrhythm.main(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+        script = "import resource, sys; from polyrhythm.cli.main import main; code = main(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
         words = ["run", "wide.safetensors", "--input", "w.npy", "--executor", "golden", "--trace", "t.npz"]
         done = subprocess.run([sys.executable, "-c", script, *words], env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sw.training import train
-from sw.training.recipe import Recipe
-from sw.training.recipes import DIGITS
-from sw.training.runfolder import RunFolder
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.recipe import Recipe
+from polyrhythm.sw.training.recipes import DIGITS
+from polyrhythm.sw.training.runfolder import RunFolder
 
 TINY: Recipe = dataclasses.replace(DIGITS, float_epochs=2, quantized_epochs=1, snapped_epochs=1, batch=128)
 

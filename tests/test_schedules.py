@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import polyrhythm
-from sw import golden
-from sw.network import Input, Layer, Network, NetworkError
-from sw.schedules import without_clock
+from polyrhythm.cli import main as program
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Layer, Network, NetworkError
+from polyrhythm.sw.schedules import without_clock
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
@@ -24,13 +24,13 @@ def test_the_weights_stay_and_the_counts_too() -> None:
 
 def test_the_reference_without_a_clock_is_what_the_verb_writes(tmp_path: Path) -> None:
     out = tmp_path / "mnist-conv-events.safetensors"
-    assert polyrhythm.main(["clockless", str(MODELS / "mnist-conv.safetensors"), "--out", str(out)]) == 0
+    assert program.main(["clockless", str(MODELS / "mnist-conv.safetensors"), "--out", str(out)]) == 0
     assert Network.load(out).digest == Network.load(MODELS / "mnist-conv-events.safetensors").digest
 
 
 def test_networks_with_ticks_keep_them(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "no.safetensors"
-    assert polyrhythm.main(["clockless", str(MODELS / "digits-lif.safetensors"), "--out", str(file)]) == 2
+    assert program.main(["clockless", str(MODELS / "digits-lif.safetensors"), "--out", str(file)]) == 2
     assert capsys.readouterr().err == (
         "polyrhythm: digits-lif: schedule must be two_phase, whose counts no order of events changes, not time_stepped; "
         "train a two_phase recipe of the same layers\n"

@@ -9,8 +9,8 @@ import pytest
 from amaranth.hdl import ClockDomain
 from gateware import Source, Word, bits, drive, fields, simulate
 
-from hw.events import Event
-from hw.sequencer import Sequencer
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.sequencer import Sequencer
 
 
 @dataclass(frozen=True)

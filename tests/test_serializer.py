@@ -9,9 +9,9 @@ import pytest
 from amaranth.hdl import ClockDomain
 from gateware import QUIET, Watch, Word, bits, fields, simulate
 
-from hw.serializer import Serializer
-from sw.architecture import BLOCK, FAR_LANES, STORED_WORDS
-from sw.wire import dense_layout
+from polyrhythm.hw.serializer import Serializer
+from polyrhythm.sw.architecture import BLOCK, FAR_LANES, STORED_WORDS
+from polyrhythm.sw.wire import dense_layout
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from networks import random_inputs, random_network
 
-from hw.export import export
-from sim import bulk, verilator
-from sim.design import Design
-from sim.job import Mode, SimulationError
-from sw import golden
-from sw.frames import frames
-from sw.network import Network, Profile
+from polyrhythm.hw.export import export
+from polyrhythm.sim import bulk, verilator
+from polyrhythm.sim.design import Design
+from polyrhythm.sim.job import Mode, SimulationError
+from polyrhythm.sw import golden
+from polyrhythm.sw.frames import frames
+from polyrhythm.sw.network import Network, Profile
 
 group = pytest.mark.xdist_group("side by side")
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hw.export import export
-from sw import cycles, golden, widths
-from sw.network import Input, Layer, Network, NetworkError, Skip
-from sw.training import train
-from sw.training.recipe import Conversion, LayerSpec, Recipe, SkipSpec
-from sw.training.recipes import DIGITS
+from polyrhythm.hw.export import export
+from polyrhythm.sw import cycles, golden, widths
+from polyrhythm.sw.network import Input, Layer, Network, NetworkError, Skip
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.recipe import Conversion, LayerSpec, Recipe, SkipSpec
+from polyrhythm.sw.training.recipes import DIGITS
 
 
 def network(seed: int, stride: int = 2, **fields: Any) -> Network:

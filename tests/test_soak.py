@@ -14,7 +14,7 @@ import random_cases
 import soak
 from random_cases import KINDS, SCHEDULES, covered, draw
 
-from sw import golden
+from polyrhythm.sw import golden
 
 CI = range(60)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sw import golden
-from sw.network import Input, Layer, Network
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Layer, Network
 
 T, N_IN, N = 12, 6, 5
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boards import stage, synth
-from boards.parts import PARTS
-from boards.ring import Port, cost, ports_of, ring
-from boards.stage import ToolFailed, ToolMissing, last_error, run_tool
-from boards.use import told, use
-from sw import mend
-from sw.network import Input, Layer, Network
+from polyrhythm.boards import stage, synth
+from polyrhythm.boards.parts import PARTS
+from polyrhythm.boards.ring import Port, cost, ports_of, ring
+from polyrhythm.boards.stage import ToolFailed, ToolMissing, last_error, run_tool
+from polyrhythm.boards.use import told, use
+from polyrhythm.sw import mend
+from polyrhythm.sw.network import Input, Layer, Network
 
 # Adds ROM words to a sum; the tap is a long chain of logic that nothing but the tap needs. The ROM is addressed from the
 # port itself: flip-flops around the design that synthesis can see would be drawn into it.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from networks import random_inputs, random_network
 
-from sw import golden
-from sw.trace import Trace, merge
+from polyrhythm.sw import golden
+from polyrhythm.sw.trace import Trace, merge
 
 
 def traced(seed: int = 5, schedule: str = "time_stepped") -> Trace:

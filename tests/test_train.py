@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from sw import data, golden
-from sw.network import Network
-from sw.training import samples, train
-from sw.training.recipe import Augment, LayerSpec, Recipe
-from sw.training.recipe_check import RecipeError
-from sw.training.recipes import DIGITS, DIGITS_LIF, RECIPES
+from polyrhythm.sw import data, golden
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.training import samples, train
+from polyrhythm.sw.training.recipe import Augment, LayerSpec, Recipe
+from polyrhythm.sw.training.recipe_check import RecipeError
+from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF, RECIPES
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from polyrhythm import main
-from sw import data, golden
-from sw.network import Network
+from polyrhythm.cli.main import main
+from polyrhythm.sw import data, golden
+from polyrhythm.sw.network import Network
 
 MODELS = Path(__file__).parent.parent / "models"
 

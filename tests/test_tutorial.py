@@ -19,7 +19,7 @@ SAME = "no difference: every count and every logit is the same"
 def run(command: str, folder: Path) -> str:
     """Run a command of the page; what it prints."""
     program, *words = command.split()
-    start = {"python": [sys.executable], "polyrhythm": [sys.executable, str(REPO / "polyrhythm.py")]}[program]
+    start = {"python": [sys.executable], "polyrhythm": [sys.executable, "-m", "polyrhythm"]}[program]
     done = subprocess.run([*start, *words], cwd=folder, env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -10,10 +10,10 @@ from gateware import Word, run_accelerator, run_stream
 from networks import random_inputs, random_network
 from test_event_driven import lanes_of
 
-from hw.accelerator import Accelerator
-from hw.events import Event
-from hw.unary import Unary
-from sw import cycles, golden
+from polyrhythm.hw.accelerator import Accelerator
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.unary import Unary
+from polyrhythm.sw import cycles, golden
 
 CASES = (
     ("two_phase", ("dense",)), ("two_phase", ("dense", "dense")), ("two_phase", ("conv2d", "conv2d")), ("two_phase", ("conv2d", "dense")),

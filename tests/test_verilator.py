@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from sim import bulk, verilator
-from sw import mend
+from polyrhythm.sim import bulk, verilator
+from polyrhythm.sw import mend
 
 group = pytest.mark.xdist_group("tiny")  # on one worker, so that no other one waits for the build
 

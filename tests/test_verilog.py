@@ -10,8 +10,8 @@ from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, signed, unsigne
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.verilog import verilog
-from sim import verilator
+from polyrhythm.hw.verilog import verilog
+from polyrhythm.sim import verilator
 
 SHAPES = [unsigned(0), unsigned(1), unsigned(3), signed(1), signed(3), unsigned(5), signed(5)]
 WORDS = 200

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from networks import random_inputs, random_network
 
-from sw import golden
-from sw.network import Input, Layer, Network
-from sw.synapse import current
-from sw.widths import bounds, signed_width
+from polyrhythm.sw import golden
+from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.synapse import current
+from polyrhythm.sw.widths import bounds, signed_width
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_two_phase_bound_is_reached_exactly_by_the_adversarial_input(seed: int) 
 
 def reference(network: Network, i: int, counts: np.ndarray) -> list[int]:
     """Every value that the membrane of layer i takes while source ticks (T_in, N_in) come in, in plain integers."""
-    from sw.align import bias_at, source_ticks
+    from polyrhythm.sw.align import bias_at, source_ticks
 
     layer = network.layers[i]
     shares = bias_at(layer.bias, layer.T, layer.bias_mode)

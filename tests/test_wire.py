@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from networks import random_network
 
-from sw.network import Network
-from sw.wire import Layout, Map, dense_layout, map_layout, pooled_wire, wire
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.wire import Layout, Map, dense_layout, map_layout, pooled_wire, wire
 
 SHAPES = [(1, 1, 1), (7, 1, 1), (1, 8, 1), (1, 1, 5), (3, 4, 8), (2, 5, 7), (4, 9, 1), (5, 1, 3)]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from sw import cycles, data, golden
-from sw.network import Network
-from sw.rom_layers import default_lanes
-from sw.training.work import Work
+from polyrhythm.sw import cycles, data, golden
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_layers import default_lanes
+from polyrhythm.sw.training.work import Work
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

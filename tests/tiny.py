@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.design import Design
-from sw.network import Input, Layer, Network
+from polyrhythm.sim.design import Design
+from polyrhythm.sw.network import Input, Layer, Network
 
 FOLDER = Path(__file__).parent / "fixtures" / "tiny"
 # Numbers as in tiny.v; each shows in the second frame.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sw.training import project
+from polyrhythm.sw.training import project
 
 SHAPES = ((1024, 784, 128), (1024, 128, 64), (128, 784, 128), (2048, 2312, 100), (512, 1024, 10), (1024, 784, 32), (1024, 256, 32))
 DENSITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)

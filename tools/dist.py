@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
             check_names("sdist", members_of_sdist(sdist), tracked() | BUILT)
             check_names("wheel", members_of_wheel(wheel), packaged() | {f"{NAME}-{VERSION}.dist-info/{name}" for name in INFO})
             check_metadata(wheel)
-            wanted = exported([sys.executable, str(REPO / "polyrhythm.py")], Path(scratch) / "here")
+            wanted = exported([sys.executable, "-m", NAME], Path(scratch) / "here")
             for file in (wheel, sdist):
                 use(file, Path(scratch) / file.name, wanted)
             out.mkdir(exist_ok=True)
@@ -96,15 +96,18 @@ def members_of_wheel(path: Path) -> set[str]:
 def tracked() -> set[str]:
     """What belongs to the source tree: what git has, or, in an unpacked sdist, what that one lists."""
     if (REPO / ".git").exists():
-        return set(call(["git", "ls-files"], REPO).splitlines())
+        return {name for name in map(packed, call(["git", "ls-files"], REPO).splitlines()) if not (REPO / name).is_dir()}
     return set((REPO / f"{NAME}.egg-info" / "SOURCES.txt").read_text().splitlines()) - BUILT
 
 
+def packed(name: str) -> str:
+    """Where a file of the repository lies in a distribution: a room is where the link to it stands."""
+    return f"{NAME}/{name}" if (REPO / NAME / name.split("/")[0]).is_symlink() else name
+
+
 def packaged() -> set[str]:
-    """What the wheel installs: all that the source tree has in the packages' folders, code or not, and the one module."""
-    settings = PROJECT["tool"]["setuptools"]
-    rooms = tuple(f"{package}/" for package in settings["packages"])
-    return {name for name in tracked() if name.startswith(rooms) or name.removesuffix(".py") in settings["py-modules"]}
+    """What the wheel installs: all that the source tree has below our one name, code or not."""
+    return {name for name in tracked() if name.startswith(f"{NAME}/")}
 
 
 def check_names(what: str, found: set[str], wanted: set[str]) -> None:

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from cli.report import percent, table
-from sim import bulk
-from sw import data, golden
-from sw.network import Network
-from sw.trace import Trace
-from sw.training.recipe import Clockless
-from sw.training.trainable import TrainableNetwork
+from polyrhythm.cli.report import percent, table
+from polyrhythm.sim import bulk
+from polyrhythm.sw import data, golden
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.trace import Trace
+from polyrhythm.sw.training.recipe import Clockless
+from polyrhythm.sw.training.trainable import TrainableNetwork
 
 
 def deployed(stepped: Network, like: Network, neuron: str) -> Network:

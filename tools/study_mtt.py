@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from cli.report import table
-from sw import data, golden
-from sw.network import Network, Profile
-from sw.training import train
-from sw.training.recipe import Mixture, Recipe
-from sw.training.recipes import RECIPES
+from polyrhythm.cli.report import table
+from polyrhythm.sw import data, golden
+from polyrhythm.sw.network import Network, Profile
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.recipe import Mixture, Recipe
+from polyrhythm.sw.training.recipes import RECIPES
 
 STANDARD = (1, 2, 4, 8)
 

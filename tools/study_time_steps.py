@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from cli.report import table
-from polyrhythm import epochs
-from sw import cycles, data, golden
-from sw.architecture import Coding
-from sw.network import Network
-from sw.rom_layers import default_lanes
-from sw.training import train
-from sw.training.conversion import COSTS
-from sw.training.recipe import Conversion, Recipe
-from sw.training.recipes import RECIPES
+from polyrhythm.cli.report import table
+from polyrhythm.cli.verbs import epochs
+from polyrhythm.sw import cycles, data, golden
+from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.rom_layers import default_lanes
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.conversion import COSTS
+from polyrhythm.sw.training.recipe import Conversion, Recipe
+from polyrhythm.sw.training.recipes import RECIPES
 
 UNIFORM = (1, 2, 4, 8)
 LEARNED = (1.34, 2.0, 3.0, 4.5)  # targets of mean T, if no others are given

@@ -1,6 +1,6 @@
 """How the bars are learned: a network of LIF neurons, trained for many time steps at once. Change it to your liking."""
 
-from sw.training.recipe import Augment, LayerSpec, Mixture, Recipe
+from polyrhythm.sw.training.recipe import Augment, LayerSpec, Mixture, Recipe
 
 BARS = Recipe(
     name="bars",

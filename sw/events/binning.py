@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.download import DataError
-from sw.events.recording import Events, named
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.recording import Events, named
 
 Told = Callable[[str], object]
 

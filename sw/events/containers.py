@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from sw.download import DataError
-from sw.events import fields
-from sw.events.recording import EVENT, Recording
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events import fields
+from polyrhythm.sw.events.recording import EVENT, Recording
 
 
 def read_aedat4(path: str) -> Recording:

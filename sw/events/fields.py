@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.download import DataError
-from sw.events.recording import EVENT, Events
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.recording import EVENT, Events
 
 Column = npt.NDArray[Any]
 NAMES = {

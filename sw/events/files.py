@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sw.arrayfile import read_npy
-from sw.download import DataError
-from sw.events import containers, fields
-from sw.events.nmnist import read_bin
-from sw.events.prophesee import read_dat, read_raw
-from sw.events.recording import Recording, ordered
+from polyrhythm.sw.arrayfile import read_npy
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events import containers, fields
+from polyrhythm.sw.events.nmnist import read_bin
+from polyrhythm.sw.events.prophesee import read_dat, read_raw
+from polyrhythm.sw.events.recording import Recording, ordered
 
 SUFFIXES = (".bin", ".dat", ".raw", ".aedat4", ".h5", ".hdf5", ".npy")
 

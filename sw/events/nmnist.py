@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sw.download import DataError
-from sw.events.recording import EVENT, Recording
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.recording import EVENT, Recording
 
 MARK = 240  # as y: the sensor's overflow mark, which moves the time of all that follow by 2^13 us and is no event
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sw.download import DataError
-from sw.events.recording import EVENT, Events, Recording
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.recording import EVENT, Events, Recording
 
 Column = npt.NDArray[np.int64]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.download import DataError
+from polyrhythm.sw.download import DataError
 
 # Microseconds, columns, rows as the file counts them, and 1 where it became brighter.
 EVENT = np.dtype([("t", np.int64), ("x", np.uint16), ("y", np.uint16), ("p", np.uint8)])

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from sw.datasets import none_of
-from sw.download import DataError
-from sw.events.recording import Recordings
-from sw.own.given import Given
-from sw.own.labels import Labels, are_places, numbered, read_labels, sorted_names, speak_for_themselves
+from polyrhythm.sw.datasets import none_of
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.recording import Recordings
+from polyrhythm.sw.own.given import Given
+from polyrhythm.sw.own.labels import Labels, are_places, numbered, read_labels, sorted_names, speak_for_themselves
 
 SPLITS = {"train": "training", "test": "test"}
 Told = Callable[[str], object]

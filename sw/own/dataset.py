@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from sw.datasets import Dataset
-from sw.download import DataError
-from sw.events.files import Reading, read_events
-from sw.events.recording import Events, Recordings
-from sw.own.classes import SPLITS, Told, labels_of
-from sw.own.given import Given
-from sw.own.labels import Labels
-from sw.own.pixels import check_counts, check_pixels
-from sw.preprocess import Preprocess, encode, parse_preprocess
+from polyrhythm.sw.datasets import Dataset
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.files import Reading, read_events
+from polyrhythm.sw.events.recording import Events, Recordings
+from polyrhythm.sw.own.classes import SPLITS, Told, labels_of
+from polyrhythm.sw.own.given import Given
+from polyrhythm.sw.own.labels import Labels
+from polyrhythm.sw.own.pixels import check_counts, check_pixels
+from polyrhythm.sw.preprocess import Preprocess, encode, parse_preprocess
 
 MISSING = "say --train X.npy Y.npy (or a .npz, or a folder) for the training split, --test for the test split"
 NOTES = 5  # of single files, that are told

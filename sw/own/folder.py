@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from sw.download import DataError
-from sw.events.files import SUFFIXES, Reading, read_events
-from sw.events.recording import Events, Recordings
-from sw.own.given import Given, title_of
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.files import SUFFIXES, Reading, read_events
+from polyrhythm.sw.events.recording import Events, Recordings
+from polyrhythm.sw.own.given import Given, title_of
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from sw.arrayfile import names_of, read_npy, read_npz
-from sw.datasets import DATASETS
-from sw.download import DataError
-from sw.events import fields
-from sw.events.files import SUFFIXES, Reading, read_events
-from sw.events.recording import Events, Recording, Recordings, ordered
+from polyrhythm.sw.arrayfile import names_of, read_npy, read_npz
+from polyrhythm.sw.datasets import DATASETS
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events import fields
+from polyrhythm.sw.events.files import SUFFIXES, Reading, read_events
+from polyrhythm.sw.events.recording import Events, Recording, Recordings, ordered
 
 PLAIN = ("x", "train", "training", "test", "images", "data")  # words that name no data set
 NAMES = str | bytes | int | np.integer  # that a class may have
@@ -54,7 +54,7 @@ def read_split(words: Sequence[str], split: str, how: Reading | None = None) -> 
         return Given(x, read_npy(x), read_npy(y), y, title_of(x))
     path = Path(words[0])
     if path.is_dir():
-        from sw.own.folder import read_folder
+        from polyrhythm.sw.own.folder import read_folder
 
         return read_folder(path, split, how)
     if path.suffix.lower() == ".npz":

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.download import DataError
-from sw.own.given import text
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.own.given import text
 
 MOST = 1 << 16  # classes
 Labels = npt.NDArray[np.int64]

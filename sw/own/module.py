@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from sw.download import DataError
-from sw.events.files import Reading
-from sw.own.given import Given, class_names, in_memory, title_of, unmasked
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.events.files import Reading
+from polyrhythm.sw.own.given import Given, class_names, in_memory, title_of, unmasked
 
 FORMS = '{"train": (x, y), "test": (x, y)} or ((x_train, y_train), (x_test, y_test))'
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sw.download import DataError
-from sw.preprocess import Preprocess
+from polyrhythm.sw.download import DataError
+from polyrhythm.sw.preprocess import Preprocess
 
 Array = npt.NDArray[Any]
 CHANNELS = (1, 2, 3, 4)  # that a last axis may have, to be taken for channels

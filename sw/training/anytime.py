@@ -20,14 +20,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sw import data, golden
-from sw.check import MAX_SUM
-from sw.datasets import Dataset
-from sw.network import Network
-from sw.training.recipe import Anytime, Augment
-from sw.training.samples import augmented
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainable_layer import Seen
+from polyrhythm.sw import data, golden
+from polyrhythm.sw.check import MAX_SUM
+from polyrhythm.sw.datasets import Dataset
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.training.recipe import Anytime, Augment
+from polyrhythm.sw.training.samples import augmented
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainable_layer import Seen
 
 Sums = npt.NDArray[np.integer[Any]]  # the readout's after each tick, (B, T, C)
 EMPTY = 1e-6  # beside charges of a layer that has none

@@ -10,9 +10,9 @@ and order are those of our contract (docs/decisions/0001-unsigned-order.md), and
 import torch
 from torch import Tensor
 
-from sw.network import Network, NetworkError
-from sw.training import model, quantize
-from sw.training.recipe import LayerSpec
+from polyrhythm.sw.network import Network, NetworkError
+from polyrhythm.sw.training import model, quantize
+from polyrhythm.sw.training.recipe import LayerSpec
 
 LOGITS = 3.0  # standard deviation of the logits that fine-tuning begins with
 

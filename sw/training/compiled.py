@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sw.data import cache_root
+from polyrhythm.sw.data import cache_root
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sw.training.measure import Measured
-from sw.training.recipe import Conversion
-from sw.training.trainable import TrainableNetwork
-from sw.training.work import Work
+from polyrhythm.sw.training.measure import Measured
+from polyrhythm.sw.training.recipe import Conversion
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.work import Work
 
 COSTS = ("cycles", "mean_T", "events")
 GROWTH = 20.0  # the weight of the cost can grow by e^20 in a stage that misses its target; as fast it falls where it is reached

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sw.network import Layer, Skip
-from sw.training import quantize, saturate
-from sw.training.trainable_layer import TrainableLayer
+from polyrhythm.sw.network import Layer, Skip
+from polyrhythm.sw.training import quantize, saturate
+from polyrhythm.sw.training.trainable_layer import TrainableLayer
 
 
 @torch.no_grad()

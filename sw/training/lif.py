@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from sw.training import compiled
+from polyrhythm.sw.training import compiled
 
 CHANNELS_LAST = (0, 1, 3, 4, 2)  # (T, B, C, H, W) in the order of memory (T, B, H, W, C), and back:
 CHANNELS_FIRST = (0, 1, 4, 2, 3)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainable_layer import Seen
-from sw.training.work import Work
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainable_layer import Seen
+from polyrhythm.sw.training.work import Work
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sw import widths
-from sw.align import source_ticks
-from sw.network import Layer, Network
-from sw.training import quantize
-from sw.training.lif import lif
-from sw.training.project import linear
+from polyrhythm.sw import widths
+from polyrhythm.sw.align import source_ticks
+from polyrhythm.sw.network import Layer, Network
+from polyrhythm.sw.training import quantize
+from polyrhythm.sw.training.lif import lif
+from polyrhythm.sw.training.project import linear
 
 EXACT = 1 << 53  # float64 holds every integer up to this
 BATCH = 500  # frames at a time in evaluation

@@ -8,9 +8,9 @@ T, uniform or mixed; which ones a file names is the recipe's choice. The publish
 import torch
 from torch import Tensor
 
-from sw.network import Profile
-from sw.training.recipe import Mixture
-from sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.network import Profile
+from polyrhythm.sw.training.recipe import Mixture
+from polyrhythm.sw.training.trainable import TrainableNetwork
 
 REESTIMATED = 10  # batches whose statistics normalization keeps
 

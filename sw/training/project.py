@@ -17,7 +17,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from sw.training import compiled
+from polyrhythm.sw.training import compiled
 
 SPARSE = 0.25  # share of counts that are not 0, below which marks are quicker
 OUTPUTS = 32  # fewer of them fill no vectors

@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from sw import check
-from sw.align import BIAS_MODES
-from sw.datasets import Dataset
-from sw.network_check import KINDS, MAX_SIZE, MAX_T, SCHEDULES
-from sw.preprocess import Preprocess, parse_preprocess
-from sw.training.recipe import Anytime, Augment, Clockless, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
+from polyrhythm.sw import check
+from polyrhythm.sw.align import BIAS_MODES
+from polyrhythm.sw.datasets import Dataset
+from polyrhythm.sw.network_check import KINDS, MAX_SIZE, MAX_T, SCHEDULES
+from polyrhythm.sw.preprocess import Preprocess, parse_preprocess
+from polyrhythm.sw.training.recipe import Anytime, Augment, Clockless, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
 
 MOST_EPOCHS = 1_000_000
 MAX_SEED = (1 << 63) - 1

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sw.training.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
+from polyrhythm.sw.training.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
 
 DIGITS = Recipe(
     name="digits",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from sw.network import Network
-from sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.training.trainable import TrainableNetwork
 
 
 def save_network(network: Network, out: str | Path, folder: str | Path | None) -> None:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sw import data
-from sw.datasets import Dataset
-from sw.preprocess import Preprocess
-from sw.training.recipe import Augment, Recipe
+from polyrhythm.sw import data
+from polyrhythm.sw.datasets import Dataset
+from polyrhythm.sw.preprocess import Preprocess
+from polyrhythm.sw.training.recipe import Augment, Recipe
 
 
 @dataclass

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sw.training import quantize
-from sw.training.trainable_layer import TrainableLayer
+from polyrhythm.sw.training import quantize
+from polyrhythm.sw.training.trainable_layer import TrainableLayer
 
 FINEST = 1 << 20  # steps of the sums in a threshold
 FINEST_LOGIT = 1 << 22  # and in the largest bias of a readout

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sw.training import quantize, saturate
-from sw.training.trainable_layer import TrainableLayer
+from polyrhythm.sw.training import quantize, saturate
+from polyrhythm.sw.training.trainable_layer import TrainableLayer
 
 
 @torch.no_grad()

@@ -16,21 +16,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from sw import data, golden
-from sw.datasets import Dataset
-from sw.network import Input, Network
-from sw.training import curves
-from sw.training.ann.parts import UnsupportedError
-from sw.training.ann.take import Taken, read_model
-from sw.training.device import find_place, torch_threads
-from sw.training.model import TorchNetwork, TorchResult, accuracy
-from sw.training.recipe import Recipe
-from sw.training.recipe_check import check_recipe
-from sw.training.rescue import rescued, save_network
-from sw.training.runfolder import RunFolder, digest_of, read_floats
-from sw.training.samples import Samples, integer_counts, splits
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainer import DivergedError, Epoch, Trainer, trained_accuracy
+from polyrhythm.sw import data, golden
+from polyrhythm.sw.datasets import Dataset
+from polyrhythm.sw.network import Input, Network
+from polyrhythm.sw.training import curves
+from polyrhythm.sw.training.ann.parts import UnsupportedError
+from polyrhythm.sw.training.ann.take import Taken, read_model
+from polyrhythm.sw.training.device import find_place, torch_threads
+from polyrhythm.sw.training.model import TorchNetwork, TorchResult, accuracy
+from polyrhythm.sw.training.recipe import Recipe
+from polyrhythm.sw.training.recipe_check import check_recipe
+from polyrhythm.sw.training.rescue import rescued, save_network
+from polyrhythm.sw.training.runfolder import RunFolder, digest_of, read_floats
+from polyrhythm.sw.training.samples import Samples, integer_counts, splits
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainer import DivergedError, Epoch, Trainer, trained_accuracy
 
 SLICE = 2048  # frames whose counts are in memory at a time
 COMPARED = 32  # training samples on which an ANN and the layers that were read off it must agree

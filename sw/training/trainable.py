@@ -5,10 +5,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from sw.network import Input, Network
-from sw.training import clockless, exchange, model, saturate, stages
-from sw.training.recipe import Clockless, Conversion, LayerSpec
-from sw.training.trainable_layer import Seen, TrainableLayer
+from polyrhythm.sw.network import Input, Network
+from polyrhythm.sw.training import clockless, exchange, model, saturate, stages
+from polyrhythm.sw.training.recipe import Clockless, Conversion, LayerSpec
+from polyrhythm.sw.training.trainable_layer import Seen, TrainableLayer
 
 MOST_VARIANCE = 1e38  # squares of huge sums leave float32; gain and shift undo any variance
 

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sw.training import clockless, model, quantize
-from sw.training.recipe import Conversion, LayerSpec
+from polyrhythm.sw.training import clockless, model, quantize
+from polyrhythm.sw.training.recipe import Conversion, LayerSpec
 
 
 @dataclass

@@ -16,19 +16,19 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from sw.training.anytime import AnytimeLoss
-from sw.training.conversion import Price
-from sw.training.crossing import Crossing
-from sw.training.device import Place
-from sw.training.measure import Epoch, Measured, built, measure
-from sw.training.model import accuracy
-from sw.training.mtt import REESTIMATED, Mixing
-from sw.training.recipe import Recipe, Stage
-from sw.training.runfolder import RunFolder, State
-from sw.training.samples import Samples, augmented
-from sw.training.trainable import TrainableNetwork
-from sw.training.trainable_layer import Seen
-from sw.training.work import Work
+from polyrhythm.sw.training.anytime import AnytimeLoss
+from polyrhythm.sw.training.conversion import Price
+from polyrhythm.sw.training.crossing import Crossing
+from polyrhythm.sw.training.device import Place
+from polyrhythm.sw.training.measure import Epoch, Measured, built, measure
+from polyrhythm.sw.training.model import accuracy
+from polyrhythm.sw.training.mtt import REESTIMATED, Mixing
+from polyrhythm.sw.training.recipe import Recipe, Stage
+from polyrhythm.sw.training.runfolder import RunFolder, State
+from polyrhythm.sw.training.samples import Samples, augmented
+from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.trainable_layer import Seen
+from polyrhythm.sw.training.work import Work
 
 CALIBRATION = 2000  # training images whose activations set the first clip ranges
 REACH = 3.0  # how far a range and a count that T is learned from can go in a stage: by a factor of e^3, however long it is

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sw.architecture import Coding
-from sw.network import Network
-from sw.pace import costs
-from sw.rom_conv import ConvRom
-from sw.rom_layers import Lanes, default_lanes, lay_out
+from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.pace import costs
+from polyrhythm.sw.rom_conv import ConvRom
+from polyrhythm.sw.rom_layers import Lanes, default_lanes, lay_out
 
 
 class Work:

@@ -13,13 +13,12 @@ from unittest import mock
 import numpy as np
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 
-import hw.aligner
-import hw.ticks
-from hw.aligner import Aligner
-from hw.events import Event
-from hw.sequencer import Sequencer
-from sw import rom
-from sw.network import Input, Layer, Network
+from polyrhythm.hw import aligner, ticks
+from polyrhythm.hw.aligner import Aligner
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.sequencer import Sequencer
+from polyrhythm.sw import rom
+from polyrhythm.sw.network import Input, Layer, Network
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof
@@ -31,8 +30,8 @@ CREDITS = 2
 
 def drops(m: Module, T: int) -> None:
     """Every word passes unchanged in its cycle, but ticks that end no group; these wait for nobody. Any table, T source ticks."""
-    keep, plain = Signal(T), hw.aligner.Const
-    free = mock.patch.object(hw.aligner, "Const", lambda value, width: value if isinstance(value, Value) else plain(value, width))
+    keep, plain = Signal(T), aligner.Const
+    free = mock.patch.object(aligner, "Const", lambda value, width: value if isinstance(value, Value) else plain(value, width))
     with free:
         bench = Bench(Aligner(EVENT, list(keep)), m)
     m.d.comb += keep.eq(bench.constant(T, "table"))
@@ -59,7 +58,7 @@ def holds(m: Module, T: int, held: bool = True) -> None:
     places: list[Any] = [Signal(range(MOST), name=f"further_{k}") if held else Const(0, range(MOST)) for k in range(T)]
     # Numbers that stand for the free ones, and that make registers wide enough.
     repeats = [MOST, *[2] * (T - 1)] if held else [1] * T
-    with _entries(hw.ticks, [r - 1 for r in repeats], places):
+    with _entries(ticks, [r - 1 for r in repeats], places):
         dut = Sequencer(EVENT, groups=1, capacity=2, repeats=repeats, phases=range(MOST), credits=CREDITS)
         bench = Bench(dut, m)
     op = dut.op

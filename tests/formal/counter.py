@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 
-from hw.counter import Counter
-from hw.events import bits_for
-from hw.memory import Rom
-from sw.wire import Map
+from polyrhythm.hw.counter import Counter
+from polyrhythm.hw.events import bits_for
+from polyrhythm.hw.memory import Rom
+from polyrhythm.sw.wire import Map
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

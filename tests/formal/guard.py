@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
 
-from hw.events import Event
-from hw.guard import Guard
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.guard import Guard
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data
 
-from hw.events import Event, Queue
+from polyrhythm.hw.events import Event, Queue
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

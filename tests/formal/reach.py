@@ -10,10 +10,10 @@ import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Value
 from amaranth.lib import data
 
-from hw.events import Event
-from hw.locate import Locate
-from sw.rom_conv import axis, banked
-from sw.wire import Map
+from polyrhythm.hw.events import Event
+from polyrhythm.hw.locate import Locate
+from polyrhythm.sw.rom_conv import axis, banked
+from polyrhythm.sw.wire import Map
 
 from .bench import Bench, count, implies, side_by_side
 from .queues import contents as queued

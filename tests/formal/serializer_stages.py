@@ -6,11 +6,11 @@ import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
-from hw.banks import Banks
-from hw.events import bits_for
-from hw.serializer import Choice, Chooser, Fired, Pick, Sender, Word, describe
-from sw.architecture import BLOCK
-from sw.wire import Layout, Map, dense_layout, map_layout
+from polyrhythm.hw.banks import Banks
+from polyrhythm.hw.events import bits_for
+from polyrhythm.hw.serializer import Choice, Chooser, Fired, Pick, Sender, Word, describe
+from polyrhythm.sw.architecture import BLOCK
+from polyrhythm.sw.wire import Layout, Map, dense_layout, map_layout
 
 from .bench import Bench, count, implies, side_by_side
 from .sby import Proof

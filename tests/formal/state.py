@@ -8,7 +8,7 @@ from operator import or_
 
 from amaranth.hdl import Const, Module, Signal, Value
 
-from hw.state import AHEAD, State
+from polyrhythm.hw.state import AHEAD, State
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

@@ -2,11 +2,11 @@
 
 from torch import Tensor, nn
 
-from sw.training.ann.chain import Chain, argument
-from sw.training.ann.constants import constant
-from sw.training.ann.parts import Value
-from sw.training.ann.refuse import Refused, missing
-from sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.chain import Chain, argument
+from polyrhythm.sw.training.ann.constants import constant
+from polyrhythm.sw.training.ann.parts import Value
+from polyrhythm.sw.training.ann.refuse import Refused, missing
+from polyrhythm.sw.training.ann.trace import Step
 
 CLIPS = ": the clip range of a spiking neuron is learned"
 

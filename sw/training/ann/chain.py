@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sw.training.ann.parts import Part, Shortcut, Value, per_channel
-from sw.training.ann.refuse import Refused
-from sw.training.ann.stale import tensors
-from sw.training.ann.trace import Step, Trace
+from polyrhythm.sw.training.ann.parts import Part, Shortcut, Value, per_channel
+from polyrhythm.sw.training.ann.refuse import Refused
+from polyrhythm.sw.training.ann.stale import tensors
+from polyrhythm.sw.training.ann.trace import Step, Trace
 
 
 class Chain:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sw.training.ann.trace import unwrapped
+from polyrhythm.sw.training.ann.trace import unwrapped
 
 State = dict[str, Tensor]
 TALLIES = ("num_batches_tracked", "n_averaged", "total_ops", "total_params", "_extra_state")  # no weights: they may be there or not

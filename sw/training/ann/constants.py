@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sw.training.ann.chain import Chain, argument, numbers
-from sw.training.ann.parts import Part, Value, per_channel
-from sw.training.ann.refuse import Refused
-from sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.chain import Chain, argument, numbers
+from polyrhythm.sw.training.ann.parts import Part, Value, per_channel
+from polyrhythm.sw.training.ann.refuse import Refused
+from polyrhythm.sw.training.ann.trace import Step
 
 
 def batch_norm(chain: Chain, step: Step, given: list[Value]) -> Value:

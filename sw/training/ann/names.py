@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from sw.training.ann.parts import Part
-from sw.training.ann.trace import WRAPPERS
+from polyrhythm.sw.training.ann.parts import Part
+from polyrhythm.sw.training.ann.trace import WRAPPERS
 
 LONGEST = 32
 KINDS = {4: "conv", 2: "fc"}

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sw.training.ann.chain import argument
-from sw.training.ann.parts import Value
-from sw.training.ann.refuse import Refused
-from sw.training.ann.stale import tensors
-from sw.training.ann.trace import Step
-from sw.training.ann.words import DROPOUTS
+from polyrhythm.sw.training.ann.chain import argument
+from polyrhythm.sw.training.ann.parts import Value
+from polyrhythm.sw.training.ann.refuse import Refused
+from polyrhythm.sw.training.ann.stale import tensors
+from polyrhythm.sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.words import DROPOUTS
 
 
 def unchanged(step: Step, value: Value) -> Value:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sw.training.ann.chain import Chain, argument
-from sw.training.ann.parts import Value, per_channel
-from sw.training.ann.refuse import Refused
-from sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.chain import Chain, argument
+from polyrhythm.sw.training.ann.parts import Value, per_channel
+from polyrhythm.sw.training.ann.refuse import Refused
+from polyrhythm.sw.training.ann.trace import Step
 
 TILES = "pooling must tile the map: stride equal to kernel_size, no padding, ceil_mode or divisor"
 SPREAD = 1 << 22  # elements that an average which is no tile may read

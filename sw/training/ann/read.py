@@ -8,13 +8,13 @@ cannot be taken is told, and reading goes on behind it, so that all of a model's
 from collections.abc import Callable
 from dataclasses import replace
 
-from sw.training.ann import activations, constants, pool, weights
-from sw.training.ann.chain import Chain, argument
-from sw.training.ann.order import rearranged, unchanged
-from sw.training.ann.parts import Part, Problem, Value
-from sw.training.ann.refuse import Refused, missing
-from sw.training.ann.trace import Ref, Step, Trace, needed
-from sw.training.ann.words import ANSWERS, CASTS, DROPOUTS, REARRANGING, SAME
+from polyrhythm.sw.training.ann import activations, constants, pool, weights
+from polyrhythm.sw.training.ann.chain import Chain, argument
+from polyrhythm.sw.training.ann.order import rearranged, unchanged
+from polyrhythm.sw.training.ann.parts import Part, Problem, Value
+from polyrhythm.sw.training.ann.refuse import Refused, missing
+from polyrhythm.sw.training.ann.trace import Ref, Step, Trace, needed
+from polyrhythm.sw.training.ann.words import ANSWERS, CASTS, DROPOUTS, REARRANGING, SAME
 
 TWO = "use a Linear with two outputs, one for each class, for the largest of one is always class 0"
 HANDLERS: dict[str, Callable[[Chain, Step, list[Value]], Value]] = {

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sw.training.ann.trace import Step, of_torch
-from sw.training.ann.words import INSTEAD
+from polyrhythm.sw.training.ann.trace import Step, of_torch
+from polyrhythm.sw.training.ann.words import INSTEAD
 
 
 class Refused(Exception):

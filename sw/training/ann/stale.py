@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sw.training.ann.parts import Problem
+from polyrhythm.sw.training.ann.parts import Problem
 
 INSTEAD = (
     "what stands in the model afterwards cannot be followed; write a function that gives a new tensor (h = torch.relu(h), "

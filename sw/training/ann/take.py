@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from sw.network import Input
-from sw.training.ann.names import name_parts
-from sw.training.ann.parts import Part, Problem, UnsupportedError
-from sw.training.ann.read import Reader
-from sw.training.ann.trace import Step, Trace, trace, unwrapped
-from sw.training.ann.verify import verify
-from sw.training.recipe import Conversion, LayerSpec, SkipSpec
-from sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.network import Input
+from polyrhythm.sw.training.ann.names import name_parts
+from polyrhythm.sw.training.ann.parts import Part, Problem, UnsupportedError
+from polyrhythm.sw.training.ann.read import Reader
+from polyrhythm.sw.training.ann.trace import Step, Trace, trace, unwrapped
+from polyrhythm.sw.training.ann.verify import verify
+from polyrhythm.sw.training.recipe import Conversion, LayerSpec, SkipSpec
+from polyrhythm.sw.training.trainable import TrainableNetwork
 
 SAMPLE = 3  # inputs that the model is read with: as many as seldom stand for anything else in a model
 CHECKED = 16  # random inputs that it is compared on

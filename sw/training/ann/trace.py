@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sw.training.ann.parts import Problem, UnsupportedError
-from sw.training.ann.stale import Stale, tensors
+from polyrhythm.sw.training.ann.parts import Problem, UnsupportedError
+from polyrhythm.sw.training.ann.stale import Stale, tensors
 
 TORCH = str(Path(torch.__file__).parent)
 TAKEN_OUT = {"__bool__", "item", "__float__", "__int__", "__index__", "tolist", "numpy", "__array__", "__contains__", "__complex__"}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cli.report import MISSING, OK, Answer, table
-from sw import mend
+from polyrhythm.cli.report import MISSING, OK, Answer, table
+from polyrhythm.sw import mend
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.ann_model import load_model
-from cli.errors import Problems
-from cli.files import load_network
-from cli.report import FAILED, OK, Answer, table
+from polyrhythm.cli.ann_model import load_model
+from polyrhythm.cli.errors import Problems
+from polyrhythm.cli.files import load_network
+from polyrhythm.cli.report import FAILED, OK, Answer, table
 
 if TYPE_CHECKING:
-    from sw.network import Network
-    from sw.training.ann.take import Taken
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.training.ann.take import Taken
 
 HEADER = ("layer", "kind", "inputs", "neurons", "weights", "potential")
 BUT = "It converts, but"
@@ -32,7 +32,7 @@ def check(args: argparse.Namespace) -> Answer:
 
 def check_network(args: argparse.Namespace) -> Answer:
     """What the gateware makes of a network file."""
-    from hw.accelerator import refusals
+    from polyrhythm.hw.accelerator import refusals
 
     network = load_network(args.what)
     return answer(network.name, network, refusals(network), [], widths=True)
@@ -40,9 +40,9 @@ def check_network(args: argparse.Namespace) -> Answer:
 
 def check_model(args: argparse.Namespace) -> Answer:
     """What becomes of a torch model; its weights may be as they are made."""
-    from hw.accelerator import refusals
-    from sw.network import Input
-    from sw.training.ann.take import read_model
+    from polyrhythm.hw.accelerator import refusals
+    from polyrhythm.sw.network import Input
+    from polyrhythm.sw.training.ann.take import read_model
 
     shape = shape_of(args)
     model, notes = load_model(args.what, args.weights)
@@ -57,7 +57,7 @@ def check_model(args: argparse.Namespace) -> Answer:
 
 def shape_of(args: argparse.Namespace) -> tuple[int, ...]:
     """The shape of an input: as it is given, or a data set's."""
-    from sw import data
+    from polyrhythm.sw import data
 
     if args.shape and args.dataset:
         raise ValueError("give --shape or --dataset, not both")
@@ -72,7 +72,7 @@ def shape_of(args: argparse.Namespace) -> tuple[int, ...]:
 
 def classes(dataset: str | None, taken: "Taken") -> list[str]:
     """The readout against the labels of a data set."""
-    from sw import data
+    from polyrhythm.sw import data
 
     problems = Problems()
     if dataset:
@@ -100,7 +100,7 @@ def answer(what: str, network: "Network | None", problems: list[str], notes: lis
 
 def rows_of(network: "Network", widths: bool) -> list[tuple[object, ...]]:
     """Name, kind, inputs, neurons, weights and, where there are weights, the proven width of the potential."""
-    from sw.widths import bounds, signed_width
+    from polyrhythm.sw.widths import bounds, signed_width
 
     return [
         (layer.name, layer.kind, network.n_in(i), network.n_out(i), int(layer.weight.size),

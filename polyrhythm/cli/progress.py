@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 
-from cli.report import held, say
+from polyrhythm.cli.report import held, say
 
 QUIET_S = 2.0  # a stage that is shorter says nothing
 LIVE_S = 0.5  # how often a terminal's line is written anew

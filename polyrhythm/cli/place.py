@@ -3,14 +3,14 @@
 import argparse
 from typing import Any
 
-from boards.parts import PARTS, ROUTERS, TITLES
-from cli.files import load_network
-from cli.report import Answer, one_of, say, table
+from polyrhythm.boards.parts import PARTS, ROUTERS, TITLES
+from polyrhythm.cli.files import load_network
+from polyrhythm.cli.report import Answer, one_of, say, table
 
 
 def synth(args: argparse.Namespace) -> Answer:
     """Synthesize, place and route."""
-    from boards.synth import synth as run
+    from polyrhythm.boards.synth import synth as run
 
     part = one_of("part", args.part, PARTS)
     if args.seeds < 1:

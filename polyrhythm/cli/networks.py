@@ -5,23 +5,23 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.before import good_name, look_at_training, network_file
-from cli.errors import Problems
-from cli.files import export_verilog, load_network
-from cli.owndata import data_set
-from cli.progress import Stage
-from cli.recipes import load_recipe
-from cli.report import Answer, paced, percent, say, table
+from polyrhythm.cli.before import good_name, look_at_training, network_file
+from polyrhythm.cli.errors import Problems
+from polyrhythm.cli.files import export_verilog, load_network
+from polyrhythm.cli.owndata import data_set
+from polyrhythm.cli.progress import Stage
+from polyrhythm.cli.recipes import load_recipe
+from polyrhythm.cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
-    from sw.datasets import Dataset
-    from sw.network import Network
-    from sw.training.recipe import Recipe
+    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.training.recipe import Recipe
 
 
 def train(args: argparse.Namespace) -> Answer:
     """Train a recipe and save the network."""
-    from sw.training.train import train as run_recipe
+    from polyrhythm.sw.training.train import train as run_recipe
 
     recipe, problems = load_recipe(args.recipe), Problems()
     look_at_training(problems, args, good_name(recipe.name))
@@ -51,7 +51,7 @@ def _lacking(recipe: "Recipe", dataset: "Dataset") -> list[str]:
 
 def clockless(args: argparse.Namespace) -> Answer:
     """Write a two_phase network as an event_driven one of the same weights."""
-    from sw.schedules import without_clock
+    from polyrhythm.sw.schedules import without_clock
 
     network_file(args, args.out)
     network = without_clock(load_network(args.network), Path(args.out).stem)
@@ -79,7 +79,7 @@ def info(args: argparse.Namespace) -> Answer:
 
 def told(network: "Network", i: int) -> dict[str, Any]:
     """One layer of `info`."""
-    from sw.widths import bounds, signed_width
+    from polyrhythm.sw.widths import bounds, signed_width
 
     layer, proven = network.layers[i], bounds(network, i)
     return {
@@ -114,7 +114,7 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
 
 def verilog(args: argparse.Namespace) -> Answer:
     """Write the accelerator as Verilog."""
-    from hw.names import check_top
+    from polyrhythm.hw.names import check_top
 
     name = None if args.name is None else check_top(args.name)
     whole, folder = load_network(args.network), Path(args.out)
@@ -134,7 +134,7 @@ def verilog(args: argparse.Namespace) -> Answer:
 
 def called(network: "Network", profile: str | None) -> str:
     """The top module's name where none is asked for: the network's and the profile's; a name that cannot be is told."""
-    from hw.names import identifier, told_apart, top_name
+    from polyrhythm.hw.names import identifier, told_apart, top_name
 
     if profile is None:
         wanted = network.name

@@ -1,7 +1,7 @@
 """Objects out of a user's Python file, FILE.py:NAME, which runs as it does at home: what lies beside it can be imported.
 
-Our rooms are packages at the root, so a `sim.py` or `cli.py` beside the user's file has a name of ours. While the user's code runs,
-such a name means the user's file, and afterwards ours again. Nothing here needs torch.
+Two files of one user may each have a `helper.py` beside them, and a file beside them may be called `polyrhythm`. While the
+user's code runs, such a name means the user's file, and afterwards what it meant before. Nothing here needs torch.
 """
 
 import importlib
@@ -16,10 +16,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cli.report import nearest
+from polyrhythm.cli.report import nearest
 
-OURS = ("polyrhythm", "cli", "sw", "hw", "sim", "boards")
-HOME = Path(__file__).resolve().parents[1]
+HOME = Path(__file__).resolve().parents[1]  # polyrhythm
 Folders = tuple[str, ...]
 
 _brought: set[str] = set()  # top-level modules that users' files have brought in
@@ -134,9 +133,9 @@ def _at_home(folders: Folders) -> Iterator[None]:
 
 
 def _clashing(folders: Folders) -> set[str]:
-    """Names that mean another module inside `folders`: of our rooms, and of what other users' files have brought."""
+    """Names that mean another module inside `folders`: ours, and those of what other users' files have brought."""
     found = set()
-    for name in {*OURS, *_brought}:
+    for name in {HOME.name, *_brought}:
         spec = PathFinder.find_spec(name, folders)
         if spec is None:
             continue
@@ -144,8 +143,7 @@ def _clashing(folders: Folders) -> set[str]:
         if not spec.origin and not any(any(place.rglob("*.py")) for place in places):
             continue  # a folder that merely has such a name
         loaded = getattr(sys.modules.get(name), "__file__", None)
-        known = {HOME / name, HOME / name / "__init__.py", HOME / f"{name}.py"} if name in OURS else {Path(loaded or ".").resolve()}
-        if known.isdisjoint(places):
+        if Path(loaded or ".").resolve() not in places:
             found.add(name)
     return found
 
@@ -179,7 +177,7 @@ def _place(error: BaseException, file: Path, folders: Folders) -> str:
     """The deepest line of the user's own files."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if any(Path(folder) in Path(frame.filename).parents for folder in folders)
-           and "site-packages" not in frame.filename and Path(HOME) / "cli" not in Path(frame.filename).parents]  # fmt: skip
+           and "site-packages" not in frame.filename and HOME not in Path(frame.filename).parents]  # fmt: skip
     if not own:
         return str(file)
     name = str(file) if Path(own[-1].filename) == file.resolve() else own[-1].filename

@@ -4,17 +4,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.ann_model import load_model
-from cli.before import look_at_training
-from cli.errors import Problems
-from cli.owndata import data_set
-from cli.report import Answer, paced, percent, say, table
+from polyrhythm.cli.ann_model import load_model
+from polyrhythm.cli.before import look_at_training
+from polyrhythm.cli.errors import Problems
+from polyrhythm.cli.owndata import data_set
+from polyrhythm.cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
-    from sw.datasets import Dataset
-    from sw.network import Network
-    from sw.training.ann.take import Taken
-    from sw.training.recipe import Conversion, Recipe
+    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.training.ann.take import Taken
+    from polyrhythm.sw.training.recipe import Conversion, Recipe
 
 TARGETS = {"target_cycles": "cycles", "target_mean_T": "mean_T", "target_events": "events"}
 CHANCE = 0.05  # above the accuracy of guessing: an ANN below that has not learned these data
@@ -24,8 +24,8 @@ NO_VERILOG = "No Verilog can be made of its residual additions: such a network r
 
 def convert(args: argparse.Namespace) -> Answer:
     """Quantize an ANN, learn its time steps, save the network."""
-    from sw.training.ann.names import network_name
-    from sw.training.train import convert as run_conversion
+    from polyrhythm.sw.training.ann.names import network_name
+    from polyrhythm.sw.training.train import convert as run_conversion
 
     args.name = args.name or network_name(*_named(args.model))
     taken, recipe, dataset, notes = ready(args)
@@ -48,8 +48,8 @@ def convert(args: argparse.Namespace) -> Answer:
 
 def ready(args: argparse.Namespace) -> "tuple[Taken, Recipe, Dataset, list[str]]":
     """The model as it was read, the recipe, the data, and what to say before training; Refused tells everything that is wrong."""
-    from sw.training.ann.take import read_model
-    from sw.training.train import source_of
+    from polyrhythm.sw.training.ann.take import read_model
+    from polyrhythm.sw.training.train import source_of
 
     problems = Problems()
     look_at_training(problems, args, args.name)
@@ -107,7 +107,7 @@ def _named(text: str) -> tuple[str, str]:
 
 def recipe_of(args: argparse.Namespace, dataset: str, conversion: "Conversion") -> "Recipe":
     """The command line as a recipe."""
-    from sw.training.recipe import Recipe
+    from polyrhythm.sw.training.recipe import Recipe
 
     lr = args.lr
     return Recipe(
@@ -118,7 +118,7 @@ def recipe_of(args: argparse.Namespace, dataset: str, conversion: "Conversion") 
 
 def conversion_of(args: argparse.Namespace) -> "Conversion":
     """What is traded: a target of one kind, or a weight for the cost in cycles."""
-    from sw.training.recipe import Conversion
+    from polyrhythm.sw.training.recipe import Conversion
 
     given: dict[str, Any] = {cost: value for name, cost in TARGETS.items() if (value := getattr(args, name)) is not None}
     if len(given) > 1:

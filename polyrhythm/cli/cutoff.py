@@ -5,17 +5,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.before import network_file
-from cli.files import load_network
-from cli.owndata import data_set
-from cli.progress import Stage
-from cli.report import Answer, one_of, percent, say, table
+from polyrhythm.cli.before import network_file
+from polyrhythm.cli.files import load_network
+from polyrhythm.cli.owndata import data_set
+from polyrhythm.cli.progress import Stage
+from polyrhythm.cli.report import Answer, one_of, percent, say, table
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sw.datasets import Dataset
-    from sw.network import Network
+    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.network import Network
 
 RULES = ("margin", "softmax", "safe")
 TIMED = 500  # test frames that the cycle law follows
@@ -23,8 +23,8 @@ TIMED = 500  # test frames that the cycle law follows
 
 def cutoff(args: argparse.Namespace) -> Answer:
     """Calibrate the rules on training images, score them on the test split, write the network with one of them."""
-    from sw import data, golden
-    from sw.training import anytime
+    from polyrhythm.sw import data, golden
+    from polyrhythm.sw.training import anytime
 
     if args.out:
         network_file(args, args.out)
@@ -83,7 +83,7 @@ def check(args: argparse.Namespace, network: "Network") -> None:
 
 def sums(network: "Network", counts: "np.ndarray") -> "np.ndarray":
     """The readout's sums after each tick."""
-    from sw import golden
+    from polyrhythm.sw import golden
 
     with Stage(f"golden: {len(counts):,} frames"):
         found = golden.run(replace(network, exit=None), counts).logits_t
@@ -93,8 +93,8 @@ def sums(network: "Network", counts: "np.ndarray") -> "np.ndarray":
 
 def known(network: "Network", inputs: "np.ndarray", args: argparse.Namespace) -> "np.ndarray":
     """When the class after each tick is known, by the cycle law."""
-    from sw import cycles, golden
-    from sw.rom_layers import default_lanes
+    from polyrhythm.sw import cycles, golden
+    from polyrhythm.sw.rom_layers import default_lanes
 
     plain = replace(network, exit=None)
     trace = golden.run(plain, inputs, spikes=True)

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import Problems
-from cli.progress import Stage
+from polyrhythm.cli.errors import Problems
+from polyrhythm.cli.progress import Stage
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sw.network import Network
-    from sw.trace import Trace
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.trace import Trace
 
 SLICE_VALUES = 1 << 24  # counts of all layers that are in memory at a time: 64 MB, and a few times that while they are joined
 STEPS = 8  # processes that a core starts for a slice: a word of its progress from each
@@ -33,7 +33,7 @@ class Executor:
 
     def frames(self) -> int:
         """How many frames go through at a time, so that memory stays bounded."""
-        from sw import golden
+        from polyrhythm.sw import golden
 
         if self.name == "golden":
             return max(1, golden.chunk_frames(self.network) // 4)  # a word of its progress more often
@@ -45,8 +45,8 @@ class Executor:
         """Write the Verilog and build the simulator, where they do not lie there from the last time."""
         if self.name == "golden":
             return
-        from sim import bench, bulk
-        from sim.design import export
+        from polyrhythm.sim import bench, bulk
+        from polyrhythm.sim.design import export
 
         with Stage(f"writing the Verilog of {self.network.name}"):
             self.design = export(self.network, **self.hardware)
@@ -55,7 +55,7 @@ class Executor:
 
     def run(self, counts: "np.ndarray", first: int, stage: Callable[[int], None]) -> "Trace":
         """Legal counts (B, T_in, *shape), numbered from `first`; `stage` is told how many of all frames are done."""
-        from sim.job import Mode, SimulationError
+        from polyrhythm.sim.job import Mode, SimulationError
 
         def step(done: int, _: int = 0) -> None:
             stage(first + done)
@@ -63,12 +63,12 @@ class Executor:
         if self.name == "golden":
             return self.golden(counts, self.spikes)
         if self.name == "rtl":
-            from sim import bulk, verilator
+            from polyrhythm.sim import bulk, verilator
 
             mode = Mode(back_to_back=False, spikes=self.spikes)
             part = max(1, min(bulk.PART, len(counts) // (STEPS * verilator.cores())))
             return bulk.simulate(self.design, counts, mode, progress=step, first=first, part=part).trace
-        from sim import bench
+        from polyrhythm.sim import bench
 
         expected = self.golden(counts, self.network.schedule == "time_stepped")
         mode = Mode(True, i_stall=0.5, o_stall=0.5, seed=first, spikes=self.spikes)
@@ -79,7 +79,7 @@ class Executor:
             raise SimulationError(where) from None
 
     def golden(self, counts: "np.ndarray", spikes: bool) -> "Trace":
-        from sw import golden
+        from polyrhythm.sw import golden
 
         return golden.run(self.network, counts, spikes=spikes)
 
@@ -88,7 +88,7 @@ def check_tools(problems: Problems, name: str) -> None:
     """What an executor needs on this machine."""
     if name == "golden":
         return
-    from sim import bench, verilator
+    from polyrhythm.sim import bench, verilator
 
     problems.of(verilator.find)
     for command in verilator.SYSTEM_TOOLS:

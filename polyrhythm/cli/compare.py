@@ -7,16 +7,16 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cli.comparison import Comparison
-from cli.files import load_network
-from cli.owndata import data_set
-from cli.report import FAILED, OK, Answer, percent, table
+from polyrhythm.cli.comparison import Comparison
+from polyrhythm.cli.files import load_network
+from polyrhythm.cli.owndata import data_set
+from polyrhythm.cli.report import FAILED, OK, Answer, percent, table
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sw.datasets import Dataset
-    from sw.network import Network
+    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.network import Network
 
 
 SCORED = {"torch": "torch", "golden": "golden", "RTL": "RTL, back to back"}  # those that see every frame
@@ -24,7 +24,7 @@ SCORED = {"torch": "torch", "golden": "golden", "RTL": "RTL, back to back"}  # t
 
 def compare(args: argparse.Namespace) -> Answer:
     """Compare on a data set's test split."""
-    from sw import data
+    from polyrhythm.sw import data
 
     network = load_network(args.network, args.profile)
     preprocess = data.preprocess_of(network, args.preprocess, args.dataset or "own data")

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sw.check import near
+from polyrhythm.sw.check import near
 
 if TYPE_CHECKING:
-    from sw.architecture import Coding
-    from sw.network import Network
+    from polyrhythm.sw.architecture import Coding
+    from polyrhythm.sw.network import Network
 
 
 def load_network(path: str, profile: str | None = None) -> "Network":
     """The network in a file, at one of its working points; a wrong name gets the nearest one that exists."""
-    from sw.network import Network
+    from polyrhythm.sw.network import Network
 
     file = Path(path)
     if not file.exists():
@@ -35,7 +35,7 @@ def export_verilog(
     network: "Network", folder: Path, lanes: Sequence[Any] | None, coding: "Coding" = "count", name: str | None = None
 ) -> dict[str, Any]:
     """Write the accelerator into `folder`, which appears whole or not at all; the answer is its interface."""
-    from hw.export import export
+    from polyrhythm.hw.export import export
 
     export(network, folder, lanes, coding, name)
     interface: dict[str, Any] = json.loads((folder / "interface.json").read_text("utf-8"))

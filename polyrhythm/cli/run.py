@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import Problems, explain
-from cli.files import load_network
-from cli.inputs import open_input, right_classes
-from cli.progress import Stage
-from cli.report import USAGE, Answer, one_of, percent, say, table
+from polyrhythm.cli.errors import Problems, explain
+from polyrhythm.cli.files import load_network
+from polyrhythm.cli.inputs import open_input, right_classes
+from polyrhythm.cli.progress import Stage
+from polyrhythm.cli.report import USAGE, Answer, one_of, percent, say, table
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from cli.counts import Counts
-    from cli.executors import Executor
-    from cli.inputs import Held
-    from sw.network import Network
-    from sw.trace import Trace
-    from sw.tracefile import TraceFile
+    from polyrhythm.cli.counts import Counts
+    from polyrhythm.cli.executors import Executor
+    from polyrhythm.cli.inputs import Held
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.trace import Trace
+    from polyrhythm.sw.tracefile import TraceFile
 
 EXECUTORS = ("golden", "rtl", "cocotb")
 SHOWN = 20  # frames that `run` prints to people; JSON and the trace file have all
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> Answer:
 
 def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts | Held, np.ndarray | None, TraceFile | None]":
     """All that the command line names, checked before anything runs; everything that is wrong is told at once."""
-    from cli.executors import Executor, check_tools
+    from polyrhythm.cli.executors import Executor, check_tools
 
     problems = Problems()
     name = problems.of(one_of, "executor", args.executor, EXECUTORS)
@@ -78,8 +78,8 @@ def check_hardware(network: "Network", lanes: Any, coding: Any) -> None:
     """Lanes that the gateware cannot have are told before it is written."""
     from amaranth.hdl import UnusedElaboratable
 
-    from hw.accelerator import Accelerator
-    from sw.rom_layers import default_lanes
+    from polyrhythm.hw.accelerator import Accelerator
+    from polyrhythm.sw.rom_layers import default_lanes
 
     with warnings.catch_warnings():  # that nothing is made of it is meant
         warnings.simplefilter("ignore", UnusedElaboratable)
@@ -91,7 +91,7 @@ def check_hardware(network: "Network", lanes: Any, coding: Any) -> None:
 
 def open_trace(args: argparse.Namespace) -> "TraceFile":
     """The trace file, begun: where it cannot be written this fails now and not behind the run."""
-    from sw.tracefile import TraceFile
+    from polyrhythm.sw.tracefile import TraceFile
 
     for what in ("input", "network"):
         if Path(args.trace).exists() and Path(getattr(args, what)).exists() and Path(args.trace).samefile(getattr(args, what)):

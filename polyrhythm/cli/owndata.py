@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.report import one_of, say
+from polyrhythm.cli.report import one_of, say
 
 if TYPE_CHECKING:
-    from sw.datasets import Dataset
-    from sw.events.files import Reading
-    from sw.network import Network
-    from sw.own.dataset import Wanted
-    from sw.own.given import Given
+    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.events.files import Reading
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.own.dataset import Wanted
+    from polyrhythm.sw.own.given import Given
 
 BOTH = ("train", "test")
 FORMS = "X.npy Y.npy (or D.npz, or a folder DIR with DIR/CLASS/FILE)"
@@ -35,7 +35,7 @@ def data_set(
 
     preprocess: how samples become counts. network: what takes them, where it is known. instead: a name, where none is given.
     """
-    from sw import data
+    from polyrhythm.sw import data
 
     train, test = getattr(args, "train", None), args.test
     places = [bool(args.dataset), bool(train or test), bool(args.data_module)]
@@ -50,7 +50,7 @@ def data_set(
         if name not in data.DATASETS and Path(name).exists():
             raise ValueError(f"dataset is the name of one of ours, not {name}; own data: {choice(args)}")
         return data.find(one_of("dataset", name, data.DATASETS))
-    from sw.own.dataset import own_dataset
+    from polyrhythm.sw.own.dataset import own_dataset
 
     splits = _of_module(args) if args.data_module else _of_words(args, train, test)
     _all_there(splits, needs)
@@ -60,7 +60,7 @@ def data_set(
 
 def wanted(args: argparse.Namespace, preprocess: str, network: "Network | None") -> "Wanted":
     """What the command line and the network know of the data."""
-    from sw.own.dataset import Wanted
+    from polyrhythm.sw.own.dataset import Wanted
 
     if network is None:
         return Wanted(preprocess, peak=args.peak, sensor=args.sensor)
@@ -70,7 +70,7 @@ def wanted(args: argparse.Namespace, preprocess: str, network: "Network | None")
 
 def usual_peak(network: "Network") -> dict[str, float]:
     """What was white in the data that the network was trained on, for integers ("i") or for floats ("f")."""
-    from sw.data import DATASETS
+    from polyrhythm.sw.data import DATASETS
 
     name, made = network.provenance.get("dataset"), network.provenance.get("data")
     if isinstance(made, dict):
@@ -81,14 +81,14 @@ def usual_peak(network: "Network") -> dict[str, float]:
 
 def reading(args: argparse.Namespace) -> "Reading":
     """How event files are read."""
-    from sw.events.files import Reading
+    from polyrhythm.sw.events.files import Reading
 
     return Reading(args.sort_events, args.columns, args.time_unit)
 
 
 def _of_words(args: argparse.Namespace, train: Sequence[str] | None, test: Sequence[str] | None) -> dict[str, "Given"]:
     """What --train and --test name; one archive or folder may hold both."""
-    from sw.own.given import read_split
+    from polyrhythm.sw.own.given import read_split
 
     words = {split: found for split, found in (("train", train), ("test", test)) if found}
     for split, other in (BOTH, BOTH[::-1]):
@@ -99,8 +99,8 @@ def _of_words(args: argparse.Namespace, train: Sequence[str] | None, test: Seque
 
 def _holds(path: Path, split: str) -> bool:
     """Whether an archive or a folder has a part for this split."""
-    from sw.own.folder import class_folders
-    from sw.own.given import has_split
+    from polyrhythm.sw.own.folder import class_folders
+    from polyrhythm.sw.own.given import has_split
 
     if path.is_dir():
         return (path / split).is_dir() and bool(class_folders(path / split))
@@ -109,8 +109,8 @@ def _holds(path: Path, split: str) -> bool:
 
 def _of_module(args: argparse.Namespace) -> dict[str, "Given"]:
     """What a user's function returns."""
-    from cli.python_file import call_object, load_object
-    from sw.own.module import splits_of
+    from polyrhythm.cli.python_file import call_object, load_object
+    from polyrhythm.sw.own.module import splits_of
 
     text = args.data_module
     made = call_object(load_object(text, "data-module"), text, "data-module")

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cli.console import reason
-from cli.errors import Problems
+from polyrhythm.cli.console import reason
+from polyrhythm.cli.errors import Problems
 
 MOST = 1 << 16  # time steps, threads
 HEADER = 1 << 26  # bytes of a network file's header that are searched for our name
@@ -15,7 +15,7 @@ HEADER = 1 << 26  # bytes of a network file's header that are searched for our n
 
 def good_name(name: object) -> str | None:
     """The name, or None where it is none."""
-    from sw import check
+    from polyrhythm.sw import check
 
     try:
         check.name("name", name)
@@ -29,8 +29,8 @@ def look_at_training(problems: Problems, args: argparse.Namespace, name: str | N
 
     name: None where it is wrong, and told with what else is wrong with its recipe.
     """
-    from sw import check
-    from sw.training.device import find_place
+    from polyrhythm.sw import check
+    from polyrhythm.sw.training.device import find_place
 
     if name is not None:
         problems.of(check.name, "name", name)

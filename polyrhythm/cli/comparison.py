@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cli.progress import Stage
-from cli.report import say
-from sw import mend
+from polyrhythm.cli.progress import Stage
+from polyrhythm.cli.report import say
+from polyrhythm.sw import mend
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sim.design import Design
-    from sw.network import Network
-    from sw.trace import Trace
+    from polyrhythm.sim.design import Design
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.trace import Trace
 
 BEFORE = 8  # frames sent ahead of a wrong one when its tick is looked for: what went wrong may hang on what went before
 SLICE_VALUES = 1 << 27  # counts that one executor may hold at a time: half a gigabyte
@@ -53,7 +53,7 @@ class Comparison:
 
     def run(self) -> "Design":
         """Build the simulator and send every frame through every executor."""
-        from sim import bulk
+        from polyrhythm.sim import bulk
 
         design, executors = self.build(), self.executors()
         for start, end in self.slices(bulk.PART):
@@ -75,8 +75,8 @@ class Comparison:
         return list(itertools.pairwise(edges))
 
     def build(self) -> "Design":
-        from sim import bulk
-        from sim.design import export
+        from polyrhythm.sim import bulk
+        from polyrhythm.sim.design import export
 
         say("writing Verilog and building the simulator (kept for the next time)")
         start = time.monotonic()
@@ -90,8 +90,8 @@ class Comparison:
 
     def executors(self) -> dict[str, Executor]:
         """Golden first."""
-        from sim import bulk
-        from sw import golden
+        from polyrhythm.sim import bulk
+        from polyrhythm.sw import golden
 
         torch = torch_executor(self.network)
         rtl = partial(bulk.run, self.network, **self.hardware)
@@ -139,8 +139,8 @@ class Comparison:
 
     def locate(self, frame: int) -> str | None:
         """The first difference once more with every spike recorded: layer, tick and neuron of its origin."""
-        from sim import bulk
-        from sw import golden
+        from polyrhythm.sim import bulk
+        from polyrhythm.sw import golden
 
         if self.network.schedule != "time_stepped":
             return None
@@ -160,7 +160,7 @@ def numbered(difference: Any, frame: int) -> str:
 def torch_executor(network: "Network") -> Executor | None:
     """The quantized network in torch, where torch is installed and knows the schedule."""
     try:
-        from sw.training.model import TorchNetwork
+        from polyrhythm.sw.training.model import TorchNetwork
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -169,7 +169,7 @@ def torch_executor(network: "Network") -> Executor | None:
     if network.schedule not in ("two_phase", "time_stepped"):
         say(f"torch has no {network.schedule} schedule, so its row stays empty")
         return None
-    from sw.trace import Trace
+    from polyrhythm.sw.trace import Trace
 
     def run(inputs: "np.ndarray") -> Trace:
         result = TorchNetwork.from_network(network).run(inputs)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sw.arrayfile import check_regular
-from sw.frames import check_shape, frames
+from polyrhythm.sw.arrayfile import check_regular
+from polyrhythm.sw.frames import check_shape, frames
 
 if TYPE_CHECKING:
-    from sw.network import Network
+    from polyrhythm.sw.network import Network
 
 CHECKED = 1 << 22  # values that are looked at, at a time
 FORMATS = ((1, 0), (2, 0), (3, 0))  # of .npy files

@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Iterable
 
-from cli.report import Answer
+from polyrhythm.cli.report import Answer
 
 FILES = re.compile(r"FILE|NETWORK|\.np[yz]|\.py")  # words of a metavar that mean a file
 WORDS = re.compile(r"[a-z0-9_.-]+(\|[a-z0-9_.-]+)+")  # a metavar that is a list of words: auto|cpu|cuda
@@ -14,7 +14,7 @@ def completion(args: argparse.Namespace) -> Answer:
     """Write the script for one shell."""
     import shtab
 
-    from polyrhythm import parser
+    from polyrhythm.cli.main import parser
 
     top = parser()
     for action in actions(top):
@@ -78,13 +78,13 @@ def functions() -> dict[str, str]:
 
 
 def recipes() -> list[str]:
-    from sw.training.recipes import RECIPES
+    from polyrhythm.sw.training.recipes import RECIPES
 
     return list(RECIPES)
 
 
 def datasets() -> list[str]:
-    from sw.datasets import DATASETS
+    from polyrhythm.sw.datasets import DATASETS
 
     return list(DATASETS)
 

@@ -3,19 +3,19 @@
 import argparse
 import time
 
-from cli.compare import Comparison, answer
-from cli.files import build_root, export_verilog
-from cli.progress import Stage
-from cli.report import Answer, paced, percent, say
+from polyrhythm.cli.compare import Comparison, answer
+from polyrhythm.cli.files import build_root, export_verilog
+from polyrhythm.cli.progress import Stage
+from polyrhythm.cli.report import Answer, paced, percent, say
 
 RECIPE = "digits"
 
 
 def demo(args: argparse.Namespace) -> Answer:
     """Train, quantize, write Verilog, simulate every test image, compare."""
-    from sw import data
-    from sw.training.recipes import RECIPES
-    from sw.training.train import train
+    from polyrhythm.sw import data
+    from polyrhythm.sw.training.recipes import RECIPES
+    from polyrhythm.sw.training.train import train
 
     start = time.monotonic()
     recipe = RECIPES[RECIPE]

@@ -4,20 +4,20 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.before import look_at_training
-from cli.errors import Problems
-from cli.files import load_network
-from cli.owndata import data_set
-from cli.report import Answer, paced, percent, say, table
+from polyrhythm.cli.before import look_at_training
+from polyrhythm.cli.errors import Problems
+from polyrhythm.cli.files import load_network
+from polyrhythm.cli.owndata import data_set
+from polyrhythm.cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
-    from sw.network import Network
-    from sw.training.recipe import Recipe
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.training.recipe import Recipe
 
 
 def tune(args: argparse.Namespace) -> Answer:
     """Let a network learn without its clock, save what came of it."""
-    from sw.training.train import tune as run_tuning
+    from polyrhythm.sw.training.train import tune as run_tuning
 
     problems = Problems()
     look_at_training(problems, args, args.name)
@@ -50,7 +50,7 @@ def preprocess_of(args: argparse.Namespace, network: "Network | None", problems:
 
 def recipe_of(args: argparse.Namespace, dataset: str, preprocess: str) -> "Recipe":
     """The command line as a recipe."""
-    from sw.training.recipe import Clockless, Recipe
+    from polyrhythm.sw.training.recipe import Clockless, Recipe
 
     return Recipe(
         args.name, dataset, preprocess, "event_driven", (), 0, 0, args.epochs, 0.0, 0.0, args.lr,

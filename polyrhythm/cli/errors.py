@@ -8,16 +8,19 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cli.console import reason
-from cli.report import FAILED, MISSING, USAGE
-from sw import mend
+from polyrhythm.cli.console import reason
+from polyrhythm.cli.report import FAILED, MISSING, USAGE
+from polyrhythm.sw import mend
 
 T = TypeVar("T")
 
-TOOL_ERRORS = {"sim.verilator": "ToolMissing", "boards.stage": "ToolMissing"}
+TOOL_ERRORS = {"polyrhythm.sim.verilator": "ToolMissing", "polyrhythm.boards.stage": "ToolMissing"}
 CHECK_ERRORS = {
-    "hw.verilog": "YosysFailed", "sim.verilator": "BuildError", "sim.job": "SimulationError", "boards.stage": "ToolFailed",
-    "sw.training.train": "DivergedError",
+    "polyrhythm.hw.verilog": "YosysFailed",
+    "polyrhythm.sim.verilator": "BuildError",
+    "polyrhythm.sim.job": "SimulationError",
+    "polyrhythm.boards.stage": "ToolFailed",
+    "polyrhythm.sw.training.train": "DivergedError",
 }
 
 

@@ -2,20 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from cli.report import one_of
+from polyrhythm.cli.report import one_of
 
 if TYPE_CHECKING:
-    from sw.training.recipe import Recipe
+    from polyrhythm.sw.training.recipe import Recipe
 
 
 def load_recipe(text: str) -> "Recipe":
     """NAME, or FILE.py:RECIPE, where RECIPE is a Recipe or a function that makes one. Runs the user's file."""
-    from sw.training.recipe import Recipe
-    from sw.training.recipes import RECIPES
+    from polyrhythm.sw.training.recipe import Recipe
+    from polyrhythm.sw.training.recipes import RECIPES
 
     if ":" not in text and not text.endswith(".py"):
         return RECIPES[one_of("recipe", text, RECIPES)]
-    from cli.python_file import call_object, load_object
+    from polyrhythm.cli.python_file import call_object, load_object
 
     found = load_object(text, "recipe")
     if callable(found) and not isinstance(found, Recipe):

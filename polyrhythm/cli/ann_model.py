@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cli.python_file import call_object, load_object
+from polyrhythm.cli.python_file import call_object, load_object
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,7 @@ def load_model(text: str, weights: str | None) -> "tuple[nn.Module, list[str]]":
     import torch
     from torch import nn
 
-    from sw.training.ann.checkpoint import load_weights
+    from polyrhythm.sw.training.ann.checkpoint import load_weights
 
     found = load_object(text, "model")
     model = found if isinstance(found, nn.Module) else call_object(found, text, "model")

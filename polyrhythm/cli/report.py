@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli.console import tell
-from sw.check import near
+from polyrhythm.cli.console import tell
+from polyrhythm.sw.check import near
 
 OK, FAILED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 WIPE = "\r\x1b[K"  # clears the line of a terminal
