@@ -35,7 +35,7 @@ FILES = {
     "model.py": MODEL, "sim.py": "WORD = 'their sim'", "cli.py": "WORD = 'their cli'", "sw/x.py": "WORD = 'their sw.x'",
     "helper.py": "WORD = 'their helper'\n\ndef divide():\n    return 1 / 0\n", "lost.py": "import no_such_package\n",
     "broken.py": "x = 1\ndef f(:\n", "leaves.py": "import sys\n\nsys.exit(3)\n", "zeros.py": "x = '\0'\n",
-    "other/helper.py": "WORD = 'the other helper'", "other/model.py": "import helper\nfrom sw.network import Network\ndef word(): return helper.WORD, Network",
+    "other/helper.py": "WORD = 'the other helper'", "other/model.py": "import helper\nfrom polyrhythm.sw.network import Network\ndef word(): return helper.WORD, Network",
     "taken/polyrhythm.py": "WORD = 'their polyrhythm'", "taken/model.py": "def word():\n    import polyrhythm\n    return polyrhythm.WORD",
     "home/nets/__init__.py": "", "home/nets/parts.py": "SIZE = 4", "home/nets/model.py": "from .parts import SIZE\nfrom nets import parts\nimport parts as beside\n",
 }  # fmt: skip
@@ -47,7 +47,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    # As for a user, who has our one name and not our folder on the path.
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if not Path(place, "polyrhythm").is_dir()])
     for name in ("helper", "model", "parts", "nets"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
