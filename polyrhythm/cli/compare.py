@@ -61,13 +61,13 @@ def collect(task: Comparison, dataset: str) -> dict[str, Any]:
     """Everything that was found, as JSON."""
     import numpy as np
 
-    frames, tallies = len(task.labels), task.tallies
+    frames, tallies = len(task.inputs), task.tallies
     names = [layer.name for layer in task.network.hidden]
     seconds = {name: tally.seconds for name, tally in tallies.items()} | {"build": task.build_seconds}
     return {
         "network": task.network.name, "digest": task.network.digest, "dataset": dataset, "frames": frames,
         "accuracy": {"float": task.network.provenance.get("float_accuracy") if task.whole else None}
-        | {name: tallies[of].right / frames for name, of in SCORED.items() if of in tallies},
+        | {name: None if task.labels is None else tallies[of].right / frames for name, of in SCORED.items() if of in tallies},
         "differences": {name: tally.differences for name, tally in tallies.items() if name != "golden"},
         "first_difference": task.first_difference,
         "cycles": spread(np.concatenate(tallies["RTL"].cycles)),
@@ -95,7 +95,7 @@ def describe(task: Comparison, report: dict[str, Any], lanes: Sequence[int]) -> 
     rows = []
     for title, name in models:
         found, tally = differences.get(name, none), task.tallies.get(name)
-        share = tally.right / tally.frames if tally else accuracy.get(name)
+        share = tally.right / tally.frames if tally and task.labels is not None else accuracy.get(name)
         seen = tally.frames if tally else frames
         rows.append((title, percent(share, seen), *(found.get(what) for what in ("predictions", "logits", "counts"))))
     layers = []

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,19 @@ SLICE_VALUES = 1 << 27  # counts that one executor may hold at a time: half a gi
 Executor = Callable[..., "Trace"]
 
 
+@dataclass(frozen=True)
+class Telling:
+    """How those who wait hear of it: lines, and stages that tell how far they are."""
+
+    say: Callable[[str], None] = say
+    stage: Callable[[str], AbstractContextManager[Callable[..., None]]] = Stage
+
+
+def silent() -> Telling:
+    """Nobody waits."""
+    return Telling(lambda text: None, lambda what: nullcontext(lambda *done: None))
+
+
 @dataclass
 class Tally:
     """What is kept of one executor."""
@@ -43,10 +57,11 @@ class Comparison:
 
     network: "Network"
     inputs: "np.ndarray"  # (B, *shape) or (B, T_in, *shape)
-    labels: "np.ndarray"  # (B,)
+    labels: "np.ndarray | None"  # (B,); None: nobody knows the right classes
     whole: bool  # the whole test split of the data set that the network was scored on
     hardware: dict[str, Any] = field(default_factory=dict)  # options of `hw.export.export`: lanes, coding
     alone: int | None = None  # frames that also go one at a time; None: all
+    told: Telling = field(default_factory=Telling)
     tallies: dict[str, Tally] = field(default_factory=dict)
     first_difference: str | None = None  # of the first slice with one: where, down to the tick where the schedule has ticks
     build_seconds: float = 0.0
@@ -68,7 +83,7 @@ class Comparison:
         A slice is 1, 2, 4, .. parts of a simulation, so that no core waits for the last of them.
         """
         neurons = max(1, sum(self.network.n_out(i) for i in range(len(self.network.hidden))))
-        parts, last = max(1, SLICE_VALUES // neurons // part), len(self.labels)
+        parts, last = max(1, SLICE_VALUES // neurons // part), len(self.inputs)
         step = part << (parts.bit_length() - 1)
         alone = last if self.alone is None else min(self.alone, last)
         edges = sorted({*range(0, alone, step), *range(alone, last, step), last})
@@ -78,14 +93,14 @@ class Comparison:
         from polyrhythm.sim import bulk
         from polyrhythm.sim.design import export
 
-        say("writing Verilog and building the simulator (kept for the next time)")
+        self.told.say("writing Verilog and building the simulator (kept for the next time)")
         start = time.monotonic()
-        with Stage(f"writing the Verilog of {self.network.name}"):
+        with self.told.stage(f"writing the Verilog of {self.network.name}"):
             design = export(self.network, **self.hardware)
-        with Stage("building the simulator"):
+        with self.told.stage("building the simulator"):
             bulk.compile(design)
         self.build_seconds = round(time.monotonic() - start, 2)
-        say(f"build: {self.build_seconds:.1f} s")
+        self.told.say(f"build: {self.build_seconds:.1f} s")
         return design
 
     def executors(self) -> dict[str, Executor]:
@@ -93,7 +108,7 @@ class Comparison:
         from polyrhythm.sim import bulk
         from polyrhythm.sw import golden
 
-        torch = torch_executor(self.network)
+        torch = torch_executor(self.network, self.told.say)
         rtl = partial(bulk.run, self.network, **self.hardware)
         return {
             "golden": partial(golden.run, self.network),
@@ -109,13 +124,14 @@ class Comparison:
         golden: Trace | None = None
         for name, run in executors.items():
             tally, began = self.tallies.setdefault(name, Tally()), time.monotonic()
-            said = f"{end - start:,} frames" if end - start == len(self.labels) else f"frames {start:,} to {end - 1:,}"
-            with Stage(f"{name}, {said}") as stage:
+            said = f"{end - start:,} frames" if end - start == len(self.inputs) else f"frames {start:,} to {end - 1:,}"
+            with self.told.stage(f"{name}, {said}") as stage:
                 trace = run(self.inputs[start:end], **({"progress": stage} if name.startswith("RTL") else {}))
             tally.seconds += time.monotonic() - began
-            say(f"{name}: {said} in {time.monotonic() - began:.1f} s")
+            self.told.say(f"{name}: {said} in {time.monotonic() - began:.1f} s")
             tally.frames += end - start
-            tally.right += int(np.count_nonzero(trace.answer == self.labels[start:end]))
+            if self.labels is not None:
+                tally.right += int(np.count_nonzero(trace.answer == self.labels[start:end]))
             if trace.events is not None:
                 tally.events = trace.events.sum(axis=0) + (0 if tally.events is None else tally.events)
             if trace.cycles is not None:
@@ -157,7 +173,7 @@ def numbered(difference: Any, frame: int) -> str:
     return str(difference).replace(f"frame {difference.frame}", f"frame {frame}", 1)
 
 
-def torch_executor(network: "Network") -> Executor | None:
+def torch_executor(network: "Network", say: Callable[[str], None]) -> Executor | None:
     """The quantized network in torch, where torch is installed and knows the schedule."""
     try:
         from polyrhythm.sw.training.model import TorchNetwork

@@ -1,0 +1,247 @@
+"""The Python face: from a network file to a trace, to Verilog, to a part's figures; from a recipe or a model to a network.
+
+`import polyrhythm` has all of it. Axes: B frames, T time steps of a layer, N neurons (maps flattened as C, H, W), C classes.
+Inputs are integer counts, (B, *shape) or, where the network's input has several time steps, (B, T_in, *shape).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.trace import Trace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from polyrhythm.sw.architecture import Coding
+    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.rom_layers import Lanes
+    from polyrhythm.sw.training.recipe import Recipe
+    from polyrhythm.sw.training.trainer import Epoch
+
+Ints = npt.NDArray[np.integer]
+Executor = Literal["golden", "rtl", "cocotb"]
+File = str | os.PathLike[str]
+
+
+def load(path: File, profile: str | None = None) -> Network:
+    """The network in a `.safetensors` file, at one of its working points.
+
+    Raises FileNotFoundError, and NetworkError, which names file, place, value and bound of whatever is not legal in it.
+    """
+    return Network.load(path).profile(profile)
+
+
+def run(
+    network: Network,
+    inputs: Ints,
+    executor: Executor = "golden",
+    *,
+    lanes: "Sequence[Lanes] | None" = None,
+    coding: "Coding" = "count",
+    spikes: bool = False,
+) -> Trace:
+    """Send counts through an executor: answers (B,), logits (B, C), counts (B, N) of each layer, and cycles from hardware.
+
+    executor: "golden" (the integer model), "rtl" (the Verilog, compiled by Verilator; the trace has `interval`, the cycles from
+    one answer to the next), or "cocotb" (the Verilog under random stalls, every port checked against the golden model).
+    lanes: neurons served per cycle in each layer (default: chosen); coding: "count" or "unary" events. Neither matters to golden.
+    spikes: of time_stepped networks, also (B, T, N) of each layer.
+
+    Raises TypeError or ValueError for inputs that are no legal counts; of the hardware ToolMissing where a tool is not installed
+    (with the command that installs it), BuildError, and SimulationError where the circuit breaks its contract.
+    """
+    if executor == "golden":
+        from polyrhythm.sw import golden
+
+        return golden.run(network, inputs, spikes=spikes)
+    if executor == "rtl":
+        from polyrhythm.sim import bulk
+
+        return bulk.run(network, inputs, lanes=lanes, coding=coding, spikes=spikes)
+    if executor == "cocotb":
+        from polyrhythm.sim import bench
+
+        return bench.run(network, inputs, lanes=lanes, coding=coding, spikes=spikes)
+    raise ValueError(f"executor must be golden, rtl or cocotb, not {executor!r}")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Golden model, Verilog and (where torch is installed) torch over the same frames. Prints as the table of `compare`.
+
+    differences        predictions, logits and counts, of all executors together, that are not golden's: 0, or there is a defect
+    first_difference   where the first one is: executor, frame, layer, tick, neuron, both values; None where all is equal
+    accuracy           by executor, of 1; empty without labels
+    latency, interval  cycles of a frame alone, and from answer to answer back to back: mean, p95, max
+    report             all of it, as the command line's --json
+    """
+
+    differences: int
+    first_difference: str | None
+    accuracy: dict[str, float]
+    latency: dict[str, float]
+    interval: dict[str, float]
+    report: dict[str, Any]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def compare(
+    network: Network,
+    inputs: Ints,
+    labels: Ints | None = None,
+    *,
+    lanes: "Sequence[Lanes] | None" = None,
+    coding: "Coding" = "count",
+    alone: int | None = None,
+) -> Compared:
+    """Send counts through golden model, torch and Verilog, and look for every place where they differ.
+
+    labels: (B,) the right classes. alone: frames that also go through one at a time, for their latency (default: all).
+    Raises what `run` raises.
+    """
+    from polyrhythm.cli import compare as verb
+    from polyrhythm.cli.comparison import Comparison, silent
+
+    truth = None if labels is None else np.asarray(labels)
+    if truth is not None and truth.shape != (len(inputs),):
+        raise ValueError(f"labels must have shape ({len(inputs)},), one class for each frame, not {truth.shape}")
+    task = Comparison(network, np.asarray(inputs), truth, False, {"lanes": lanes, "coding": coding}, alone, told=silent())
+    answer = verb.answer(task, "own frames")
+    report = answer.data
+    return Compared(
+        differences=sum(number for found in report["differences"].values() for number in found.values()),
+        first_difference=report["first_difference"],
+        accuracy={name: share for name, share in report["accuracy"].items() if share is not None},
+        latency=report["cycles"], interval=report["interval"], report=report, text=answer.text,
+    )  # fmt: skip
+
+
+def write_verilog(
+    network: Network,
+    folder: File,
+    *,
+    lanes: "Sequence[Lanes] | None" = None,
+    coding: "Coding" = "count",
+    name: str | None = None,
+) -> Path:
+    """Write the accelerator: NAME.v, the hex files that it reads, interface.json. Returns the folder.
+
+    name: of the top module, an identifier with which every module and file begins (default: made of the network's name).
+    Raises ValueError for what the gateware cannot build, for a name that cannot be, or a folder with anything but an export in it.
+    """
+    from polyrhythm.hw.export import export
+
+    return export(network, Path(folder), lanes, coding, name)
+
+
+def synthesize(
+    network: Network,
+    part: str,
+    *,
+    lanes: "Sequence[Lanes] | None" = None,
+    coding: "Coding" = "count",
+    seeds: Sequence[int] = (1,),
+    progress: Callable[[object], None] | None = None,
+) -> dict[str, Any]:
+    """Synthesize, place and route for a part: "ecp5-25k", "ecp5-85k" or "up5k". Minutes.
+
+    The figures of the placement with the median of `fmax_mhz`: `lut4`, `ff`, block RAMs, with what the part has under `available`.
+    Raises ValueError for another part, ToolMissing, and ToolFailed where the design does not fit.
+    """
+    from polyrhythm.boards.synth import synth
+
+    return synth(network, part, lanes, seeds, coding=coding, progress=progress)
+
+
+def train(
+    recipe: "str | Recipe",
+    data: Any = None,
+    *,
+    out: File | None = None,
+    run: File | None = None,
+    device: str = "auto",
+    progress: "Callable[[Epoch], None] | None" = None,
+) -> Network:
+    """Train a recipe, quantize it, and return the integer network; its `provenance` has the accuracies.
+
+    recipe: a name of sw/training/recipes.py, or a `polyrhythm.sw.training.recipe.Recipe`.
+    data: {"train": (x, y), "test": (x, y)} in place of the recipe's data set; x as in docs/own-data.md.
+    out: network file to write. run: folder for a checkpoint, log and curves; a run that lies there goes on.
+    Raises DataError for data that cannot be used, ValueError with everything that is wrong with the recipe, DivergedError.
+    """
+    from polyrhythm.sw.training.recipe import Recipe
+    from polyrhythm.sw.training.recipes import RECIPES
+    from polyrhythm.sw.training.train import train as train_recipe
+
+    if isinstance(recipe, str) and recipe not in RECIPES:
+        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, or a Recipe, not {recipe!r}")
+    chosen = recipe if isinstance(recipe, Recipe) else RECIPES[recipe]
+    dataset = None if data is None else _dataset(data, chosen.preprocess)
+    return train_recipe(chosen, **_options(dataset, out, run, device, progress))[0]
+
+
+def convert(
+    model: "nn.Module",
+    data: Any,
+    *,
+    preprocess: str,
+    name: str = "converted",
+    T: int = 4,
+    max_T: int = 15,
+    weight_bits: int = 4,
+    target: tuple[Literal["cycles", "mean_T", "events"], float] | None = None,
+    epochs: tuple[int, int] = (8, 4),
+    lr: float = 1e-3,
+    seed: int = 0,
+    out: File | None = None,
+    run: File | None = None,
+    device: str = "auto",
+    progress: "Callable[[Epoch], None] | None" = None,
+) -> Network:
+    """Turn a trained torch model into a spiking network whose time steps are learned; its `provenance` has the accuracies.
+
+    data: the name of a data set of ours, or {"train": (x, y), "test": (x, y)}; preprocess: how samples become counts, such as
+    "levels:15" for images whose pixels the model takes as 0..1. T: time steps of each layer at the start; max_T: the most that a
+    layer may learn; target: busy cycles, mean T or events of a frame to come down to. epochs: quantized and snapped.
+    Raises UnsupportedError with every place of the model that cannot spike, and what `train` raises.
+    """
+    from polyrhythm.sw.training.recipe import Conversion, Recipe
+    from polyrhythm.sw.training.train import convert as convert_model
+
+    dataset = _dataset(data, preprocess)
+    cost, aim = target if target is not None else ("cycles", None)
+    conversion = Conversion(
+        cost=cost, trade=0.0 if aim is None else 0.1, target=aim, max_T=max_T, channels=True, live_norm=True
+    )
+    recipe = Recipe(
+        name, dataset.name, preprocess, "two_phase", (), 0, *epochs, lr, lr, lr / 2, seed=seed, conversion=conversion
+    )
+    return convert_model(model, recipe, T=T, weight_bits=weight_bits, **_options(dataset, out, run, device, progress))[0]
+
+
+def _dataset(data: Any, preprocess: str) -> "Dataset":
+    """A data set of ours by its name, or what a user gave, checked."""
+    from polyrhythm.sw.data import find
+    from polyrhythm.sw.events.files import Reading
+    from polyrhythm.sw.own.dataset import Wanted, own_dataset
+    from polyrhythm.sw.own.module import splits_of
+
+    if isinstance(data, str):
+        return find(data)
+    return own_dataset(splits_of(data, "data", "data", Reading()), Wanted(preprocess))
+
+
+def _options(dataset: Any, out: Any, run: Any, device: str, progress: Any) -> Any:
+    """Of a training run: only what was given; no word on stderr where nobody asked for one."""
+    found = {"out": out, "folder": run, "device": device, "progress": progress or (lambda epoch: None)}
+    return found | ({} if dataset is None else {"dataset": dataset})
