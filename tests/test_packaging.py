@@ -138,6 +138,17 @@ def test_every_room_is_packaged_and_checked() -> None:
     assert settings["mypy"]["files"] == ["polyrhythm", "tools"]
 
 
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "cli"])
+def test_no_room_has_a_second_name(room: str) -> None:
+    """In the repository its folder stands at the top, where Python finds it too."""
+    assert (REPO / "polyrhythm" / room).is_dir()
+    done = subprocess.run([sys.executable, "-c", f"import {room}"], cwd=REPO, capture_output=True, text=True)
+    if (REPO / room).is_dir():  # not in an unpacked sdist
+        assert done.stderr.endswith(f"ImportError: this room is imported as polyrhythm.{room}\n")
+    else:
+        assert "ModuleNotFoundError" in done.stderr
+
+
 # Set-up
 
 

@@ -26,6 +26,9 @@ BUILT = {"PKG-INFO", "setup.cfg", *(f"{NAME}.egg-info/{name}" for name in (
     "PKG-INFO", "SOURCES.txt", "dependency_links.txt", "entry_points.txt", "requires.txt", "top_level.txt"))}  # fmt: skip
 INFO = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt")
 NETWORK = REPO / "models" / "digits.safetensors"
+# An FPGA user's own folder has such names, and each of these says so when it is imported.
+THEIRS = ("hw/__init__.py", "sim/__init__.py", "sw/__init__.py", "boards/__init__.py", "cli.py")
+FACE = "import sys, polyrhythm; polyrhythm.write_verilog(polyrhythm.load(sys.argv[1]), sys.argv[2])"
 
 
 class Unfit(Exception):
@@ -140,13 +143,16 @@ def use(file: Path, folder: Path, wanted: dict[str, bytes]) -> None:
     binary = folder / "venv" / "bin"
     pip = [str(binary / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     call([*pip, "--constraint", str(REPO / "constraints.txt"), str(file)], folder)
-    program = str(binary / NAME)
+    program, folder = str(binary / NAME), theirs(folder)
     if (said := call([program, "--version"], folder)) != f"{NAME} {VERSION}\n":
         raise Unfit(f"{file.name}: --version must say {NAME} {VERSION}, not {said!r}")
     if "digits  two_phase" not in call([program, "info", str(NETWORK)], folder):
         raise Unfit(f"{file.name}: info must tell of {NETWORK.name}")
-    if exported([program], folder / "verilog") != wanted:
+    call([str(binary / "python"), "-c", FACE, str(NETWORK), str(folder / "face")], folder)
+    if not exported([program], folder / "verilog") == read(folder / "face") == wanted:
         raise Unfit(f"{file.name}: the Verilog of {NETWORK.name} must be that of the source tree, byte for byte")
+    if (said := call([str(binary / "python"), "-m", NAME, "--version"], folder)) != f"{NAME} {VERSION}\n":
+        raise Unfit(f"{file.name}: python -m {NAME} must be the program, and says {said!r}")
     lost = finished([program, "train", "--recipe", "digits"], folder)
     mend = lost.stderr.strip().rpartition("mend it with: ")[2]
     if lost.returncode != 3 or not mend.startswith(f"{binary / 'python'} -m pip install torch=="):
@@ -157,7 +163,21 @@ def exported(program: list[str], folder: Path) -> dict[str, bytes]:
     """The Verilog that a program writes, by file."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     call([*program, "verilog", str(NETWORK), "--out", str(folder)], folder.parent)
+    return read(folder)
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    """The files of a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def theirs(folder: Path) -> Path:
+    """A user's repository, whose folders have the names of our rooms."""
+    for name in THEIRS:
+        file = folder / "theirs" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"raise RuntimeError('{name} is the user\'s own')\n")
+    return folder / "theirs"
 
 
 if __name__ == "__main__":
