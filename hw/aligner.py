@@ -10,7 +10,8 @@ from polyrhythm.hw.events import Event
 
 
 class Aligner(wiring.Component):
-    """Passes events, and of the source ticks those that end a group (design.md 1.2); no latency, a dropped tick costs its cycle.
+    """Passes events, and of the source ticks those that end a group (docs/contract.md 1.2). No latency; a dropped tick
+    costs its cycle.
 
     keep : Sequence[bool]    for each source tick of a frame, whether it ends a group; the last one always does
     """

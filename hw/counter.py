@@ -1,4 +1,4 @@
-"""The two_phase neuron's spike count: 1 + floor((v - Th) / Th), at most T, for one fired neuron per cycle (design.md 1.1)."""
+"""The two_phase neuron's spike count: 1 + floor((v - Th) / Th), at most T, one fired neuron per cycle (docs/contract.md 1.1)."""
 
 from collections.abc import Sequence
 

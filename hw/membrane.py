@@ -1,4 +1,4 @@
-"""The time_stepped neuron: leak, add the step's current and bias, compare, reset (design.md 1.2)."""
+"""The time_stepped neuron: leak, add the step's current and bias, compare, reset (docs/contract.md 1.2)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Event-driven neurons: every visit adds what an event brings and lets its neurons emit at once (design.md 1.3)."""
+"""Event-driven neurons: every visit adds what an event brings and lets its neurons emit at once (docs/contract.md 1.3)."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring

@@ -1,4 +1,4 @@
-"""The answer: collects the readout's sums and finds the class, the lowest index on a tie (design.md 1.4)."""
+"""The answer: collects the readout's sums and finds the class, the lowest index on a tie (docs/contract.md 1.4)."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring

@@ -173,7 +173,7 @@ def _weights(weight: npt.NDArray[np.integer], source: Map, lanes: int, groups: i
 
 
 def _steps(network: Network, i: int) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """Ticks that each step is held for, and the source ticks that end a step (design.md 1.2); one step where there are no ticks."""
+    """Ticks that each step is held for, and the source ticks that end a step (docs/contract.md 1.2); one step without ticks."""
     if network.schedule != "time_stepped":
         return (1,), (True,)
     t_in, t_out = network.t_in(i), network.layers[i].T

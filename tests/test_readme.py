@@ -1,4 +1,4 @@
-"""The README: every command that it shows runs, and the numbers behind a command are those that the command prints."""
+"""The README and docs/results.md: every command in a block marked sh runs, and prints the numbers that stand there; so does the Python."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-README = (REPO / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+README, RESULTS = ((REPO / page).read_text(encoding="utf-8") for page in ("README.md", "docs/results.md"))
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README + RESULTS, re.MULTILINE | re.DOTALL)
 COMMANDS = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 SLOW = ("train", "synth")  # minutes each
 ON_DATA = ("compare", "cutoff", "train")
@@ -33,8 +33,8 @@ def run(command: str, data: Path | None = None) -> dict:
 
 
 def row_of(network: str) -> list[str]:
-    """The README's row for a reference network, as cells."""
-    (row,) = [line for line in README.splitlines() if line.startswith(f"| `models/{network}`")]
+    """The row of a reference network in docs/results.md, as cells."""
+    (row,) = [line for line in RESULTS.splitlines() if line.startswith(f"| `models/{network}`")]
     return [cell.strip() for cell in row.strip("|").split("|")]
 
 
@@ -44,7 +44,7 @@ def test_shows_the_commands_it_promises() -> None:
 
 
 @pytest.mark.parametrize("command", [marked(c) for c in COMMANDS])
-def test_command_runs_and_prints_the_numbers_of_the_readme(command: str, request: pytest.FixtureRequest) -> None:
+def test_command_runs_and_prints_the_numbers_of_its_page(command: str, request: pytest.FixtureRequest) -> None:
     data = request.getfixturevalue("data_root") if "mnist" in command and command.split()[1] in ON_DATA else None
     printed = run(command, data)
     if " compare " in command:
@@ -55,16 +55,51 @@ def test_command_runs_and_prints_the_numbers_of_the_readme(command: str, request
         assert cells[3] == " / ".join(f"{100 * accuracy[k]:.2f}" for k in ("float", "torch", "golden", "RTL")) + " %"
         assert (cells[4], cells[5]) == (f"{printed['cycles']['mean']:.1f}", f"{printed['interval']['mean']:.1f}")
     if " tune " in command:
-        (told,) = re.findall(r"from (\d\d\.\d\d) to (\d\d\.\d\d) %", README)
+        (told,) = re.findall(r"from (\d\d\.\d\d) to (\d\d\.\d\d) %", RESULTS)
         assert told[0] == f"{100 * printed['start_accuracy']:.2f}"
         assert abs(float(told[1]) - 100 * printed["accuracy"]) <= 1  # training hangs on how a CPU rounds, see README
     if " cutoff " in command:
         for rule in printed["rules"]:
-            (row,) = [line for line in README.splitlines() if line.startswith((f"| `{rule['rule']}` |", f"| {rule['rule']} |"))]
+            (row,) = [line for line in RESULTS.splitlines() if line.startswith((f"| `{rule['rule']}` |", f"| {rule['rule']} |"))]
             assert f"| {rule['mean_ticks']:.2f} |" in row and f"| {100 * rule['accuracy']:.2f} % |" in row
             assert f"| {rule['changed']}" in row and f"| {rule['cycles']:.1f} |" in row
     if " train " in command:
         assert printed["accuracy"] >= 0.98
+
+
+def test_the_readme_is_short_and_agrees_with_the_results() -> None:
+    assert len(README.encode()) <= 7000
+    for name, row in (("mnist-mlp", "MNIST 784-128-10"), ("mnist-mt", "MNIST, three"), ("fashion-mt", "Fashion-MNIST"), ("cifar10-mt", "CIFAR-10")):
+        (line,) = [line for line in README.splitlines() if line.startswith(f"| {row}")]
+        cells, told = row_of(name), [cell.strip() for cell in line.strip("|").split("|")]
+        floats, *_, verilog = cells[3].removesuffix(" %").split(" / ")
+        assert told[2] == f"{floats}, {verilog} %" and told[3] == f"{float(cells[5]):,.0f}"
+        (size,) = [line.split("|") for line in RESULTS.splitlines() if line.startswith(f"| `{name}` | ecp5")]
+        assert told[4] == f"{size[4].strip()}, {float(size[8].split()[0]):.0f} MHz"
+
+
+def test_the_python_of_the_readme_runs_and_finds_no_difference(tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 9 and "import torch" not in text
+    (tmp_path / "models").symlink_to(REPO / "models")
+    environment = os.environ | {"PYTHONPATH": str(REPO), "POLYRHYTHM_BUILD": str(REPO / "build")}
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("\n0") or done.stdout.rstrip().endswith(" 0")
+    assert "no difference: every count and every logit is the same" in done.stdout
+    assert (tmp_path / "build" / "digits" / "digits.v").is_file()
+
+
+def links(page: Path) -> list[str]:
+    """What a page points to in the repository."""
+    found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    return [link for link in found if "://" not in link]
+
+
+@pytest.mark.parametrize("page", sorted(str(page.relative_to(REPO)) for page in [*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")]))
+def test_links_lead_somewhere(page: str) -> None:
+    for link in links(REPO / page):
+        assert ((REPO / page).parent / link).exists(), f"{page} points to {link}"
 
 
 def test_the_two_make_targets_exist() -> None:

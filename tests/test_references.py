@@ -88,7 +88,7 @@ def test_convolutions_agree_in_every_count_and_cycle(name: str, data_root: Path)
         np.testing.assert_array_equal(seen[:100], told)
 
 
-# Frames and lanes; on CIFAR-10 those of the accelerator that was placed and routed, see README.
+# Frames and lanes; on CIFAR-10 those of the accelerator that was placed and routed, see docs/results.md.
 LEARNED: dict[str, tuple[int, list[Lanes] | None]] = {
     "mnist-mt": (120, None),
     "fashion-mt": (120, None),
@@ -99,7 +99,7 @@ LEARNED: dict[str, tuple[int, list[Lanes] | None]] = {
 @pytest.mark.long
 @pytest.mark.parametrize("name", LEARNED)
 def test_learned_time_steps_agree_in_every_count_and_cycle(name: str, data_root: Path) -> None:
-    """Some frames of each; the README has the whole test sets."""
+    """Some frames of each; docs/results.md has the whole test sets."""
     network, (frames, lanes) = load(name), LEARNED[name]
     inputs, _ = data.inputs_for(network, network.provenance["dataset"], "test", data_root)
     some, law_frames = inputs[:frames], inputs[: min(frames, 20)]
