@@ -35,9 +35,17 @@ def test_every_row_of_a_batch_is_somebodys() -> None:
 @pytest.mark.parametrize(("wanted", "stage", "mixed"), [
     (None, "float", False), (False, "float", False), (True, "float", True), (True, "quantized", True), (True, "snapped", False),
 ])  # fmt: skip
-def test_products_are_mixed_where_the_recipe_says_so_and_never_behind_the_snap(wanted: bool | None, stage: str, mixed: bool) -> None:
+def test_products_are_mixed_where_the_recipe_says_so_and_never_behind_the_snap(
+    wanted: bool | None, stage: str, mixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": True})
     with Place(torch.device("cpu")).mixed(stage, wanted):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if mixed else torch.float32)
+
+
+def test_a_cpu_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False, "amx_bf16": False})
+    assert isinstance(Place(torch.device("cpu")).mixed("float", wanted=True), nullcontext)
 
 
 def test_a_recipe_can_refuse_mixed_precision_on_a_gpu() -> None:

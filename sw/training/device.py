@@ -1,9 +1,10 @@
 """Where a training run computes, and with whom: a CPU or a GPU, alone or as one of torchrun's processes.
 
 Quantized networks are trained in float32, and TF32 is allowed: counts and integer weights have at most 11 significant bits, so
-their products are exact in TF32 and are summed in float32. The float stage is computed in mixed precision (bfloat16) on a GPU;
-where a recipe says `mixed`, on a CPU too, and so is the quantized stage, whose counts and weights then carry a relative 2^-9 of
-noise. Behind the snap, and wherever a network is scored, nothing is computed in bfloat16.
+their products are exact in TF32 and are summed in float32. The float stage is computed in mixed precision (bfloat16) on a GPU.
+Where a recipe says `mixed`, so it is on a CPU that has instructions for it (another takes sixteen times as long as in float32),
+and so is the quantized stage, whose counts and weights then carry a relative 2^-9 of noise. Behind the snap, and wherever a
+network is scored, nothing is computed in bfloat16.
 """
 
 import os
@@ -39,8 +40,14 @@ class Place:
 
     def mixed(self, stage: str, wanted: bool | None) -> AbstractContextManager[object]:
         """Mixed precision as the recipe wants it, never behind the snap; None: where it is quicker and changes no integer."""
-        chosen = self.device.type == "cuda" and stage == "float" if wanted is None else wanted and stage != "snapped"
+        gpu = self.device.type == "cuda"
+        chosen = gpu and stage == "float" if wanted is None else wanted and stage != "snapped" and (gpu or has_bfloat16())
         return torch.autocast(self.device.type, dtype=torch.bfloat16) if chosen else nullcontext()
+
+
+def has_bfloat16() -> bool:
+    """Whether this CPU has instructions for products in bfloat16."""
+    return any(there for name, there in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
 
 
 def find_place(device: str = "auto") -> Place:

@@ -138,7 +138,7 @@ class Recipe:
     augment: Augment = Augment()
     seed: int = 0
     threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
-    mixed: bool | None = None  # products in bfloat16 until the snap, on a CPU too; None: in the float stage on a GPU
+    mixed: bool | None = None  # products in bfloat16 until the snap, on a CPU that has them too; None: in the float stage on a GPU
     validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
     mixture: Mixture | None = None  # time_stepped: the layers' T are those of the network without a profile
     anytime: Anytime | None = None  # time_stepped
