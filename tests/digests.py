@@ -36,8 +36,17 @@ def _is_buildable(network: Network) -> bool:
 def digest_of(name: str) -> str:
     """The digest of one reference network's export."""
     with tempfile.TemporaryDirectory() as place:
-        folder = export(Network.load(REPO / "models" / f"{name}.safetensors"), Path(place) / "out")
-        return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+        return digest_in(exported(name, Path(place)))
+
+
+def exported(name: str, place: Path) -> Path:
+    """The folder with a reference network's export."""
+    return export(Network.load(REPO / "models" / f"{name}.safetensors"), place / "out")
+
+
+def digest_in(folder: Path) -> str:
+    """The digest of an export, whose manifest has one of every file."""
+    return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
 
 
 def main(words: list[str]) -> None:

@@ -13,8 +13,8 @@ REPO = Path(__file__).resolve().parents[1]
 README, RESULTS = ((REPO / page).read_text(encoding="utf-8") for page in ("README.md", "docs/results.md"))
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", README + RESULTS, re.MULTILINE | re.DOTALL)
 COMMANDS = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
-SLOW = ("train", "synth")  # minutes each
-ON_DATA = ("compare", "cutoff", "train")
+SLOW = ("synth",)  # minutes each
+ON_DATA = ("compare", "cutoff")
 
 
 def marked(command: str) -> object:
@@ -40,7 +40,7 @@ def row_of(network: str) -> list[str]:
 
 def test_shows_the_commands_it_promises() -> None:
     verbs = {command.split()[1] for command in COMMANDS}
-    assert {"doctor", "info", "verilog", "compare", "synth", "train"} <= verbs
+    assert {"doctor", "info", "verilog", "compare", "synth", "cutoff", "clockless", "tune"} <= verbs
 
 
 @pytest.mark.parametrize("command", [marked(c) for c in COMMANDS])
@@ -63,8 +63,6 @@ def test_command_runs_and_prints_the_numbers_of_its_page(command: str, request: 
             (row,) = [line for line in RESULTS.splitlines() if line.startswith((f"| `{rule['rule']}` |", f"| {rule['rule']} |"))]
             assert f"| {rule['mean_ticks']:.2f} |" in row and f"| {100 * rule['accuracy']:.2f} % |" in row
             assert f"| {rule['changed']}" in row and f"| {rule['cycles']:.1f} |" in row
-    if " train " in command:
-        assert printed["accuracy"] >= 0.98
 
 
 def test_the_readme_is_short_and_agrees_with_the_results() -> None:

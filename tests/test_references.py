@@ -12,6 +12,7 @@ from polyrhythm.sw.rom_layers import Lanes, default_lanes
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 LAW_FRAMES = 1000  # of which every cycle is followed in Python
+WHOLE = (360, 10_000)  # test sets of which the file states the accuracy
 
 
 def load(name: str) -> Network:
@@ -30,7 +31,8 @@ def check(
     for trace in (alone, streamed):
         assert len(trace.answer) == len(inputs)
         assert expected.first_difference(trace) is None
-    assert np.mean(alone.answer == labels) == stated
+    if len(inputs) in WHOLE:
+        assert np.mean(alone.answer == labels) == stated
     some = inputs[:LAW_FRAMES]
     law = golden.run(network, some, spikes=network.schedule == "time_stepped")
     by_frame, in_a_row = (cycles.timing(network, law, some, lanes, back_to_back=flowing) for flowing in (False, True))
@@ -64,11 +66,12 @@ def test_digits_lif_takes_at_most_230_cycles_an_image() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "lanes", "least"), [("mnist-mlp", [32, 10], 0.98), ("mnist-mlp", [128, 10], 0.98), ("mnist-lif", [32, 32, 10], 0.97)])
-def test_mnist_agrees_in_every_count_on_all_images(name: str, lanes: list[int], least: float, data_root: Path) -> None:
+def test_mnist_agrees_in_every_count_and_cycle(name: str, lanes: list[int], least: float, data_root: Path) -> None:
+    """With other lanes than those that docs/results.md sends all images through."""
     network = load(name)
     inputs, labels = data.inputs_for(network, "mnist", "test", data_root)
     assert len(inputs) == 10_000 and network.provenance["accuracy"] >= least
-    check(network, inputs, labels, lanes)
+    check(network, inputs[:LAW_FRAMES], labels[:LAW_FRAMES], lanes)
 
 
 @pytest.mark.long

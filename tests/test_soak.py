@@ -16,7 +16,7 @@ from random_cases import KINDS, SCHEDULES, covered, draw
 
 from polyrhythm.sw import golden
 
-CI = range(60)
+CI = range(48)
 
 
 @pytest.mark.long
