@@ -92,7 +92,7 @@ def test_a_frame_charges_as_much_as_all_ticks_did() -> None:
 
 def test_leaking_layers_need_a_clock() -> None:
     network = Network.load(Path(__file__).parent.parent / "models" / "digits-lif.safetensors")
-    with pytest.raises(NetworkError, match=r"^layer 0 \(fc1\): without a clock nothing leaks and resets subtract; leak_shift must be null"):
+    with pytest.raises(NetworkError, match=r"^layer 0 \(fc1\): without time steps nothing leaks and resets subtract; leak_shift must be null"):
         clockless.specs(network, 15)
 
 

@@ -62,7 +62,7 @@ def test_every_option_is_offered(verb: str, here: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(("shell", "start"), [("zsh", "#compdef polyrhythm"), ("tcsh", "# AUTOMATICALLY GENERATED")])
 def test_other_shells_get_theirs(shell: str, start: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, script, _ = call(capsys, "completion", shell)
-    assert code == 0 and script.startswith(start) and "clockless" in script and "--executor" in script
+    assert code == 0 and script.startswith(start) and "to-events" in script and "--executor" in script
 
 
 def test_zsh_is_not_given_a_pattern_that_it_reads_as_qualifiers(capsys: pytest.CaptureFixture[str]) -> None:

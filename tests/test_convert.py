@@ -316,7 +316,7 @@ def test_a_file_that_is_no_network_is_not_written_over(trained: Path, tmp_path: 
     out = tmp_path / "notes.txt"
     out.write_text("mine")
     text = f"--out: {out} exists and is no network file of ours; delete it, or name another file"
-    verbs = (["train", "--recipe", "digits"], ["clockless", "NET"], ["cutoff", "NET"], ["tune", "NET", "--dataset", "digits"])
+    verbs = (["train", "--recipe", "digits"], ["to-events", "NET"], ["cutoff", "NET"], ["tune", "NET", "--dataset", "digits"])
     (net := tmp_path / "net.safetensors").touch()
     assert converted(trained, capsys, "--out", str(net))[0] == 0  # over an empty file
     assert converted(trained, capsys, "--out", str(net))[0] == 0  # over a network

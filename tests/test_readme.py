@@ -40,7 +40,7 @@ def row_of(network: str) -> list[str]:
 
 def test_shows_the_commands_it_promises() -> None:
     verbs = {command.split()[1] for command in COMMANDS}
-    assert {"doctor", "info", "verilog", "compare", "synth", "cutoff", "clockless", "tune"} <= verbs
+    assert {"doctor", "info", "verilog", "compare", "synth", "cutoff", "to-events", "tune"} <= verbs
 
 
 @pytest.mark.parametrize("command", [marked(c) for c in COMMANDS])

@@ -47,12 +47,12 @@ def test_a_run_belongs_to_the_network_that_it_began_with(tmp_path: Path, capsys:
 
 
 BAD = {
-    "layer 0 (fc1): without a clock nothing leaks": ["digits-lif", "--preprocess", "levels:15"],
+    "layer 0 (fc1): without time steps nothing leaks": ["digits-lif", "--preprocess", "levels:15"],
     "preprocess must be levels:N": ["digits", "--preprocess", "level:3"],
     "recipe tuned: preprocess rate:4 gives 4 ticks, but event_driven networks have none; choose levels:N, counts:N or frames:1:N": [
         "digits", "--preprocess", "rate:4"
     ],
-    "layer 2 (conv2_1b): skip must be null without a clock, not an addition of 'conv1'": ["cifar10-resnet18", "--dataset", "cifar10"],
+    "layer 2 (conv2_1b): skip must be null without time steps, not an addition of 'conv1'": ["cifar10-resnet18", "--dataset", "cifar10"],
     "argument --bins: must be a whole number of at least 1, not '0'": ["digits", "--bins", "0"],
     "dataset must be one of": ["digits", "--dataset", "digitz"],
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A time-stepped network and what becomes of it without a clock: accuracy and spikes, by the golden model and by the Verilog.
+"""A time-stepped network and what becomes of it without time steps: accuracy and spikes, by the golden model and by the Verilog.
 
     python tools/study_events.py models/nmnist-mtt.safetensors models/nmnist-conv-events.safetensors
 
@@ -25,7 +25,7 @@ from polyrhythm.sw.training.trainable import TrainableNetwork
 
 
 def deployed(stepped: Network, like: Network, neuron: str) -> Network:
-    """The weights of `stepped` as they are, without a clock, fed and cut off as `like` is."""
+    """The weights of `stepped` as they are, without time steps, fed and cut off as `like` is."""
     chosen = Clockless(T=like.hidden[0].T)
     named = {"provenance": like.provenance, "labels": like.labels}
     network = TrainableNetwork.without_clock(stepped, like.input, chosen).export(neuron, **named)
@@ -39,7 +39,7 @@ def difference(before: Trace, after: Trace) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="what a time-stepped network loses without a clock, and what training mends")
+    parser = argparse.ArgumentParser(description="what a time-stepped network loses without time steps, and what training mends")
     parser.add_argument("stepped", help="a time_stepped network file")
     parser.add_argument("trained", help="an event_driven file of the same layers, trained to be one")
     parser.add_argument("--data", help="folder with the data sets ($POLYRHYTHM_DATA)")

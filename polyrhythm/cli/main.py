@@ -16,7 +16,7 @@ from typing import NoReturn
 from polyrhythm.cli import console
 from polyrhythm.cli.errors import explain
 from polyrhythm.cli.report import INTERRUPTED, USAGE, Answer, nearest
-from polyrhythm.cli.verbs import VERBS
+from polyrhythm.cli.verbs import RENAMED, VERBS
 
 
 class UsageError(Exception):
@@ -104,9 +104,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(words: Sequence[str], as_json: bool) -> Answer:
     """One verb's answer."""
+    if words and words[0] in RENAMED:
+        console.tell(f"polyrhythm: {words[0]} is called {RENAMED[words[0]]} now")
+        words = [RENAMED[words[0]], *words[1:]]
     args = parse(words)
     room = importlib.import_module(f"polyrhythm.cli.{VERBS[args.verb][0]}")
-    verb: Callable[[argparse.Namespace], Answer] = getattr(room, args.verb)
+    verb: Callable[[argparse.Namespace], Answer] = getattr(room, args.verb.replace("-", "_"))
     # A library that prints must not spoil the object on stdout.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         return verb(args)

@@ -1,4 +1,4 @@
-"""train, clockless, info, verilog: a network from its recipe to its files."""
+"""train, to_events, info, verilog: a network from its recipe to its files."""
 
 import argparse
 import dataclasses
@@ -49,7 +49,7 @@ def _lacking(recipe: "Recipe", dataset: "Dataset") -> list[str]:
     return dataset.lacking(size) if isinstance(size, int) else []
 
 
-def clockless(args: argparse.Namespace) -> Answer:
+def to_events(args: argparse.Namespace) -> Answer:
     """Write a two_phase network as an event_driven one of the same weights."""
     from polyrhythm.sw.schedules import without_clock
 

@@ -81,7 +81,7 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="instead: the data set that it takes")
 
 
-def clockless_arguments(parser: argparse.ArgumentParser) -> None:
+def to_events_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="network file to write (NAME.safetensors)")
 
@@ -170,13 +170,14 @@ def hardware_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--coding", choices=("count", "unary"), default="count", help=told)
 
 
+RENAMED = {"clockless": "to-events"}  # verbs of earlier versions, which go on working
 # In the order of the flow: verb -> module of cli, one line of help, its arguments.
 VERBS: dict[str, tuple[str, str, Add | None]] = {
     "train": ("networks", "train a recipe and quantize it", train_arguments),
     "check": ("check", "what of a torch model or a network can be built", check_arguments),
     "convert": ("convert", "a trained ANN of torch, its time steps learned", convert_arguments),
     "cutoff": ("cutoff", "answers before the last tick: calibrate the rules", cutoff_arguments),
-    "clockless": ("networks", "a two_phase network without ticks or phases: event_driven, the same counts", clockless_arguments),
+    "to-events": ("networks", "a two_phase network as an event_driven one: no time steps, the same counts", to_events_arguments),
     "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("run", "send frames through golden model, RTL or cocotb", run_arguments),

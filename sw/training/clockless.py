@@ -47,13 +47,13 @@ def specs(network: Network, T: int) -> tuple[LayerSpec, ...]:
     for i, layer in enumerate(network.hidden):
         if layer.skip is not None:
             raise NetworkError(
-                f"layer {i} ({layer.name}): skip must be null without a clock, not an addition of {layer.skip.source!r}; "
+                f"layer {i} ({layer.name}): skip must be null without time steps, not an addition of {layer.skip.source!r}; "
                 "residual additions are those of two_phase networks"
             )
         if layer.leak_shift is not None or layer.reset != "subtract":
             raise NetworkError(
-                f"layer {i} ({layer.name}): without a clock nothing leaks and resets subtract; leak_shift must be null and reset "
-                f"'subtract', not {layer.leak_shift} and {layer.reset!r}"
+                f"layer {i} ({layer.name}): without time steps nothing leaks and resets subtract; leak_shift must be null and "
+                f"reset 'subtract', not {layer.leak_shift} and {layer.reset!r}"
             )
     return tuple(
         LayerSpec(

@@ -116,7 +116,7 @@ def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[
 
     recipe: event_driven, with `clockless`. In the report, start_accuracy is the golden model's before the first epoch, and
     quantized_accuracy torch's, which looks at a frame's events in bins. Raises what `train` raises, and NetworkError for networks
-    that cannot do without a clock.
+    that cannot do without time steps.
     """
     chosen = recipe.clockless
     if recipe.schedule != "event_driven" or chosen is None:
@@ -126,7 +126,7 @@ def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[
     source = source_of(recipe, row)
     if (source.T, source.shape) != (1, network.input.shape):
         raise ValueError(
-            f"{recipe.name}: without a clock a frame is one step of shape {network.input.shape}, but {recipe.dataset} with "
+            f"{recipe.name}: without time steps a frame is one step of shape {network.input.shape}, but {recipe.dataset} with "
             f"{recipe.preprocess} gives {source.T} of {source.shape}; choose levels:N, or frames:1:N for recordings"
         )
     with torch_threads(recipe.threads):
