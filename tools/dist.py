@@ -24,7 +24,7 @@ PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
 NAME, VERSION = PROJECT["project"]["name"], PROJECT["project"]["version"]
 BUILT = {"PKG-INFO", "setup.cfg", *(f"{NAME}.egg-info/{name}" for name in (
     "PKG-INFO", "SOURCES.txt", "dependency_links.txt", "entry_points.txt", "requires.txt", "top_level.txt"))}  # fmt: skip
-INFO = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt")
+INFO = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "licenses/NOTICE", "top_level.txt")
 NETWORK = REPO / "models" / "digits.safetensors"
 # An FPGA user's own folder has such names, and each of these says so when it is imported.
 THEIRS = ("hw/__init__.py", "sim/__init__.py", "sw/__init__.py", "boards/__init__.py", "cli.py")
