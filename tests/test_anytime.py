@@ -93,13 +93,13 @@ def test_margins_by_hand() -> None:
     wanted = {0.5: 3, 0.4: 3, 0.39: 5, 0.25: 5, 0.24: 9, 0.01: 9}
     for epsilon, threshold in wanted.items():
         assert anytime.margins(sums, labels, epsilon) == MarginExit((threshold,))
-    assert anytime.margins(sums[1:2], labels[:1], 0.1)["thresholds"] == [MAX_SUM]
+    assert anytime.margins(sums[1:2], labels[:1], 0.1).thresholds == (MAX_SUM,)
 
 
 def test_margins_want_answers_that_last() -> None:
     """Right after the first tick, wrong after the second: that is no reason to leave after the first."""
     sums = np.array([[[5, 0], [0, 1], [8, 0]]])
-    assert anytime.margins(sums, np.array([0]), 0.1)["thresholds"] == [MAX_SUM, MAX_SUM, 8]
+    assert anytime.margins(sums, np.array([0]), 0.1).thresholds == (MAX_SUM, MAX_SUM, 8)
 
 
 @pytest.mark.parametrize("scale", [0.003, 0.4])
@@ -110,7 +110,7 @@ def test_softmax_finds_the_scale_that_labels_were_drawn_with(scale: float) -> No
     odds = np.exp(scale * (sums[:, 0] - sums[:, 0].max(axis=1, keepdims=True)))
     labels = np.array([rng.choice(5, p=row / row.sum()) for row in odds])
     rule = anytime.softmax(sums, labels, 0.05)
-    assert rule["epsilon"] == 0.05 and rule["scale"] == pytest.approx(scale, rel=0.12)
+    assert rule.epsilon == 0.05 and rule.scale == pytest.approx(scale, rel=0.12)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, -0.1, float("nan")])
