@@ -30,7 +30,7 @@ def refusals(network: Network) -> list[str]:
     found = []
     if network.exit is not None:
         found.append(
-            f"{network.name}: the gateware has no early exit, but exit is {network.exit['kind']!r}; save the network with exit null"
+            f"{network.name}: the gateware has no early exit, but exit is {network.exit.kind!r}; save the network with exit null"
         )
     if network.schedule != "time_stepped" and network.input.T != 1:
         found.append(f"{network.name}: a {network.schedule} input has one source tick, not {network.input.T}")

@@ -15,7 +15,7 @@ from polyrhythm.sw import golden_events
 from polyrhythm.sw.align import bias_at, boundaries, source_ticks
 from polyrhythm.sw.cutoff import safe_margins, softmax_table
 from polyrhythm.sw.frames import frames
-from polyrhythm.sw.network import Network
+from polyrhythm.sw.network import Exit, MarginExit, Network, SafeExit
 from polyrhythm.sw.synapse import current, skipped
 from polyrhythm.sw.trace import Trace, merge
 
@@ -194,18 +194,18 @@ def exit_ticks(network: Network, logits_t: Array) -> npt.NDArray[np.int32]:
     return np.asarray(np.argmax(leaves, axis=1) + 1, dtype=np.int32)
 
 
-def _leaves(network: Network, rule: dict[str, Any], logits_t: Array) -> npt.NDArray[np.bool_]:
+def _leaves(network: Network, rule: Exit, logits_t: Array) -> npt.NDArray[np.bool_]:
     """Say after which ticks the rule would let the frame go: (B, T). Without a rival, after any."""
     leader = np.argmax(logits_t, axis=2)  # (B, T)
     lead = np.take_along_axis(logits_t, leader[..., None], axis=2) - logits_t  # (B, T, C), 0 at the leader
     rival = np.arange(logits_t.shape[2]) != leader[..., None]
-    if rule["kind"] == "margin":
-        wanted = np.array(rule["thresholds"], dtype=np.int64)[:, None]  # (T, 1)
+    if isinstance(rule, MarginExit):
+        wanted = np.array(rule.thresholds, dtype=np.int64)[:, None]  # (T, 1)
         return np.asarray(np.all((lead >= wanted) | ~rival, axis=2))
-    if rule["kind"] == "safe":
+    if isinstance(rule, SafeExit):
         wanted = safe_margins(network)[np.arange(logits_t.shape[1]), leader]  # (B, T, C)
         return np.asarray(np.all((lead >= wanted) | ~rival, axis=2))
-    table = softmax_table(rule["epsilon"], rule["scale"])
+    table = softmax_table(rule.epsilon, rule.scale)
     entries = np.array(table.entries, dtype=np.int64)
     parts = entries[np.minimum(lead >> table.shift, len(entries) - 1)]
     return np.asarray(np.sum(parts, axis=2, where=rival) < table.limit)

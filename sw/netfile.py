@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from polyrhythm.sw import check
+from polyrhythm.sw import check, exit_rule
 from polyrhythm.sw.atomic import write_whole
-from polyrhythm.sw.network import Input, Layer, Network, NetworkError, Profile, Skip
+from polyrhythm.sw.check import NetworkError
+from polyrhythm.sw.network_parts import Fields, Input, Layer, Profile, Skip
 from polyrhythm.sw.tensorfile import Tensors, json_object, parse_json, read
+
+Made = TypeVar("Made")
 
 FORMAT = 1
 DTYPES: dict[str, np.dtype[Any]] = {"weight": np.dtype("<i1"), "bias": np.dtype("<i4"), "threshold": np.dtype("<i4"),
@@ -39,7 +43,7 @@ LAYER_OPTIONAL: dict[str, Any] = {
 SKIP = ("source", "stride", "weight_bits")
 
 
-def save(network: Network, path: str | os.PathLike[str]) -> None:
+def save(network: Fields, path: str | os.PathLike[str]) -> None:
     """Write the file; the bytes follow from the network alone."""
     from safetensors.numpy import save as to_bytes
 
@@ -47,17 +51,20 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     write_whole(path, to_bytes(_tensors(network), {"polyrhythm": text}))
 
 
-def load(path: str | os.PathLike[str]) -> Network:
-    """Read and check a file. Raises NetworkError that begins with the file's name; OSError where it does not open."""
+def load(path: str | os.PathLike[str], make: Callable[..., Made]) -> Made:
+    """Read a file and give `make` (the class Network) what it holds.
+
+    Raises NetworkError that begins with the file's name; OSError where it does not open.
+    """
     source = Path(path)
     try:
         tensors, text = read(source)
-        return _build(_parse(text), tensors)
+        return _build(_parse(text), tensors, make)
     except (NetworkError, TypeError) as error:
         raise NetworkError(f"{source}: {error}") from None
 
 
-def digest(network: Network) -> str:
+def digest(network: Fields) -> str:
     """Give the SHA-256 over name, schedule, input, layers, exit, profiles and every tensor; see Network.digest."""
     header = _header(network)
     for key in ("format", "labels", "provenance"):
@@ -76,7 +83,7 @@ def digest(network: Network) -> str:
     return total.hexdigest()
 
 
-def _header(network: Network) -> dict[str, Any]:
+def _header(network: Fields) -> dict[str, Any]:
     """Give the JSON of a network, its keys in the order of the format's example."""
     return {
         "format": FORMAT,
@@ -88,7 +95,7 @@ def _header(network: Network) -> dict[str, Any]:
             "max_count": int(network.input.max_count),
         },
         "layers": [_layer_entry(layer, network.schedule) for layer in network.layers],
-        "exit": network.exit,
+        "exit": exit_rule.entry(network.exit),
         "profiles": {name: {"T": [int(T) for T in profile.T]} for name, profile in sorted(network.profiles.items())},
         "labels": list(network.labels),
         "provenance": network.provenance,
@@ -111,7 +118,7 @@ def _layer_entry(layer: Layer, schedule: str) -> dict[str, Any]:
     return entry | {"bias_mode": layer.bias_mode}
 
 
-def _tensors(network: Network) -> Tensors:
+def _tensors(network: Fields) -> Tensors:
     tensors: Tensors = {}
     for i, layer in enumerate(network.layers):
         tensors[f"layers.{i}.weight"] = layer.weight
@@ -154,7 +161,7 @@ def _keys(where: str, entry: dict[str, Any], required: tuple[str, ...], optional
             raise NetworkError(f"{where}key {key!r} must be given")
 
 
-def _build(header: dict[str, Any], tensors: Tensors) -> Network:
+def _build(header: dict[str, Any], tensors: Tensors, make: Callable[..., Made]) -> Made:
     given = json_object("input", header["input"])
     _keys("input: ", given, INPUT)
     entries = _list("layers", header["layers"])
@@ -164,7 +171,7 @@ def _build(header: dict[str, Any], tensors: Tensors) -> Network:
         name: _profile(name, entry, layers, source)
         for name, entry in json_object("profiles", header.get("profiles") or {}).items()
     }
-    network = Network(
+    network = make(
         name=header["name"],
         schedule=header["schedule"],
         input=Input(tuple(_list("input: shape", given["shape"])), given["T"], given["max_count"]),

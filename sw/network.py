@@ -1,7 +1,4 @@
-"""The network contract: frozen, self-checking dataclasses that everything right of training follows from.
-
-Axis order: weights are (N_out, N_in) or (C_out, C_in, K, K); maps are (C, H, W), flattened in that order.
-"""
+"""The network contract: a frozen, self-checking Network that everything right of training follows from."""
 
 from __future__ import annotations
 
@@ -16,114 +13,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyrhythm.sw import check, exit_rule, network_check
+from polyrhythm.sw import check, exit_rule, netfile, network_check
 from polyrhythm.sw.check import NetworkError
+from polyrhythm.sw.exit_rule import Exit, MarginExit, SafeExit, SoftmaxExit
+from polyrhythm.sw.frozen import FrozenDict, Rebuilt, frozen_json
+from polyrhythm.sw.network_parts import Input, Ints, Layer, Profile, Skip
 
-__all__ = ["Input", "Layer", "Network", "NetworkError", "Profile", "Skip"]
-
-Ints = npt.NDArray[np.integer]
-
-
-def _freeze(values: Any, dtype: type[np.integer]) -> Any:
-    """Copy into a read-only array in C order, in `dtype` where the values fit (where they do not, Network says so)."""
-    array = np.array(values, order="C")
-    limits = np.iinfo(dtype)
-    if array.dtype.kind in "iu" and (array.size == 0 or (array.min() >= limits.min and array.max() <= limits.max)):
-        array = array.astype(dtype)
-    array.flags.writeable = False
-    return array
-
-
-@dataclass(frozen=True)
-class Input:
-    """What one frame feeds in: T source ticks of integer counts 0..max_count for each place of `shape`."""
-
-    shape: tuple[int, ...]
-    T: int = 1
-    max_count: int = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", check.as_tuple("input: shape", self.shape))
-
-    @property
-    def size(self) -> int:
-        """Number of input neurons."""
-        return int(np.prod(self.shape, dtype=np.int64))
+__all__ = [
+    "Exit", "Input", "Layer", "MarginExit", "Network", "NetworkError", "Profile", "SafeExit", "Skip", "SoftmaxExit",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """One layer: integer weights, bias and threshold per output channel, and its own number of time steps T.
-
-    Arrays are copied and become read-only: weight int8, bias and threshold int32 (threshold None on the readout).
-    Checked as part of a Network, which knows the layer's index and the shapes around it.
-    """
-
-    name: str
-    kind: str
-    weight: Ints
-    bias: Ints
-    threshold: Ints | None = None
-    weight_bits: int = 8
-    T: int = 1
-    leak_shift: int | None = None
-    reset: str = "subtract"
-    v_init: str = "half_threshold"
-    bias_mode: str = "per_tick"
-    pool: int = 1
-    stride: int = 1
-    padding: int = 0
-    neuron: str = "signed"
-    skip: Skip | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _freeze(self.weight, np.int8))
-        object.__setattr__(self, "bias", _freeze(self.bias, np.int32))
-        if self.threshold is not None:
-            object.__setattr__(self, "threshold", _freeze(self.threshold, np.int32))
-
-    @property
-    def v0(self) -> npt.NDArray[np.int64]:
-        """Start potential per channel without the bias: Th >> 1, or 0 (always 0 on the readout)."""
-        if self.threshold is None or self.v_init == "zero":
-            return np.zeros(len(self.bias), dtype=np.int64)
-        return self.threshold.astype(np.int64) >> 1
-
-
-@dataclass(frozen=True, eq=False)
-class Skip:
-    """A residual addition: counts of an earlier layer, through weights of 1 x 1, into the same sums (two_phase, conv2d).
-
-    source: name of that layer, a conv2d one. weight: (C_out, C_source). stride: every how many of its rows and columns are seen.
-    """
-
-    source: str
-    weight: Ints
-    weight_bits: int = 8
-    stride: int = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _freeze(self.weight, np.int8))
-
-
-@dataclass(frozen=True, eq=False)
-class Profile:
-    """Another working point of one network: T of every layer, and thresholds and biases by layer index."""
-
-    T: tuple[int, ...]
-    threshold: Mapping[int, Ints] = field(default_factory=dict)
-    bias: Mapping[int, Ints] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "T", check.as_tuple("T", self.T))
-        object.__setattr__(self, "threshold", {i: _freeze(a, np.int32) for i, a in self.threshold.items()})
-        object.__setattr__(self, "bias", {i: _freeze(a, np.int32) for i, a in self.bias.items()})
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
+class Network(Rebuilt):
     """A spiking network in integers; whatever breaks the contract is refused here, with its place and bound.
 
+    Nothing in it can be changed. exit also takes the entry of a file (a dict), which becomes a value.
     Raises NetworkError (a ValueError) for values and TypeError for kinds.
     """
 
@@ -131,19 +36,23 @@ class Network:
     schedule: str
     input: Input
     layers: tuple[Layer, ...]
-    exit: dict[str, Any] | None = None
-    profiles: dict[str, Profile] = field(default_factory=dict)
+    exit: Exit | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     _shapes: network_check.Shapes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", check.as_tuple("layers", self.layers))
         object.__setattr__(self, "labels", check.as_tuple("labels", self.labels))
         object.__setattr__(self, "provenance", copy.deepcopy(self.provenance))
-        object.__setattr__(self, "profiles", dict(self.profiles))
+        object.__setattr__(self, "profiles", FrozenDict(self.profiles))
         object.__setattr__(self, "_shapes", network_check.check_network(self))
-        object.__setattr__(self, "exit", exit_rule.plain_exit(self.exit))
+        rule = exit_rule.checked(self.exit, self.schedule, self.layers[-1].T)
+        object.__setattr__(self, "exit", rule)
+        network_check.check_labels(self)
+        network_check.check_profiles(self)
+        object.__setattr__(self, "provenance", frozen_json(self.provenance))
         for name in self.profiles:
             self.profile(name)
 
@@ -212,22 +121,16 @@ class Network:
 
         Not in it: labels, provenance, and fields that the schedule ignores (`bias_mode`, the readout's T in two_phase).
         """
-        from polyrhythm.sw import netfile
-
         return netfile.digest(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.safetensors` file of format 1: same network, same bytes; never half a file."""
-        from polyrhythm.sw import netfile
-
         netfile.save(self, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Network:
         """Read a `.safetensors` network file; NetworkError names file, place, value and bound."""
-        from polyrhythm.sw import netfile
-
-        return netfile.load(path)
+        return netfile.load(path, Network)
 
     @property
     def hidden(self) -> Sequence[Layer]:

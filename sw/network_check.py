@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from polyrhythm.sw import check
 from polyrhythm.sw.align import BIAS_MODES, source_ticks
 from polyrhythm.sw.check import MAX_SUM, NetworkError
-from polyrhythm.sw.exit_rule import check_exit
-
-if TYPE_CHECKING:
-    from polyrhythm.sw.network import Layer, Network
+from polyrhythm.sw.network_parts import Fields, Layer
 
 SCHEDULES = ("two_phase", "time_stepped", "event_driven")
 KINDS = ("dense", "conv2d", "readout")
@@ -22,16 +20,16 @@ MAX_T = 1 << 16  # ticks of a layer
 MAX_COUNT = 1 << 24  # spikes of one input neuron in one source tick
 MAX_SIZE = 1 << 24  # neurons of a map
 
-Shapes = list[tuple[tuple[int, ...], tuple[int, ...]]]
+Shapes = tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
 
 
-def check_network(network: Network) -> Shapes:
-    """Check everything but the profiles' contents; give (pooled input shape, output shape) of every layer."""
+def check_network(network: Fields) -> Shapes:
+    """Check input and layers; give (pooled input shape, output shape) of every layer."""
     check.name("name", network.name)
     check.choice("schedule", network.schedule, SCHEDULES)
     _check_input(network)
     _check_layer_list(network)
-    shapes: Shapes = []
+    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     shape = network.input.shape
     for i, layer in enumerate(network.layers):
         where = f"layer {i} ({layer.name})"
@@ -41,13 +39,10 @@ def check_network(network: Network) -> Shapes:
         _check_arrays(where, layer)
         _check_skip(where, network, i, shapes)
         _check_sums(where, network, i, math.prod(pooled))
-    check_exit(network)
-    _check_labels(network)
-    _check_profiles(network)
-    return shapes
+    return tuple(shapes)
 
 
-def _check_input(network: Network) -> None:
+def _check_input(network: Fields) -> None:
     given = network.input
     if not 1 <= len(given.shape) <= 3:
         raise NetworkError(f"input: shape must have 1 to 3 dimensions, not {len(given.shape)}: {given.shape}")
@@ -64,7 +59,7 @@ def _check_input(network: Network) -> None:
         )
 
 
-def _check_layer_list(network: Network) -> None:
+def _check_layer_list(network: Fields) -> None:
     if not network.layers:
         raise NetworkError("layers must hold at least the readout, not nothing")
     last = len(network.layers) - 1
@@ -151,7 +146,7 @@ def _check_arrays(where: str, layer: Layer) -> None:
     _check_values(f"{where}: threshold", layer.threshold, 1, high, f"lie in 1..{high}")
 
 
-def _check_skip(where: str, network: Network, i: int, shapes: Shapes) -> None:
+def _check_skip(where: str, network: Fields, i: int, shapes: Sequence[Any]) -> None:
     """A residual addition must come from an earlier map, and fit."""
     layer, skip = network.layers[i], network.layers[i].skip
     if skip is None:
@@ -189,7 +184,7 @@ def _check_values(what: str, array: Any, low: int, high: int, bound: str) -> Non
         raise NetworkError(f"{what} must {bound}, not {array[place]} at {list(place)}")
 
 
-def _check_sums(where: str, network: Network, i: int, n_in: int) -> None:
+def _check_sums(where: str, network: Fields, i: int, n_in: int) -> None:
     """Refuse what could leave int64: a rough bound in unbounded integers (widths.py proves the sharp one)."""
     layer = network.layers[i]
     step = n_in * (1 << (layer.weight_bits - 1)) * network.in_count(i) * layer.pool**2
@@ -207,7 +202,8 @@ def _check_sums(where: str, network: Network, i: int, n_in: int) -> None:
         )
 
 
-def _check_labels(network: Network) -> None:
+def check_labels(network: Fields) -> None:
+    """Labels must fit the classes, provenance must be what JSON can hold."""
     for label in network.labels:
         if not isinstance(label, str):
             raise TypeError(f"labels must be strings, not {label!r}")
@@ -222,7 +218,7 @@ def _check_labels(network: Network) -> None:
         raise NetworkError(f"provenance must be what JSON can hold: {error}") from None
 
 
-def _check_profiles(network: Network) -> None:
+def check_profiles(network: Fields) -> None:
     """Check that every profile names layers that exist; its values are checked on the network it makes."""
     count = len(network.layers)
     for title, profile in network.profiles.items():

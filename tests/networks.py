@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.network import Exit, Input, Layer, Network
 
 SIZES = (1, 2, 5, 7, 8, 13, 16)
 INT32 = np.iinfo(np.int32)
@@ -60,7 +60,7 @@ def random_network(
     bias_mode: str | None = None,
     neuron: str = "signed",
     extreme: bool = False,
-    exit: dict[str, Any] | None = None,
+    exit: Exit | None = None,
     name: str = "random",
 ) -> Network:
     """Make a legal network; what is not given is drawn.

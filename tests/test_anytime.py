@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional as F
 
 from polyrhythm.cli import main as program
-from polyrhythm.sw import cycles, data, golden
+from polyrhythm.sw import cycles, data, exit_rule, golden
 from polyrhythm.sw.check import MAX_SUM
-from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.network import Input, Layer, MarginExit, Network
 from polyrhythm.sw.training import anytime, train
 from polyrhythm.sw.training.recipe import Anytime, LayerSpec, Recipe
 from polyrhythm.sw.training.recipes import DIGITS_LIF
@@ -92,14 +92,14 @@ def test_margins_by_hand() -> None:
     labels = np.zeros(5, np.int64)
     wanted = {0.5: 3, 0.4: 3, 0.39: 5, 0.25: 5, 0.24: 9, 0.01: 9}
     for epsilon, threshold in wanted.items():
-        assert anytime.margins(sums, labels, epsilon) == {"kind": "margin", "thresholds": [threshold]}
-    assert anytime.margins(sums[1:2], labels[:1], 0.1)["thresholds"] == [MAX_SUM]
+        assert anytime.margins(sums, labels, epsilon) == MarginExit((threshold,))
+    assert anytime.margins(sums[1:2], labels[:1], 0.1).thresholds == (MAX_SUM,)
 
 
 def test_margins_want_answers_that_last() -> None:
     """Right after the first tick, wrong after the second: that is no reason to leave after the first."""
     sums = np.array([[[5, 0], [0, 1], [8, 0]]])
-    assert anytime.margins(sums, np.array([0]), 0.1)["thresholds"] == [MAX_SUM, MAX_SUM, 8]
+    assert anytime.margins(sums, np.array([0]), 0.1).thresholds == (MAX_SUM, MAX_SUM, 8)
 
 
 @pytest.mark.parametrize("scale", [0.003, 0.4])
@@ -110,7 +110,7 @@ def test_softmax_finds_the_scale_that_labels_were_drawn_with(scale: float) -> No
     odds = np.exp(scale * (sums[:, 0] - sums[:, 0].max(axis=1, keepdims=True)))
     labels = np.array([rng.choice(5, p=row / row.sum()) for row in odds])
     rule = anytime.softmax(sums, labels, 0.05)
-    assert rule["epsilon"] == 0.05 and rule["scale"] == pytest.approx(scale, rel=0.12)
+    assert rule.epsilon == 0.05 and rule.scale == pytest.approx(scale, rel=0.12)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, -0.1, float("nan")])
@@ -180,7 +180,7 @@ def test_cutoff_says_it_and_writes_the_rule(learned: Path, tmp_path: Path, capsy
     report = json.loads(capsys.readouterr().out)
     assert [row["rule"] for row in report["rules"]] == ["none", "margin", "softmax", "safe"]
     written = Network.load(out)
-    assert written.exit == report["rules"][1]["exit"] and written.digest != Network.load(learned).digest
+    assert exit_rule.entry(written.exit) == report["rules"][1]["exit"] and written.digest != Network.load(learned).digest
     inputs, labels = data.inputs_for(written, "digits", "test")
     trace = golden.run(written, inputs)
     assert trace.ticks is not None and trace.ticks.mean() == report["rules"][1]["mean_ticks"]

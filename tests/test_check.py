@@ -12,7 +12,7 @@ import torch
 from commands import call, digits_network
 from torch import nn
 
-from polyrhythm.sw.network import Layer, Network, Skip
+from polyrhythm.sw.network import Layer, Network, SafeExit, Skip
 
 MODEL = '''
 from __future__ import annotations
@@ -130,7 +130,7 @@ def test_a_network_file_is_judged_by_what_the_gateware_builds(folder: Path, caps
     unordered().save("odd.safetensors")
     code, told = checked(capsys, "odd.safetensors")
     assert code == 1 and [problem[:58] for problem in told["problems"]] == ["layer 1 (fc2): unsigned neurons need their events in order,"[:58]]
-    stepped = dataclasses.replace(digits_network("time_stepped"), exit={"kind": "safe"})
+    stepped = dataclasses.replace(digits_network("time_stepped"), exit=SafeExit())
     stepped.save("exit.safetensors")
     assert checked(capsys, "exit.safetensors")[1]["problems"] == ["tiny: the gateware has no early exit, but exit is 'safe'; save the network with exit null"]
 

@@ -11,17 +11,17 @@ from networks import random_inputs, random_network
 
 from polyrhythm.sw import golden
 from polyrhythm.sw.cutoff import NEVER, safe_margins, softmax_table
-from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.network import Exit, Input, Layer, MarginExit, Network, SafeExit, SoftmaxExit
 
 
-def readout(weight: Any, bias: Any, T: int, exit: dict[str, Any] | None, **fields: Any) -> Network:
+def readout(weight: Any, bias: Any, T: int, exit: Exit | None, **fields: Any) -> Network:
     layer = Layer("out", "readout", np.array(weight), np.array(bias), T=T, **fields)
     return Network("n", "time_stepped", Input((layer.weight.shape[1],), T, 3), (layer,), exit=exit)
 
 
 @pytest.mark.parametrize("thresholds, ticks", [([3, 9, 9], 1), ([4, 6, 9], 2), ([4, 7, 0], 3), ([4, 7, 99], 3)])
 def test_margin_leaves_at_the_first_tick_that_reaches_its_threshold(thresholds: list[int], ticks: int) -> None:
-    network = readout([[2], [1]], [0, 0], 3, {"kind": "margin", "thresholds": thresholds})
+    network = readout([[2], [1]], [0, 0], 3, MarginExit(tuple(thresholds)))
     trace = golden.run(network, np.full((1, 3, 1), 3))
     assert trace.ticks is not None and trace.logits_t is not None
     assert trace.ticks.tolist() == [ticks]
@@ -30,16 +30,16 @@ def test_margin_leaves_at_the_first_tick_that_reaches_its_threshold(thresholds: 
 
 
 def test_margin_is_against_the_second_best_and_a_tie_has_none() -> None:
-    network = readout([[2], [0], [2]], [0, 0, 0], 2, {"kind": "margin", "thresholds": [1, 1]})
+    network = readout([[2], [0], [2]], [0, 0, 0], 2, MarginExit((1, 1)))
     trace = golden.run(network, np.array([[[1], [1]]]))
     assert trace.ticks is not None and (trace.ticks.item(), trace.answer.item()) == (2, 0)
 
 
 @pytest.mark.parametrize(
     "rule",
-    [{"kind": "margin", "thresholds": [99, 99]}, {"kind": "softmax", "epsilon": 0.1, "scale": 1.0}, {"kind": "safe"}],
+    [MarginExit((99, 99)), SoftmaxExit(0.1, 1.0), SafeExit()],
 )
-def test_a_single_class_leaves_at_once(rule: dict[str, Any]) -> None:
+def test_a_single_class_leaves_at_once(rule: Exit) -> None:
     trace = golden.run(readout([[1]], [0], 2, rule), np.zeros((1, 2, 1), int))
     assert trace.ticks is not None and trace.ticks.tolist() == [1]
 
@@ -77,7 +77,7 @@ def test_softmax_exit_follows_the_rule_and_misses_little(seed: int) -> None:
     sums = golden.run(network, inputs).logits_t
     assert sums is not None
     scale = 3 / max(1.0, float(np.abs(sums).mean()))
-    trace = golden.run(dataclasses.replace(network, exit={"kind": "softmax", "epsilon": 0.1, "scale": scale}), inputs)
+    trace = golden.run(dataclasses.replace(network, exit=SoftmaxExit(0.1, scale)), inputs)
     shifted = np.exp(scale * (sums - sums.max(axis=2, keepdims=True)))
     top = (shifted / shifted.sum(axis=2, keepdims=True)).max(axis=2)
     leaves = top > 0.9
@@ -95,7 +95,7 @@ def test_safe_gives_the_full_answer_on_every_frame(seed: int) -> None:
     network = random_network(rng, "time_stepped", ("dense",) * (seed % 2), sizes=(2, 5, 8), max_T=8)
     inputs = random_inputs(rng, network, 100)
     full = golden.run(network, inputs)
-    cut = golden.run(dataclasses.replace(network, exit={"kind": "safe"}), inputs)
+    cut = golden.run(dataclasses.replace(network, exit=SafeExit()), inputs)
     np.testing.assert_array_equal(full.answer, cut.answer)
 
 
@@ -104,7 +104,7 @@ def test_safe_leaves_exactly_when_no_continuation_changes_the_class(
     leak_shift: int | None, bias: tuple[int, int]
 ) -> None:
     """Every input of three ticks: with a leak the rule may stay longer, never leave earlier."""
-    network = readout([[2, -1], [1, 1]], bias, 3, {"kind": "safe"}, leak_shift=leak_shift, bias_mode="per_tick")
+    network = readout([[2, -1], [1, 1]], bias, 3, SafeExit(), leak_shift=leak_shift, bias_mode="per_tick")
     frames = np.array(list(itertools.product(range(4), repeat=6))).reshape(-1, 3, 2)
     trace = golden.run(network, frames)
     sums = trace.logits_t
@@ -123,7 +123,7 @@ def test_safe_leaves_exactly_when_no_continuation_changes_the_class(
 
 
 def test_margins_of_a_leak_that_forgets_everything() -> None:
-    network = readout([[1], [0]], [0, 0], 2, {"kind": "safe"}, leak_shift=0)
+    network = readout([[1], [0]], [0, 0], 2, SafeExit(), leak_shift=0)
     assert safe_margins(network)[0].tolist() == [[-NEVER, -NEVER], [NEVER, -NEVER]]
 
 
@@ -140,7 +140,7 @@ def test_unleak_is_the_least_difference_that_suffices(shift: int) -> None:
 
 
 def test_long_frames_with_a_leak_do_not_overflow() -> None:
-    network = readout([[127], [-128]], [1 << 30, -(1 << 30)], 200, {"kind": "safe"}, leak_shift=1)
+    network = readout([[127], [-128]], [1 << 30, -(1 << 30)], 200, SafeExit(), leak_shift=1)
     need = safe_margins(network)
     assert need.max() <= NEVER and need.min() >= -NEVER
     assert golden.run(network, np.zeros((1, 200, 1), int)).answer.item() == 0

@@ -20,7 +20,7 @@ from polyrhythm.hw.memory import Rom
 from polyrhythm.hw.names import identifier, stems, told_apart, top_name
 from polyrhythm.hw.top import Top
 from polyrhythm.sw import rom
-from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.network import Input, Layer, MarginExit, Network
 from polyrhythm.sw.widths import bounds, signed_width
 
 SCHEDULES = ("two_phase", "time_stepped")
@@ -237,7 +237,7 @@ REFUSED = {
         "layer 1 (out): the readout of an event_driven network shows its sums at any moment, so lanes must be 3, not 2",
     ),
     "exit": (
-        refused("time_stepped", exit={"kind": "margin", "thresholds": [3]}),
+        refused("time_stepped", exit=MarginExit((3,))),
         None,
         "net: the gateware has no early exit, but exit is 'margin'; save the network with exit null",
     ),

@@ -11,7 +11,7 @@ import torch
 from networks import random_inputs, random_network
 
 from polyrhythm.sw import data, golden
-from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.network import Input, Layer, Network, SafeExit
 from polyrhythm.sw.training import model, samples, train
 from polyrhythm.sw.training.model import EXACT, TorchNetwork, accuracy
 from polyrhythm.sw.training.recipe import LayerSpec, Recipe
@@ -104,7 +104,7 @@ def test_what_torch_does_not_run() -> None:
     assert message(ValueError, lambda: TorchNetwork.from_network(plain(schedule="event_driven"))) == (
         "n: torch runs two_phase and time_stepped networks, not event_driven; use golden"
     )
-    assert message(ValueError, lambda: TorchNetwork.from_network(plain(exit={"kind": "safe"}))) == (
+    assert message(ValueError, lambda: TorchNetwork.from_network(plain(exit=SafeExit()))) == (
         "n: torch runs whole frames; exit must be null, not safe; use golden"
     )
     hidden = Layer("fc", "dense", np.full((1, 1 << 12), 127), [0], [1], T=1 << 16)

@@ -9,7 +9,7 @@ import pytest
 from netparts import join, parts, small
 from networks import random_network
 
-from polyrhythm.sw.network import Input, Layer, Network, Profile
+from polyrhythm.sw.network import Input, Layer, MarginExit, Network, Profile
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_profiles_exit_labels_and_provenance_come_back(file: Path) -> None:
     base = random_network(rng, "time_stepped", ("dense",), sizes=(5,), T=(3, 2))
     profile = Profile((1, 2), {0: np.array([9, 8, 7, 6, 5])}, {0: np.arange(5), 1: np.arange(5)})
     network = Network(
-        "p.q", "time_stepped", base.input, base.layers, {"kind": "margin", "thresholds": [3, 4]}, {"fast": profile, "b": Profile((2, 2))},
+        "p.q", "time_stepped", base.input, base.layers, MarginExit((3, 4)), {"fast": profile, "b": Profile((2, 2))},
         ("é", "\ud800", "c", "d", "e"), {"dataset": "µ", "accuracy": 0.1},
     )  # fmt: skip
     header, entries, _ = parts(network, file)

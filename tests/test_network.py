@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from networks import random_network
 
-from polyrhythm.sw.network import Input, Layer, Network, NetworkError, Profile
+from polyrhythm.sw.network import Input, Layer, MarginExit, Network, NetworkError, Profile, SafeExit
 
 
 def hidden(**fields: Any) -> Layer:
@@ -104,7 +104,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: image(conv(padding=1 << 20), out()), NetworkError, "layer 0 (c1): the output map must have at most 16777216 neurons, not 8796113993740"),
     (lambda: image(conv(padding=-1), out()), NetworkError, "layer 0 (c1): padding must lie in 0..16777216, not -1"),
     (lambda: stepped(hidden(T=1 << 16), out(T=1 << 16), input=Input((6,), 1 << 16, 1 << 24), exit={}), TypeError, "exit: kind must be a string, not None"),
-    (lambda: network(exit={"kind": "safe"}), NetworkError, "exit must be null in a two_phase network: only time_stepped readouts have ticks"),
+    (lambda: network(exit=SafeExit()), NetworkError, "exit must be null in a two_phase network: only time_stepped readouts have ticks"),
     (lambda: stepped(exit="safe"), TypeError, "exit must be a dict or null, not str"),
     (lambda: stepped(exit={"kind": "save"}), NetworkError, "exit: kind must be one of margin, softmax, safe, not 'save'"),
     (lambda: stepped(exit={"kind": "margin", "threshold": [1]}), NetworkError, "exit: unknown key 'threshold'; did you mean 'thresholds'?"),
@@ -172,7 +172,7 @@ def test_fields_cannot_be_set_and_dicts_are_copied() -> None:
         net.layers[0].T = 4  # type: ignore[misc]
     rule["thresholds"] = []
     provenance["versions"]["numpy"] = "3"
-    assert net.exit == {"kind": "margin", "thresholds": [3]} and net.provenance == {"versions": {"numpy": "2"}}
+    assert net.exit == MarginExit((3,)) and net.provenance == {"versions": {"numpy": "2"}}
 
 
 def test_shapes_through_convolution_pool_and_dense() -> None:
@@ -229,8 +229,8 @@ def test_digest_hangs_on_everything_that_fixes_the_arithmetic() -> None:
         dataclasses.replace(net, input=Input((6,), 3, 3)),
         dataclasses.replace(net, input=Input((6,), 2, 4)),
         dataclasses.replace(net, input=Input((2, 3), 2, 3)),
-        dataclasses.replace(net, exit={"kind": "safe"}),
-        dataclasses.replace(net, exit={"kind": "margin", "thresholds": [1, 2]}),
+        dataclasses.replace(net, exit=SafeExit()),
+        dataclasses.replace(net, exit=MarginExit((1, 2))),
         dataclasses.replace(net, profiles={"p": Profile((3, 2))}),
         dataclasses.replace(net, profiles={"p": Profile((3, 2), {0: np.full(4, 3)})}),
         dataclasses.replace(net, profiles={"p": Profile((3, 2), {}, {0: np.full(4, 3)})}),

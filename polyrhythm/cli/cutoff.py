@@ -23,7 +23,7 @@ TIMED = 500  # test frames that the cycle law follows
 
 def cutoff(args: argparse.Namespace) -> Answer:
     """Calibrate the rules on training images, score them on the test split, write the network with one of them."""
-    from polyrhythm.sw import data, golden
+    from polyrhythm.sw import data, exit_rule, golden
     from polyrhythm.sw.training import anytime
 
     if args.out:
@@ -42,10 +42,12 @@ def cutoff(args: argparse.Namespace) -> Answer:
     ticks = known(network, inputs[:TIMED], args)
     found = [anytime.outcome(network, rule, trace.logits_t, labels, ticks) for rule in rules]
     accuracies = anytime.by_tick(trace.logits_t, labels)
-    report: dict[str, Any] = {"network": network.name, "epsilon": args.epsilon, "accuracy_by_tick": accuracies,
-                              "rules": [asdict(row) | {"exit": rule} for row, rule in zip(found, rules, strict=True)]}  # fmt: skip
+    report: dict[str, Any] = {
+        "network": network.name, "epsilon": args.epsilon, "accuracy_by_tick": accuracies,
+        "rules": [asdict(row) | {"exit": exit_rule.entry(rule)} for row, rule in zip(found, rules, strict=True)],
+    }  # fmt: skip
     if args.out:
-        chosen = next(rule for rule in rules if rule and rule["kind"] == args.rule)
+        chosen = next(rule for rule in rules if rule and rule.kind == args.rule)
         replace(network, exit=chosen).save(args.out)
         report["out"] = args.out
     return Answer(report, describe(report))

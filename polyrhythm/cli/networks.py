@@ -62,6 +62,8 @@ def to_events(args: argparse.Namespace) -> Answer:
 
 def info(args: argparse.Namespace) -> Answer:
     """What is in a network file, with the widths that its contents prove."""
+    from polyrhythm.sw import exit_rule
+
     network = load_network(args.network)
     layers: list[dict[str, Any]] = []
     with Stage(f"proving the widths of {network.name}", len(network.layers), "layers") as stage:
@@ -71,7 +73,7 @@ def info(args: argparse.Namespace) -> Answer:
     data = {
         "name": network.name, "digest": network.digest, "schedule": network.schedule,
         "input": dataclasses.asdict(network.input), "layers": layers, "labels": list(network.labels),
-        "profiles": {name: list(profile.T) for name, profile in network.profiles.items()}, "exit": network.exit,
+        "profiles": {name: list(profile.T) for name, profile in network.profiles.items()}, "exit": exit_rule.entry(network.exit),
         "provenance": network.provenance,
     }  # fmt: skip
     return Answer(data, describe(network, layers))
@@ -108,7 +110,7 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
     if points:
         lines += ["", "Other working points, for --profile:", "", table(points, ("profile", "T", "accuracy"))]
     if network.exit is not None:
-        lines += ["", f"Leaves early by the rule {network.exit['kind']}"]
+        lines += ["", f"Leaves early by the rule {network.exit.kind}"]
     return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.check import MAX_SUM
 from polyrhythm.sw.datasets import Dataset
-from polyrhythm.sw.network import Network
+from polyrhythm.sw.network import Exit, MarginExit, Network, SafeExit, SoftmaxExit
 from polyrhythm.sw.training.recipe import Anytime, Augment
 from polyrhythm.sw.training.samples import augmented
 from polyrhythm.sw.training.trainable import TrainableNetwork
@@ -67,7 +67,7 @@ def irregularity(seen: Seen) -> Tensor:
     return torch.stack(found).mean() if found else torch.zeros(())
 
 
-def margins(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) -> dict[str, Any]:
+def margins(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) -> MarginExit:
     """The rule `margin`: for each tick the least lead with which all but `epsilon` of the frames are right now and ever after.
 
     sums (B, T, C) and labels (B,) of training frames. A tick in which no lead is enough gets the largest sum there is.
@@ -77,7 +77,7 @@ def margins(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) ->
     lead = two[..., 1] - two[..., 0]  # (B, T)
     right = sums.argmax(axis=2) == labels[:, None]
     lasting = np.logical_and.accumulate(right[:, ::-1], axis=1)[:, ::-1]
-    return {"kind": "margin", "thresholds": [_least(lead[:, t], lasting[:, t], epsilon) for t in range(sums.shape[1])]}
+    return MarginExit(tuple(_least(lead[:, t], lasting[:, t], epsilon) for t in range(sums.shape[1])))
 
 
 def _least(lead: npt.NDArray[np.int64], right: npt.NDArray[np.bool_], epsilon: float) -> int:
@@ -89,7 +89,7 @@ def _least(lead: npt.NDArray[np.int64], right: npt.NDArray[np.bool_], epsilon: f
     return int(ordered[enough[-1]]) if len(enough) else MAX_SUM
 
 
-def softmax(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) -> dict[str, Any]:
+def softmax(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) -> SoftmaxExit:
     """The rule `softmax` with the scale under which the training frames are most likely, over all ticks (Guo et al., ICML 2017)."""
     _check_share(epsilon)
     lead = torch.from_numpy(sums - sums.max(axis=2, keepdims=True)).float()
@@ -97,7 +97,7 @@ def softmax(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) ->
     spread = max(1.0, float(-lead.mean()))
     scales = [10 ** (k * 6 / SCALES - 4) / spread for k in range(SCALES)]
     losses = [float(F.cross_entropy(lead.flatten(0, 1) * scale, wanted)) for scale in scales]
-    return {"kind": "softmax", "epsilon": epsilon, "scale": scales[int(np.argmin(losses))]}
+    return SoftmaxExit(epsilon, scales[int(np.argmin(losses))])
 
 
 def _check_share(epsilon: float) -> None:
@@ -116,21 +116,21 @@ class Outcome:
     cycles: float  # first input word to that answer by the cycle law, mean of the frames that `ticks` was given for
 
 
-def outcome(network: Network, rule: dict[str, Any] | None, sums: Sums, labels: npt.NDArray[Any], ticks: Sums) -> Outcome:
+def outcome(network: Network, rule: Exit | None, sums: Sums, labels: npt.NDArray[Any], ticks: Sums) -> Outcome:
     """Let the frames of `sums` (B, T, C) go by a rule of the format (None: stay). ticks: of `sw.cycles.Timing`, (frames, T)."""
     used = golden.exit_ticks(replace(network, exit=rule), sums)
     answers = sums.argmax(axis=2)
     given = answers[np.arange(len(sums)), used - 1]
     cycles = ticks[np.arange(len(ticks)), used[: len(ticks)] - 1]
     return Outcome(
-        rule["kind"] if rule else "none", float(used.mean()), float((given == labels).mean()),
+        rule.kind if rule else "none", float(used.mean()), float((given == labels).mean()),
         int((given != answers[:, -1]).sum()), float(cycles.mean()),
     )  # fmt: skip
 
 
-def rules(sums: Sums, labels: npt.NDArray[Any], epsilon: float) -> list[dict[str, Any] | None]:
+def rules(sums: Sums, labels: npt.NDArray[Any], epsilon: float) -> list[Exit | None]:
     """Every rule, the two that need it calibrated on training frames; None is to stay."""
-    return [None, margins(sums, labels, epsilon), softmax(sums, labels, epsilon), {"kind": "safe"}]
+    return [None, margins(sums, labels, epsilon), softmax(sums, labels, epsilon), SafeExit()]
 
 
 def by_tick(sums: Sums, labels: npt.NDArray[Any]) -> list[float]:

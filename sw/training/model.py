@@ -187,7 +187,7 @@ class TorchNetwork(nn.Module):
             )
         if network.exit is not None:
             raise ValueError(
-                f"{network.name}: torch runs whole frames; exit must be null, not {network.exit['kind']}; use golden"
+                f"{network.name}: torch runs whole frames; exit must be null, not {network.exit.kind}; use golden"
             )
         for i, layer in enumerate(network.layers):
             bounds = widths.bounds(network, i)
