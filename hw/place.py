@@ -1,7 +1,8 @@
 """Where a word of emissions stands in the map, where words come in no fixed order."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Cat, Const, Value
-from amaranth.hdl._ast import Statement
 from amaranth.lib import data
 
 from polyrhythm.hw.events import bits_for
@@ -26,7 +27,7 @@ class Place(data.StructLayout):
             }
         )
 
-    def fill(self, place: data.View, visit: data.View) -> list[Statement]:
+    def fill(self, place: data.View, visit: data.View) -> list[Any]:
         """Take the place of a visit; banks beyond the map's edge, whose place may not fit, have nobody to tell of it."""
         return [
             *(place.rows[k].eq(visit.rows[k]) for k in range(self.contents.rows.banks)),

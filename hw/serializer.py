@@ -1,7 +1,8 @@
 """Words of fired neurons in, one event per cycle out, lowest neuron first."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.hdl._ast import Statement
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,7 +30,7 @@ class Word(data.StructLayout):
         super().__init__({"fire": layout.lanes, "some": blocks, "single": blocks, "lone": 1, "last": 1, "closing": 1, **placed})
 
 
-def describe(word: data.View, fired: data.View) -> list[Statement]:
+def describe(word: data.View, fired: data.View) -> list[Any]:
     """Fill in all of a `Word` from its `Fired`."""
     blocks = [fired.fire[lanes.start : lanes.stop] for lanes in word.shape().blocks]
     some = Cat(block.any() for block in blocks)
