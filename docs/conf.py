@@ -9,7 +9,7 @@ release = version = polyrhythm.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
-root_doc = "README"
+root_doc = "index"
 myst_heading_anchors = 3  # pages point to headings of each other
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

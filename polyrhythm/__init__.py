@@ -1,4 +1,4 @@
-"""Spiking networks whose layers each keep their own number of time steps, as bit-exact FPGA accelerators.
+"""Spiking networks whose layers each keep their own number of time steps, as bit-exact FPGA accelerators::
 
     import polyrhythm
 
