@@ -428,5 +428,5 @@ def test_a_function_may_make_the_recipe(here: Path, capsys: pytest.CaptureFixtur
 def test_a_last_batch_of_one_sample(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """65 samples in batches of 32, with normalization, which a batch of one cannot have."""
     save(x_train=np.load("x_train.npy")[:65], y_train=np.load("y_train.npy")[:65])()
-    (here / "recipes.py").write_text(RECIPES + "\nfrom sw.training.recipe import Conversion\nSMALL = replace(SMALL, conversion=Conversion())\n")
+    (here / "recipes.py").write_text(RECIPES + "\nfrom polyrhythm.sw.training.recipe import Conversion\nSMALL = replace(SMALL, conversion=Conversion())\n")
     assert trained(capsys, *ARRAYS).name == "small"
