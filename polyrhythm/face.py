@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from polyrhythm import face_check as check
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.trace import Trace
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from polyrhythm.sw.architecture import Coding
-    from polyrhythm.sw.datasets import Dataset
     from polyrhythm.sw.rom_layers import Lanes
     from polyrhythm.sw.training.recipe import Recipe
     from polyrhythm.sw.training.trainer import Epoch
@@ -33,8 +33,9 @@ File = str | os.PathLike[str]
 def load(path: File, profile: str | None = None) -> Network:
     """The network in a `.safetensors` file, at one of its working points.
 
-    Raises FileNotFoundError, and NetworkError, which names file, place, value and bound of whatever is not legal in it.
+    Raises OSError where it cannot be read, and NetworkError, which names file, place, value and bound of what is not legal in it.
     """
+    check.path_of("path", path)
     return Network.load(path).profile(profile)
 
 
@@ -47,16 +48,20 @@ def run(
     coding: "Coding" = "count",
     spikes: bool = False,
 ) -> Trace:
-    """Send counts through an executor: answers (B,), logits (B, C), counts (B, N) of each layer, and cycles from hardware.
+    """Send counts through an executor: answers (B,), logits (B, C), counts (B, N) of each layer.
 
-    executor: "golden" (the integer model), "rtl" (the Verilog, compiled by Verilator; the trace has `interval`, the cycles from
-    one answer to the next), or "cocotb" (the Verilog under random stalls, every port checked against the golden model).
+    executor: "golden" (the integer model), "rtl" (the Verilog, compiled by Verilator), or "cocotb" (the Verilog under random
+    stalls, every port checked against the golden model). Frames follow each other back to back, so a trace of the last two has
+    `interval`, the cycles from one answer to the next, and no `cycles` of a frame alone: see `compare`. What they build is kept
+    in $POLYRHYTHM_BUILD, else in `build` in the current folder.
     lanes: neurons served per cycle in each layer (default: chosen); coding: "count" or "unary" events. Neither matters to golden.
     spikes: of time_stepped networks, also (B, T, N) of each layer.
 
     Raises TypeError or ValueError for inputs that are no legal counts; of the hardware ToolMissing where a tool is not installed
     (with the command that installs it), BuildError, and SimulationError where the circuit breaks its contract.
     """
+    check.network_of(network)
+    check.lanes_of(lanes, len(network.layers))
     if executor == "golden":
         from polyrhythm.sw import golden
 
@@ -107,15 +112,17 @@ def compare(
     """Send counts through golden model, torch and Verilog, and look for every place where they differ.
 
     labels: (B,) the right classes. alone: frames that also go through one at a time, for their latency (default: all).
-    Raises what `run` raises.
+    What is built is kept where `run` keeps it. Raises what `run` raises, TypeError or ValueError for labels that are no classes.
     """
+    check.lanes_of(lanes, len(check.network_of(network).layers))
+    counts = check.counts_of(network, inputs)
+    truth = check.labels_of(labels, len(counts))
+    if alone is not None:
+        check.whole("alone", alone, 1)
     from polyrhythm.cli import compare as verb
     from polyrhythm.cli.comparison import Comparison, silent
 
-    truth = None if labels is None else np.asarray(labels)
-    if truth is not None and truth.shape != (len(inputs),):
-        raise ValueError(f"labels must have shape ({len(inputs)},), one class for each frame, not {truth.shape}")
-    task = Comparison(network, np.asarray(inputs), truth, False, {"lanes": lanes, "coding": coding}, alone, told=silent())
+    task = Comparison(network, counts, truth, False, {"lanes": lanes, "coding": coding}, alone, told=silent())
     answer = verb.answer(task, "own frames")
     report = answer.data
     return Compared(
@@ -134,13 +141,17 @@ def write_verilog(
     coding: "Coding" = "count",
     name: str | None = None,
 ) -> Path:
-    """Write the accelerator: NAME.v, the hex files that it reads, interface.json. Returns the folder.
+    """Write the accelerator: NAME.v, the hex files that it reads, interface.json, manifest.json. Returns the folder.
 
     name: of the top module, an identifier with which every module and file begins (default: made of the network's name).
     Raises ValueError for what the gateware cannot build, for a name that cannot be, or a folder with anything but an export in it.
     """
     from polyrhythm.hw.export import export
 
+    check.lanes_of(lanes, len(check.network_of(network).layers))
+    check.path_of("folder", folder)
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name must be a text, not {name!r}")
     return export(network, Path(folder), lanes, coding, name)
 
 
@@ -160,6 +171,11 @@ def synthesize(
     """
     from polyrhythm.boards.synth import synth
 
+    check.lanes_of(lanes, len(check.network_of(network).layers))
+    if isinstance(seeds, str) or not isinstance(seeds, Sequence):
+        raise TypeError(f"seeds must be a list of numbers, one for each placement, not {seeds!r}")
+    for seed in seeds:
+        check.whole("seeds", seed, 0)
     return synth(network, part, lanes, seeds, coding=coding, progress=progress)
 
 
@@ -167,6 +183,7 @@ def train(
     recipe: "str | Recipe",
     data: Any = None,
     *,
+    peak: float | None = None,
     out: File | None = None,
     run: File | None = None,
     device: str = "auto",
@@ -175,7 +192,8 @@ def train(
     """Train a recipe, quantize it, and return the integer network; its `provenance` has the accuracies.
 
     recipe: a name of sw/training/recipes.py, or a `polyrhythm.sw.training.recipe.Recipe`.
-    data: {"train": (x, y), "test": (x, y)} in place of the recipe's data set; x as in docs/own-data.md.
+    data: {"train": (x, y), "test": (x, y)} in place of the recipe's data set: arrays of images, vectors or counts, or lists of
+    recordings. peak: the value of a white pixel (255 or 1 if none is given; a warning says where that looks wrong).
     out: network file to write. run: folder for a checkpoint, log and curves; a run that lies there goes on.
     Raises DataError for data that cannot be used, ValueError with everything that is wrong with the recipe, DivergedError.
     """
@@ -183,10 +201,10 @@ def train(
     from polyrhythm.sw.training.recipes import RECIPES
     from polyrhythm.sw.training.train import train as train_recipe
 
-    if isinstance(recipe, str) and recipe not in RECIPES:
+    if not isinstance(recipe, Recipe) and not (isinstance(recipe, str) and recipe in RECIPES):
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, or a Recipe, not {recipe!r}")
     chosen = recipe if isinstance(recipe, Recipe) else RECIPES[recipe]
-    dataset = None if data is None else _dataset(data, chosen.preprocess)
+    dataset = None if data is None else check.data_of(data, chosen.preprocess, peak)
     return train_recipe(chosen, **_options(dataset, out, run, device, progress))[0]
 
 
@@ -195,6 +213,7 @@ def convert(
     data: Any,
     *,
     preprocess: str,
+    peak: float | None = None,
     name: str = "converted",
     T: int = 4,
     max_T: int = 15,
@@ -212,36 +231,39 @@ def convert(
 
     data: the name of a data set of ours, or {"train": (x, y), "test": (x, y)}; preprocess: how samples become counts, such as
     "levels:15" for images whose pixels the model takes as 0..1. T: time steps of each layer at the start; max_T: the most that a
-    layer may learn; target: busy cycles, mean T or events of a frame to come down to. epochs: quantized and snapped.
+    layer may learn; target: busy cycles, mean T or events of a frame to come down to. epochs: quantized and snapped. peak: see
+    `train`.
     Raises UnsupportedError with every place of the model that cannot spike, and what `train` raises.
     """
+    from torch import nn
+
     from polyrhythm.sw.training.recipe import Conversion, Recipe
     from polyrhythm.sw.training.train import convert as convert_model
 
-    dataset = _dataset(data, preprocess)
-    cost, aim = target if target is not None else ("cycles", None)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {model!r}")
+    check.whole("T", T, 1)
+    check.whole("seed", seed, 0)
+    stages = check.pair_of_epochs(epochs)
+    cost, aim = check.target_of(target)
+    dataset = check.data_of(data, preprocess, peak)
     conversion = Conversion(
         cost=cost, trade=0.0 if aim is None else 0.1, target=aim, max_T=max_T, channels=True, live_norm=True
     )
     recipe = Recipe(
-        name, dataset.name, preprocess, "two_phase", (), 0, *epochs, lr, lr, lr / 2, seed=seed, conversion=conversion
+        name, dataset.name, preprocess, "two_phase", (), 0, *stages, lr, lr, lr / 2, seed=seed, conversion=conversion
     )
     return convert_model(model, recipe, T=T, weight_bits=weight_bits, **_options(dataset, out, run, device, progress))[0]
 
 
-def _dataset(data: Any, preprocess: str) -> "Dataset":
-    """A data set of ours by its name, or what a user gave, checked."""
-    from polyrhythm.sw.data import find
-    from polyrhythm.sw.events.files import Reading
-    from polyrhythm.sw.own.dataset import Wanted, own_dataset
-    from polyrhythm.sw.own.module import splits_of
-
-    if isinstance(data, str):
-        return find(data)
-    return own_dataset(splits_of(data, "data", "data", Reading()), Wanted(preprocess))
-
-
 def _options(dataset: Any, out: Any, run: Any, device: str, progress: Any) -> Any:
-    """Of a training run: only what was given; no word on stderr where nobody asked for one."""
+    """Of a training run: only what was given, checked before anything is trained; epochs are told to nobody who did not ask."""
+    for name, value in (("out", out), ("run", run)):
+        if value is not None:
+            check.path_of(name, value)
+    if not isinstance(device, str):
+        raise TypeError(f"device must be auto, cpu, cuda or cuda:N, not {device!r}")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be a function of an epoch, not {progress!r}")
     found = {"out": out, "folder": run, "device": device, "progress": progress or (lambda epoch: None)}
     return found | ({} if dataset is None else {"dataset": dataset})

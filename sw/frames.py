@@ -18,12 +18,11 @@ def frames(network: Network, inputs: npt.NDArray[Any], first: int = 0) -> npt.ND
     if array.dtype.kind not in "iu":
         raise TypeError(f"inputs must be integers, not {array.dtype}")
     check_shape(network, array.shape)
-    array = array.reshape(len(array), network.input.T, *network.input.shape)
     if array.size and not (array.min() >= 0 and array.max() <= network.input.max_count):
         frame, *rest = (int(k) for k in np.argwhere((array < 0) | (array > network.input.max_count))[0])
         value, place = array[(frame, *rest)], [first + frame, *rest]
         raise ValueError(f"inputs must lie in 0..{network.input.max_count}, not {value} at {place}")
-    legal = array.astype(np.int32)
+    legal = array.reshape(len(array), network.input.T, *network.input.shape).astype(np.int32)
     legal.flags.writeable = False
     return legal
 

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import networks
 import numpy as np
@@ -10,8 +12,10 @@ import pytest
 from commands import REPO
 
 import polyrhythm
+from polyrhythm import face_check
 from polyrhythm.sim import verilator
 from polyrhythm.sw import golden
+from polyrhythm.sw.download import DataError
 from polyrhythm.sw.network import Network
 
 LAZY = """
@@ -79,8 +83,6 @@ def test_a_comparison_with_labels_has_accuracies(network: Network, counts: np.nd
     wrong = np.where(np.arange(20) < 5, (right + 1) % network.n_out(1), right)
     found = polyrhythm.compare(network, counts, wrong)
     assert set(found.accuracy.values()) == {0.75} and {"golden", "RTL"} <= set(found.accuracy)
-    with pytest.raises(ValueError, match=r"^labels must have shape \(20,\), one class for each frame, not \(3,\)$"):
-        polyrhythm.compare(network, counts, wrong[:3])
 
 
 def test_a_difference_is_counted_and_placed(network: Network, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,9 +150,66 @@ def test_a_recipe_and_a_model_become_networks(tmp_path: Path, capfd: pytest.Capt
     assert polyrhythm.compare(converted, np.zeros((3, 1, 4, 4), int)).differences == 0
 
 
-def test_a_wrong_recipe_is_told() -> None:
-    with pytest.raises(ValueError, match=r"^recipe must be one of .*, or a Recipe, not 'no such'$"):
-        polyrhythm.train("no such")
+WRONG: dict[str, Callable[[Network, np.ndarray], object]] = {
+    "network must be a Network, not 'n.safetensors'; polyrhythm.load(path) makes one of a file": lambda n, x: polyrhythm.run("n.safetensors", x),  # type: ignore[arg-type]
+    "network must be a Network, not None; polyrhythm.load(path) makes one of a file": lambda n, x: polyrhythm.write_verilog(None, "v"),  # type: ignore[arg-type]
+    "path must be a path, not int": lambda n, x: polyrhythm.load(5),  # type: ignore[arg-type]
+    "lanes must be a list with one entry for each of the 2 layers, not 20": lambda n, x: polyrhythm.run(n, x, lanes=20),  # type: ignore[arg-type]
+    "lanes must be a list with one entry for each of the 2 layers, not '2,1'": lambda n, x: polyrhythm.write_verilog(n, "v", lanes="2,1"),  # type: ignore[arg-type]
+    "folder must be a path, not int": lambda n, x: polyrhythm.write_verilog(n, 4),  # type: ignore[arg-type]
+    "name must be a text, not 4": lambda n, x: polyrhythm.write_verilog(n, "v", name=4),  # type: ignore[arg-type]
+    "inputs must have at least one frame, not none": lambda n, x: polyrhythm.compare(n, x[:0]),
+    "inputs must be integers, not object": lambda n, x: polyrhythm.compare(n, None),  # type: ignore[arg-type]
+    "labels must have shape (20,), one class for each frame, not (3,)": lambda n, x: polyrhythm.compare(n, x, np.zeros(3, int)),
+    "labels must be integers, the number of each frame's class, not float64": lambda n, x: polyrhythm.compare(n, x, np.zeros(20)),  # type: ignore[arg-type]
+    "labels must be classes from 0 on, not -1": lambda n, x: polyrhythm.compare(n, x, np.full(20, -1)),
+    "alone must be at least 1, not 0": lambda n, x: polyrhythm.compare(n, x, alone=0),
+    "alone must be a whole number, not 1.5": lambda n, x: polyrhythm.compare(n, x, alone=1.5),  # type: ignore[arg-type]
+    "seeds must be a list of numbers, one for each placement, not 3": lambda n, x: polyrhythm.synthesize(n, "up5k", seeds=3),  # type: ignore[arg-type]
+    "seeds must be a whole number, not 'a'": lambda n, x: polyrhythm.synthesize(n, "up5k", seeds=["a"]),  # type: ignore[list-item]
+    "model must be a torch.nn.Module, not None": lambda n, x: polyrhythm.convert(None, {}, preprocess="levels:15"),  # type: ignore[arg-type]
+    "out must be a path, not int": lambda n, x: polyrhythm.train("digits", out=3),  # type: ignore[arg-type]
+    "device must be auto, cpu, cuda or cuda:N, not 3": lambda n, x: polyrhythm.train("digits", device=3),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_is_told_at_the_border(text: str, network: Network, counts: np.ndarray) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        WRONG[text](network, counts)
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("recipe", ["no such", None, 3, {}])
+def test_a_wrong_recipe_is_told(recipe: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        polyrhythm.train(recipe)
+    assert str(caught.value).startswith("recipe must be one of digits, ") and str(caught.value).endswith(f", or a Recipe, not {recipe!r}")
+
+
+@pytest.mark.parametrize(("words", "text"), [
+    ({"epochs": 3}, "epochs must be two numbers, quantized and snapped, such as (8, 4), not 3"),
+    ({"epochs": (1, 2, 3)}, "epochs must be two numbers, quantized and snapped, such as (8, 4), not (1, 2, 3)"),
+    ({"target": "mean_T"}, "target must be one of cycles, mean_T, events with a number, such as ('mean_T', 2.0), not 'mean_T'"),
+    ({"T": 0}, "T must be at least 1, not 0"), ({"seed": -1}, "seed must be at least 0, not -1"),
+])  # fmt: skip
+def test_a_wrong_conversion_is_told(words: dict[str, Any], text: str) -> None:
+    from torch import nn
+
+    with pytest.raises((TypeError, ValueError)) as caught:
+        polyrhythm.convert(nn.Linear(4, 2), own_data(np.random.default_rng(0)), preprocess="levels:15", **words)
+    assert str(caught.value) == text
+
+
+def test_what_is_white_is_asked_for() -> None:
+    """Pixels 0..16 in eight bits: guessed as 255 with a warning, taken at their word with `peak`."""
+    x, y = (np.arange(32).reshape(8, 4) % 17).astype(np.uint8), np.arange(8) % 2
+    with pytest.warns(UserWarning, match=r"255 is taken as white; the largest is 16: say peak=16 if that is"):
+        guessed = face_check.data_of({"train": (x, y), "test": (x, y)}, "levels:15", None)
+    told = face_check.data_of({"train": (x, y), "test": (x, y)}, "levels:15", 16)
+    assert (guessed.peak, told.peak) == (255, 16)
+    with pytest.raises(DataError, match=r"say peak=N for what is white"):
+        face_check.data_of({"train": (x.astype(np.int64), y), "test": (x.astype(np.int64), y)}, "levels:15", None)
 
 
 def test_the_hardware_is_there() -> None:

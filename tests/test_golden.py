@@ -266,8 +266,8 @@ def test_profile_puts_its_values_in() -> None:
     [
         (np.zeros((2, 3)), TypeError, "inputs must be integers, not float64"),
         (np.zeros((2, 4), int), ValueError, "inputs must have shape (B, 1, 3) or (B, 3), not (2, 4)"),
-        (np.array([[0, 1, 2], [0, 4, 0]]), ValueError, "inputs must lie in 0..3, not 4 at [1, 0, 1]"),
-        (np.array([[0, -1, 2]]), ValueError, "inputs must lie in 0..3, not -1 at [0, 0, 1]"),
+        (np.array([[0, 1, 2], [0, 4, 0]]), ValueError, "inputs must lie in 0..3, not 4 at [1, 1]"),
+        (np.array([[0, -1, 2]]), ValueError, "inputs must lie in 0..3, not -1 at [0, 1]"),
     ],
 )
 def test_refuses_illegal_inputs(inputs: np.ndarray, kind: type[Exception], message: str) -> None:

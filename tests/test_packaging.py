@@ -144,7 +144,7 @@ def test_no_room_has_a_second_name(room: str) -> None:
     assert (REPO / "polyrhythm" / room).is_dir()
     done = subprocess.run([sys.executable, "-c", f"import {room}"], cwd=REPO, capture_output=True, text=True)
     if (REPO / room).is_dir():  # not in an unpacked sdist
-        assert done.stderr.endswith(f"ImportError: this room is imported as polyrhythm.{room}\n")
+        assert done.stderr.endswith(f"ImportError: `import {room}` would make a second copy; write `import polyrhythm.{room}`\n")
     else:
         assert "ModuleNotFoundError" in done.stderr
 

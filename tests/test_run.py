@@ -73,8 +73,8 @@ WRONG: dict[str, tuple[np.ndarray | bytes, str]] = {
     "0-d": (np.array(5), f"inputs must have shape {SHAPES}, not ()"),
     "flat": (np.zeros((4, 64), int), f"inputs must have shape {SHAPES}, not (4, 64)"),
     "empty": (np.zeros((0, 1, 8, 8), int), "must hold at least one frame, not (0, 1, 8, 8)"),
-    "negative": (np.full((2, 1, 8, 8), -1), "inputs must lie in 0..15, not -1 at [0, 0, 0, 0, 0]"),
-    "huge value": (np.full((2, 1, 8, 8), 1 << 63, "u8"), f"inputs must lie in 0..15, not {1 << 63} at [0, 0, 0, 0, 0]"),
+    "negative": (np.full((2, 1, 8, 8), -1), "inputs must lie in 0..15, not -1 at [0, 0, 0, 0]"),
+    "huge value": (np.full((2, 1, 8, 8), 1 << 63, "u8"), f"inputs must lie in 0..15, not {1 << 63} at [0, 0, 0, 0]"),
     "petabyte": (header(PETA), "its header tells of (1000000000000, 1, 8, 8) int64, 512,000,000,000,000 bytes, but 0 follow"),
     "overflow": (
         header(PETA.replace("(1000000000000, 1, 8, 8)", "(4294967296, 4294967296)")),
@@ -123,7 +123,7 @@ def test_a_count_out_of_range_is_told_before_the_first_slice(
     np.save("x.npy", x)
     monkeypatch.setattr(counts, "CHECKED", 64)  # one frame at a time
     monkeypatch.setattr(golden, "run", None)
-    assert run(capsys)[::2] == (2, "polyrhythm: x.npy: inputs must lie in 0..15, not 16 at [3, 0, 0, 7, 1]\n")
+    assert run(capsys)[::2] == (2, "polyrhythm: x.npy: inputs must lie in 0..15, not 16 at [3, 0, 7, 1]\n")
 
 
 # What is wrong is told at once
