@@ -24,11 +24,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network(Rebuilt):
     """A spiking network in integers; whatever breaks the contract is refused here, with its place and bound.
 
-    Nothing in it can be changed. exit also takes the entry of a file (a dict), which becomes a value.
+    Nothing in it can be changed. Two networks are the same where their `digest` is; == asks whether they are one
+    object. exit also takes the entry of a file (a dict), which becomes a value.
     Raises NetworkError (a ValueError) for values and TypeError for kinds.
     """
 
@@ -41,6 +42,10 @@ class Network(Rebuilt):
     labels: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     _shapes: network_check.Shapes = field(init=False, repr=False)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(n) for n in (self.input.size, *(self.n_out(i) for i in range(len(self.layers)))))
+        return f"<Network {self.name}: {self.schedule} {sizes}, digest {self.digest[:16]}>"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", check.as_tuple("layers", self.layers))

@@ -42,7 +42,7 @@ class Difference:
         return f"{place}: {self.what} expected {self.expected}, got {self.got}"
 
 
-@dataclass
+@dataclass(repr=False)
 class Trace:
     """One run over B frames.
 
@@ -66,6 +66,9 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.answer)
+
+    def __repr__(self) -> str:
+        return f"<Trace of {len(self)} frames: {', '.join(self.arrays())}>"
 
     def arrays(self) -> dict[str, Ints]:
         """Give every array under its name in the file."""

@@ -65,6 +65,11 @@ def test_executors_give_the_same(executor: str, network: Network, counts: np.nda
     assert seen.spikes is not None and golden.run(network, counts, spikes=True).first_difference(seen) is None
 
 
+def test_networks_and_traces_show_themselves_in_a_line(network: Network, counts: np.ndarray) -> None:
+    assert repr(network) == f"<Network random: time_stepped 5-4-{network.n_out(1)}, digest {network.digest[:16]}>"
+    assert repr(golden.run(network, counts)) == "<Trace of 20 frames: class, logits, events, ticks, logits_t, layers.l0.count>"
+
+
 def test_an_unknown_executor_is_told(network: Network, counts: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"^executor must be golden, rtl or cocotb, not 'verilog'$"):
         polyrhythm.run(network, counts, "verilog")  # type: ignore[arg-type]
