@@ -24,7 +24,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
+        if isinstance(error, OSError) and error.filename in (str(part), part):  # nobody has asked for the temporary name
+            raise OSError(error.errno, error.strerror, str(target)) from None
         raise

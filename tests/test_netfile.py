@@ -153,3 +153,14 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(file: Path, monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         small(provenance={"seed": 1}).save(file)
     assert file.read_bytes() == before and [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    asked = tmp_path / "no such folder" / "net.safetensors"
+    with pytest.raises(FileNotFoundError) as caught:
+        small().save(asked)
+    assert str(caught.value) == f"[Errno 2] No such file or directory: '{asked}'"
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError) as taken:
+        small().save(tmp_path / "taken")
+    assert str(taken.value).endswith(f": '{tmp_path / 'taken'}'") and [path.name for path in tmp_path.iterdir()] == ["taken"]
