@@ -237,7 +237,7 @@ def convert(
     """
     from torch import nn
 
-    from polyrhythm.sw.training.recipe import Conversion, Recipe
+    from polyrhythm.sw.training.recipe import converting, steered
     from polyrhythm.sw.training.train import convert as convert_model
 
     if not isinstance(model, nn.Module):
@@ -247,12 +247,7 @@ def convert(
     stages = check.pair_of_epochs(epochs)
     cost, aim = check.target_of(target)
     dataset = check.data_of(data, preprocess, peak)
-    conversion = Conversion(
-        cost=cost, trade=0.0 if aim is None else 0.1, target=aim, max_T=max_T, channels=True, live_norm=True
-    )
-    recipe = Recipe(
-        name, dataset.name, preprocess, "two_phase", (), 0, *stages, lr, lr, lr / 2, seed=seed, conversion=conversion
-    )
+    recipe = converting(name, dataset.name, preprocess, steered(cost, aim, 0.0, max_T), stages, lr, seed, threads=1)
     return convert_model(model, recipe, T=T, weight_bits=weight_bits, **_options(dataset, out, run, device, progress))[0]
 
 

@@ -13,7 +13,6 @@ from commands import REPO
 
 import polyrhythm
 from polyrhythm import face_check
-from polyrhythm.sim import verilator
 from polyrhythm.sw import golden
 from polyrhythm.sw.download import DataError
 from polyrhythm.sw.network import Network
@@ -215,8 +214,3 @@ def test_what_is_white_is_asked_for() -> None:
     assert (guessed.peak, told.peak) == (255, 16)
     with pytest.raises(DataError, match=r"say peak=N for what is white"):
         face_check.data_of({"train": (x.astype(np.int64), y), "test": (x.astype(np.int64), y)}, "levels:15", None)
-
-
-def test_the_hardware_is_there() -> None:
-    """Everything above would hang on it."""
-    assert verilator.find().is_file()

@@ -11,7 +11,7 @@ from polyrhythm.sw.training.recipes import RECIPES, Recipe
 from polyrhythm.sw.training.samples import Samples
 
 TRAINING, TEST = 4000, 1000  # images
-DEEP = 1000  # training images of the CIFAR-10 networks, which take a hundred times the operations of the others
+DEEP = 1000  # training images of the CIFAR-10 networks, which take far more operations than the others
 FLOORS = {  # some points below what they reached when this was written; of the deep networks, five deviations above chance
     "digits": 0.88, "digits-lif": 0.93, "digits-mtt": 0.92, "mnist-mlp": 0.85, "mnist-lif": 0.85, "mnist-conv": 0.88,
     "mnist-conv-lif": 0.88, "mnist-mt": 0.87, "mnist-mtt": 0.87, "mnist-anytime": 0.85, "nmnist-mtt": 0.5, "nmnist-conv": 0.6, "fashion-mt": 0.75,

@@ -107,22 +107,17 @@ def _named(text: str) -> tuple[str, str]:
 
 def recipe_of(args: argparse.Namespace, dataset: str, conversion: "Conversion") -> "Recipe":
     """The command line as a recipe."""
-    from polyrhythm.sw.training.recipe import Recipe
+    from polyrhythm.sw.training.recipe import converting
 
-    lr = args.lr
-    return Recipe(
-        args.name, dataset, args.preprocess, "two_phase", (), 0, args.epochs[0], args.epochs[1], lr, lr, lr / 2,
-        seed=args.seed, threads=args.threads, conversion=conversion,
-    )  # fmt: skip
+    return converting(args.name, dataset, args.preprocess, conversion, args.epochs, args.lr, args.seed, args.threads)
 
 
 def conversion_of(args: argparse.Namespace) -> "Conversion":
     """What is traded: a target of one kind, or a weight for the cost in cycles."""
-    from polyrhythm.sw.training.recipe import Conversion
+    from polyrhythm.sw.training.recipe import steered
 
     given: dict[str, Any] = {cost: value for name, cost in TARGETS.items() if (value := getattr(args, name)) is not None}
     if len(given) > 1:
         raise ValueError(f"only one target can be steered to, not {len(given)}: {', '.join(given)}")
-    for cost, target in given.items():
-        return Conversion(cost=cost, trade=args.trade or 0.1, target=target, max_T=args.max_T, channels=True, live_norm=True)
-    return Conversion(trade=args.trade, max_T=args.max_T, channels=True, live_norm=True)
+    cost, target = next(iter(given.items()), ("cycles", None))
+    return steered(cost, target, args.trade, args.max_T)

@@ -2,7 +2,7 @@
 
 Quantized networks are trained in float32, and TF32 is allowed: counts and integer weights have at most 11 significant bits, so
 their products are exact in TF32 and are summed in float32. The float stage is computed in mixed precision (bfloat16) on a GPU.
-Where a recipe says `mixed`, so it is on a CPU that has instructions for it (another takes sixteen times as long as in float32),
+Where a recipe says `mixed`, so it is on a CPU that has instructions for it (another takes many times as long as in float32),
 and so is the quantized stage, whose counts and weights then carry a relative 2^-9 of noise. Behind the snap, and wherever a
 network is scored, nothing is computed in bfloat16.
 """

@@ -154,3 +154,19 @@ class Recipe:
             Stage("quantized", self.quantized_epochs, self.quantized_lr),
             Stage("snapped", self.snapped_epochs, self.snapped_lr),
         )
+
+
+def steered(cost: str, target: float | None, trade: float, max_T: int) -> Conversion:
+    """How `convert` learns time steps: under a target its weight begins at `trade`, or 0.1; else `trade` weighs the cycles."""
+    if target is None:
+        return Conversion(trade=trade, max_T=max_T, channels=True, live_norm=True)
+    return Conversion(cost=cost, trade=trade or 0.1, target=target, max_T=max_T, channels=True, live_norm=True)
+
+
+def converting(
+    name: str, dataset: str, preprocess: str, conversion: Conversion, epochs: tuple[int, int], lr: float, seed: int, threads: int
+) -> Recipe:
+    """The recipe of `convert`: layers and floats are the model's; epochs: quantized and snapped, the second at half the rate."""
+    return Recipe(
+        name, dataset, preprocess, "two_phase", (), 0, *epochs, lr, lr, lr / 2, seed=seed, threads=threads, conversion=conversion
+    )
