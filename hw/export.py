@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.hw.memory import hex_file, padded, rom_module, rom_verilog
+from polyrhythm.hw.lib.rom import hex_file, padded, rom_module, rom_verilog
 from polyrhythm.hw.top import Top
 from polyrhythm.hw.verilog import verilog
-from polyrhythm.sw.architecture import Coding
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom import DenseRom, hex_lines
-from polyrhythm.sw.rom_conv import ConvRom
-from polyrhythm.sw.rom_event import EventRom
-from polyrhythm.sw.rom_layers import Lanes, default_lanes
-from polyrhythm.sw.widths import bounds
-from polyrhythm.sw.wire import wire
+from polyrhythm.sw.plan.addresses import wire
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.rom import DenseRom, hex_lines
+from polyrhythm.sw.plan.rom_conv import ConvRom
+from polyrhythm.sw.plan.rom_event import EventRom
+from polyrhythm.sw.plan.rom_layers import Lanes, default_lanes
+from polyrhythm.sw.plan.widths import bounds
 
 FORMAT = 1  # of interface.json and manifest.json
 WORK = ".export."  # how a folder begins in which an export is prepared
@@ -245,7 +245,7 @@ def _header(top: Top, name: str) -> str:
         "A frame goes in as spikes and a last word with i_end = 1"
         + (f"; words with i_tick = 1 separate its {network.input.T} time steps." if network.input.T > 1 else "."),
         "Addresses ascend within a time step. Frames may follow each other without a gap; answers come in their order.",
-        "Malformed input is mended and counted: what is wrong with a frame never reaches the one behind the next i_end.",
+        "Malformed input is corrected and counted: what is wrong with a frame never reaches the one behind the next i_end.",
         "",
         *(f"{port.dir:6} {port.name:19} {port.bits:4}  {port.doc}" for port in top.ports),
         "",

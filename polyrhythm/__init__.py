@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"polyrhythm has no {name!r}; it has {', '.join(__all__)}")
     found: Any
     if name == "__version__":
-        from polyrhythm.sw.mend import version
+        from polyrhythm.sw.lib.fix import version
 
         found = version()
     elif name == "Network":

@@ -1,4 +1,4 @@
-"""What the Python face is given, checked at its border: what must hold, what came instead, how to mend it."""
+"""What the Python face is given, checked at its border: what must hold, what came instead, how to fix it."""
 
 import os
 import re
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polyrhythm.sw.frames import frames
 from polyrhythm.sw.network import Network
+from polyrhythm.sw.trace.frames import frames
 
 if TYPE_CHECKING:
-    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.data.datasets import Dataset
 
 
 def network_of(value: object) -> Network:
@@ -86,10 +86,10 @@ def target_of(value: object) -> tuple[Any, Any]:
 def data_of(data: object, preprocess: str, peak: float | None) -> "Dataset":
     """A data set of ours by its name, or what a user gave, checked; a peak that had to be guessed is a warning."""
     from polyrhythm.sw.data import find
-    from polyrhythm.sw.download import DataError
-    from polyrhythm.sw.events.files import Reading
-    from polyrhythm.sw.own.dataset import Wanted, own_dataset
-    from polyrhythm.sw.own.module import splits_of
+    from polyrhythm.sw.data.download import DataError
+    from polyrhythm.sw.data.events.files import Reading
+    from polyrhythm.sw.data.own.dataset import Wanted, own_dataset
+    from polyrhythm.sw.data.own.module import splits_of
 
     if isinstance(data, str):
         return find(data)

@@ -20,12 +20,13 @@ from polyrhythm.sim import design as designs
 from polyrhythm.sim import verilator
 from polyrhythm.sim.design import Design
 from polyrhythm.sim.job import DONE, Mode, Outcome, SimulationError
-from polyrhythm.sw import golden, mend
-from polyrhythm.sw.architecture import Coding
-from polyrhythm.sw.frames import frames
+from polyrhythm.sw import golden
+from polyrhythm.sw.lib import fix
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_layers import Lanes
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.rom_layers import Lanes
 from polyrhythm.sw.trace import Trace
+from polyrhythm.sw.trace.frames import frames
 
 Progress = Callable[[int, int], None]
 
@@ -151,8 +152,8 @@ def libpython() -> str:
     found = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
     if not found:
         raise verilator.ToolMissing(
-            f"cocotb needs the shared library of Python, and {sys.executable} has none; mend it with: "
-            f"{mend.libpython()}"
+            f"cocotb needs the shared library of Python, and {sys.executable} has none; fix it with: "
+            f"{fix.libpython()}"
         )
     return str(found)
 

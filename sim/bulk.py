@@ -16,11 +16,11 @@ from polyrhythm.sim import design as designs
 from polyrhythm.sim import verilator
 from polyrhythm.sim.design import Design, Tap
 from polyrhythm.sim.job import Mode, Outcome, SimulationError
-from polyrhythm.sw.architecture import Coding
-from polyrhythm.sw.frames import frames
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_layers import Lanes
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.rom_layers import Lanes
 from polyrhythm.sw.trace import Trace, merge
+from polyrhythm.sw.trace.frames import frames
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 FAST = ("--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-I.")

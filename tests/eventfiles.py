@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from polyrhythm.sw.events.recording import EVENT
+from polyrhythm.sw.data.events.recording import EVENT
 
 Event = tuple[int, int, int, int]  # t, x, y, p
 

@@ -17,12 +17,12 @@ from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
-from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.top import Top
-from polyrhythm.sw.architecture import Coding
 from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.addresses import Map, wire
+from polyrhythm.sw.plan.parameters import Coding
 from polyrhythm.sw.trace import Trace
-from polyrhythm.sw.wire import Map, wire
 
 Word = dict[str, Any]
 PATIENCE = 2000  # cycles without a moving word after which a design counts as stuck

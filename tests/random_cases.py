@@ -21,10 +21,11 @@ from polyrhythm.hw import export
 from polyrhythm.sim import bulk, verilator
 from polyrhythm.sim.design import Design
 from polyrhythm.sim.job import Mode, SimulationError
-from polyrhythm.sw import cycles, golden
-from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_conv import parallel_banks
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.rom_conv import parallel_banks
+from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.trace import Trace
 
 SCHEDULES = ("two_phase", "time_stepped", "event_driven")

@@ -18,9 +18,10 @@ REPO = Path(__file__).resolve().parents[1]
 KEPT = REPO / "tests" / "fixtures" / "records.json"
 sys.path.insert(0, str(REPO))
 
-from polyrhythm.sw import cycles, golden  # noqa: E402
+from polyrhythm.sw import golden  # noqa: E402
 from polyrhythm.sw.network import Network  # noqa: E402
-from polyrhythm.sw.rom_layers import default_lanes  # noqa: E402
+from polyrhythm.sw.plan.rom_layers import default_lanes  # noqa: E402
+from polyrhythm.sw.timing import cycles  # noqa: E402
 
 FRAMES = 200
 # Frames that are followed cycle by cycle in Python; of the others, all.

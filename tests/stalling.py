@@ -11,7 +11,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.events import Queue
+from polyrhythm.hw.stream.event import Queue
 
 
 class Hesitant(wiring.Component):
@@ -59,5 +59,5 @@ def stalls(seed: int) -> Iterator[None]:
 
         return make
 
-    with mock.patch("polyrhythm.hw.accelerator.Queue", hesitant(True)), mock.patch("polyrhythm.hw.serializer.Queue", hesitant(False)):
+    with mock.patch("polyrhythm.hw.accelerator.Queue", hesitant(True)), mock.patch("polyrhythm.hw.output.serializer.Queue", hesitant(False)):
         yield

@@ -8,7 +8,7 @@ import pytest
 from gateware import Run, drive, run_accelerator
 from networks import random_inputs, random_network
 
-from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.top import Top
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network

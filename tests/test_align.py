@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from polyrhythm.sw.align import bias_at, boundaries, source_ticks
+from polyrhythm.sw.network.align import bias_at, boundaries, source_ticks
 
 PAIRS = [(t_in, t_out) for t_in in range(1, 14) for t_out in range(1, 14)]
 

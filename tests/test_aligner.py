@@ -1,4 +1,4 @@
-"""hw.aligner: of the ticks of a group, only its last one reaches the layer."""
+"""hw.stream.aligner: of the ticks of a group, only its last one reaches the layer."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 from gateware import Word, bits, drive, run_stream
 
-from polyrhythm.hw.aligner import Aligner
-from polyrhythm.hw.events import Event
-from polyrhythm.sw.align import boundaries, source_ticks
+from polyrhythm.hw.stream.aligner import Aligner
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.sw.network.align import boundaries, source_ticks
 
 PAIRS = [(t_in, t_out) for t_in in range(1, 17) for t_out in range(1, t_in + 1)]
 

@@ -11,9 +11,10 @@ import torch
 from torch.nn import functional as F
 
 from polyrhythm.cli import main as program
-from polyrhythm.sw import cycles, data, exit_rule, golden
-from polyrhythm.sw.check import MAX_SUM
-from polyrhythm.sw.network import Input, Layer, MarginExit, Network
+from polyrhythm.sw import data, golden
+from polyrhythm.sw.lib.check import MAX_SUM
+from polyrhythm.sw.network import Input, Layer, MarginExit, Network, exit_rule
+from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training import anytime, train
 from polyrhythm.sw.training.recipe import Anytime, LayerSpec, Recipe
 from polyrhythm.sw.training.recipes import DIGITS_LIF

@@ -1,11 +1,11 @@
-"""hw.banks: the values of waiting words stay where they were put, and the oldest one's blocks can be read."""
+"""hw.output.banks: the values of waiting words stay where they were put, and the oldest one's blocks can be read."""
 
 import random
 
 import pytest
 from gateware import drive
 
-from polyrhythm.hw.banks import Banks
+from polyrhythm.hw.output.banks import Banks
 
 BLOCKS = [[range(0, 3)], [range(0, 8), range(8, 13)], [range(0, 2), range(2, 4), range(4, 6)]]
 

@@ -11,7 +11,8 @@ import tiny
 
 from polyrhythm.sim import bench, bulk, design, monitors, verilator
 from polyrhythm.sim.job import Mode, SimulationError
-from polyrhythm.sw import golden, mend
+from polyrhythm.sw import golden
+from polyrhythm.sw.lib import fix
 from polyrhythm.sw.trace import Trace
 
 try:
@@ -129,8 +130,8 @@ def test_python_without_its_shared_library_says_how_to_get_it(monkeypatch: pytes
     with pytest.raises(verilator.ToolMissing) as error:
         bench.libpython()
     assert str(error.value) == (
-        f"cocotb needs the shared library of Python, and {sys.executable} has none; mend it with: "
-        f"{mend.libpython()}"
+        f"cocotb needs the shared library of Python, and {sys.executable} has none; fix it with: "
+        f"{fix.libpython()}"
     )
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from polyrhythm.sw.download import DataError
-from polyrhythm.sw.events.recording import EVENT, Recordings
-from polyrhythm.sw.preprocess import encode
+from polyrhythm.sw.data.download import DataError
+from polyrhythm.sw.data.events.recording import EVENT, Recordings
+from polyrhythm.sw.data.preprocess import encode
 
 SENSOR = (2, 3, 4)
 

@@ -17,8 +17,8 @@ from polyrhythm.sim import bulk, design
 from polyrhythm.sim.job import Mode, Outcome, SimulationError
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.addresses import Map
 from polyrhythm.sw.trace import Trace
-from polyrhythm.sw.wire import Map
 
 group = pytest.mark.xdist_group("tiny")  # on one worker, so that no other one waits for the build
 

@@ -1,4 +1,4 @@
-"""hw.charge: sums of weight * count from their starts, a word for every sweep, at widths that just fit."""
+"""hw.dense.charge: sums of weight * count from their starts, a word for every sweep, at widths that just fit."""
 
 import random
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from gateware import Word, bits, drive
 
-from polyrhythm.hw.charge import Charge
-from polyrhythm.hw.memory import Rom
-from polyrhythm.hw.sequencer import Op
-from polyrhythm.sw.rom import pack
-from polyrhythm.sw.widths import signed_width
+from polyrhythm.hw.dense.charge import Charge
+from polyrhythm.hw.dense.sequencer import Op
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.sw.plan.rom import pack
+from polyrhythm.sw.plan.widths import signed_width
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from commands import REPO, call, command, without_torch
 
 from polyrhythm.cli import doctor
 from polyrhythm.cli import main as program
-from polyrhythm.sw import golden, mend
+from polyrhythm.sw import golden
+from polyrhythm.sw.lib import fix
 from polyrhythm.sw.trace import Trace
 
 # Missing tools
@@ -34,11 +35,11 @@ def test_doctor_says_how_to_mend(capsys: pytest.CaptureFixture[str], monkeypatch
     words = [[word.strip() for word in row if word] for row in rows]
     assert words == [["unobtainium", "NO", "-", "nothing"], ["unobtanium", "NO", "-", "nothing"],
                      ["rare", "no, optional", "-", "little"]]
-    assert out.splitlines()[5:] == ["", "2 missing", "", "This mends it:", "",
+    assert out.splitlines()[5:] == ["", "2 missing", "", "This corrects it:", "",
                                     f"    {sys.executable} -m pip install unobtainium unobtanium", "",
-                                    "What is optional comes with:", "", f"    {mend.debian('rare')}"]
+                                    "What is optional comes with:", "", f"    {fix.debian('rare')}"]
     told = json.loads(call(capsys, "doctor", "--json")[1])["tools"]
-    assert [row["mend"] for row in told] == [mend.install("unobtainium"), mend.install("unobtanium"), mend.debian("rare")]
+    assert [row["fix"] for row in told] == [fix.install("unobtainium"), fix.install("unobtanium"), fix.debian("rare")]
 
 
 @pytest.mark.parametrize(("module", "extra", "line"), [
@@ -51,7 +52,7 @@ def test_a_missing_extra_is_named_with_what_installs_it(module: str, extra: str,
     environment = os.environ | {"PYTHONPATH": str(REPO)}
     done = subprocess.run([sys.executable, "-c", hide, *line.split()], env=environment, capture_output=True, text=True)
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1] == f"polyrhythm: {module} is not installed; mend it with: {mend.extra(extra)}"
+    assert done.stderr.splitlines()[-1] == f"polyrhythm: {module} is not installed; fix it with: {fix.extra(extra)}"
 
 
 def test_compare_does_without_torch(
@@ -60,7 +61,7 @@ def test_compare_does_without_torch(
     without_torch(monkeypatch)
     code, out, err = call(capsys, "compare", "tiny.safetensors", "--dataset", "digits", "--limit", "9", "--json")
     assert code == 0 and "torch" not in json.loads(out)["accuracy"]
-    assert f"torch is not installed, so its row stays empty; mend it with: {mend.extra('train')}" in err
+    assert f"torch is not installed, so its row stays empty; fix it with: {fix.extra('train')}" in err
 
 
 def test_a_defect_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def test_a_bin_for_each_input_is_the_golden_model(kind: str) -> None:
         rng = np.random.default_rng(seed)
         network = random_network(rng, "event_driven", (kind,), neuron="unsigned", max_count=4)
         inputs = random_inputs(rng, network, 5)
-        net = TrainableNetwork.without_clock(network, network.input, Clockless(T=network.layers[0].T, bins=network.input.size))
+        net = TrainableNetwork.to_event_driven(network, network.input, Clockless(T=network.layers[0].T, bins=network.input.size))
         net.stack()[0].bias.data = torch.from_numpy(network.layers[0].bias.astype(np.float32))
         seen = Seen()
         net.double()(torch.from_numpy(inputs.reshape(-1, *network.input.shape)).double(), seen)
@@ -82,7 +82,7 @@ def test_a_frame_charges_as_much_as_all_ticks_did() -> None:
         Layer("fc", "dense", np.ones((2, 3), np.int8), np.array([2, -4]), np.array([9, 100]), T=4),
         Layer("out", "readout", np.ones((2, 2), np.int8), np.array([1, 0]), T=2),
     )
-    net = TrainableNetwork.without_clock(Network("n", "time_stepped", Input((3,), 1, 5), layers), Input((3,), 1, 5), Clockless())
+    net = TrainableNetwork.to_event_driven(Network("n", "time_stepped", Input((3,), 1, 5), layers), Input((3,), 1, 5), Clockless())
     made = net.export("m")
     assert made.schedule == "event_driven" and [layer.neuron for layer in made.hidden] == ["unsigned"]
     assert made.layers[0].threshold is not None

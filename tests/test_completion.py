@@ -8,7 +8,7 @@ from commands import call
 
 from polyrhythm.cli import main as program
 from polyrhythm.cli.verbs import VERBS
-from polyrhythm.sw.datasets import DATASETS
+from polyrhythm.sw.data.datasets import DATASETS
 from polyrhythm.sw.training.recipes import RECIPES
 
 pytest.importorskip("shtab")

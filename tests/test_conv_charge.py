@@ -1,4 +1,4 @@
-"""hw.conv_charge: sums in memories, and no operation sees a word without what those before it did to it."""
+"""hw.conv.charge: sums in memories, and no operation sees a word without what those before it did to it."""
 
 import random
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ import pytest
 from convolutions import Shape
 from gateware import Word, bits, drive
 
-from polyrhythm.hw.conv_charge import ConvCharge
-from polyrhythm.hw.conv_sequencer import ConvOp
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.memory import Rom
-from polyrhythm.sw.rom import pack
-from polyrhythm.sw.rom_conv import ConvRom
-from polyrhythm.sw.widths import signed_width
+from polyrhythm.hw.conv.charge import ConvCharge
+from polyrhythm.hw.conv.sequencer import ConvOp
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.sw.plan.rom import pack
+from polyrhythm.sw.plan.rom_conv import ConvRom
+from polyrhythm.sw.plan.widths import signed_width
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""hw.conv_sequencer and whole convolutions: each operation in its cycle, and every count and spike the golden model's."""
+"""hw.conv.sequencer and whole convolutions: each operation in its cycle, and every count and spike the golden model's."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,13 @@ from convolutions import SHAPES, Shape, Word, located
 from gateware import QUIET, Source, bits, fields, run_accelerator, simulate
 from networks import random_inputs
 
-from polyrhythm.hw.conv_sequencer import ConvSequencer
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.locate import Located
-from polyrhythm.sw import cycles, golden
+from polyrhythm.hw.conv.locate import Located
+from polyrhythm.hw.conv.sequencer import ConvSequencer
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_conv import ConvRom, parallel_banks
+from polyrhythm.sw.plan.rom_conv import ConvRom, parallel_banks
+from polyrhythm.sw.timing import cycles
 
 CONFIGS = [(shape, lanes, parallel) for shape in SHAPES for lanes, parallel in ((1, False), (2, True))]
 

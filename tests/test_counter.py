@@ -1,13 +1,13 @@
-"""hw.counter: 1 + floor((v - Th) / Th), at most T, for every v around every multiple of the threshold."""
+"""hw.neuron.counter: 1 + floor((v - Th) / Th), at most T, for every v around every multiple of the threshold."""
 
 import random
 
 import pytest
 from gateware import Word, run_stream
 
-from polyrhythm.hw.counter import Counter
-from polyrhythm.hw.memory import Rom
-from polyrhythm.sw.wire import Map
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.hw.neuron.counter import Counter
+from polyrhythm.sw.plan.addresses import Map
 
 
 def reference(words: list[Word], thresholds: list[int], T: int) -> list[Word]:

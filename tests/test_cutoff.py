@@ -10,7 +10,7 @@ import pytest
 from networks import random_inputs, random_network
 
 from polyrhythm.sw import golden
-from polyrhythm.sw.cutoff import NEVER, safe_margins, softmax_table
+from polyrhythm.sw.golden.cutoff import NEVER, safe_margins, softmax_table
 from polyrhythm.sw.network import Exit, Input, Layer, MarginExit, Network, SafeExit, SoftmaxExit
 
 
@@ -129,7 +129,7 @@ def test_margins_of_a_leak_that_forgets_everything() -> None:
 
 @pytest.mark.parametrize("shift", [1, 2, 3, 7])
 def test_unleak_is_the_least_difference_that_suffices(shift: int) -> None:
-    from polyrhythm.sw.cutoff import _before_leak
+    from polyrhythm.sw.golden.cutoff import _before_leak
 
     differences = np.arange(-600, 600)
     kept = differences - -(-differences >> shift)  # D - ceil(D / 2**shift)

@@ -1,4 +1,4 @@
-"""sw.cycles: the law is what the circuit does, to the cycle; and what the circuit does is no more than the work and a little."""
+"""sw.timing.cycles: the law is what the circuit does, to the cycle; and what the circuit does is no more than the work and a little."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,10 +9,11 @@ import pytest
 from gateware import run_accelerator
 from networks import random_inputs, random_network
 
-from polyrhythm.sw import cycles, golden
+from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network
-from polyrhythm.sw.pace import costs
-from polyrhythm.sw.rom_layers import lay_out
+from polyrhythm.sw.plan.rom_layers import lay_out
+from polyrhythm.sw.timing import cycles
+from polyrhythm.sw.timing.pipeline import costs
 
 
 def golden_trace(network: Network, inputs: np.ndarray) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyrhythm.sw import data, datasets
-from polyrhythm.sw.data import DataError, encode, load
+from polyrhythm.sw import data
+from polyrhythm.sw.data import DataError, datasets, encode, load
 from polyrhythm.sw.network import Input, Layer, Network
 
 MNIST_TRAIN_IMAGES = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"  # of the unpacked IDX file

@@ -8,8 +8,10 @@ from gateware import run_accelerator
 from networks import random_inputs, random_network
 from random_cases import lanes_of
 
-from polyrhythm.hw import accelerator, event_layer, layer
-from polyrhythm.sw import cycles, golden, pace, pace_events
+from polyrhythm.hw import accelerator, layer
+from polyrhythm.hw.event_driven import layer
+from polyrhythm.sw import golden
+from polyrhythm.sw.timing import cycles
 
 SHALLOWEST = 2  # of a queue: a word in flip-flops and one behind it
 KINDS = (("dense", "dense"), ("conv2d", "dense"), ("conv2d", "conv2d"))

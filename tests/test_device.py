@@ -21,7 +21,7 @@ def test_devices_are_named_and_refused() -> None:
     for word in ("gpu", "cpu:1", "cuda:x"):
         with pytest.raises(ValueError, match=f"^device must be auto, cpu, cuda or cuda:N, not '{word}'$"):
             find_place(word)
-    with pytest.raises(ValueError, match=r"^device cuda:99 needs GPU 99, but torch sees \d+ of them; mend it with: --device cpu$"):
+    with pytest.raises(ValueError, match=r"^device cuda:99 needs GPU 99, but torch sees \d+ of them; fix it with: --device cpu$"):
         find_place("cuda:99")
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyrhythm.sw import data, datasets, download
-from polyrhythm.sw.data import DataError, load
+from polyrhythm.sw import data
+from polyrhythm.sw.data import DataError, datasets, download, load
 
 
 def message(call: Callable[[], object]) -> str:

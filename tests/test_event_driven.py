@@ -8,12 +8,13 @@ from amaranth.hdl import ClockDomain
 from gateware import run_accelerator, simulate
 from networks import random_inputs, random_network
 
-from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.top import Top
-from polyrhythm.sw import cycles, golden
+from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network
-from polyrhythm.sw.rom_conv import parallel_banks
-from polyrhythm.sw.rom_layers import Lanes
+from polyrhythm.sw.plan.rom_conv import parallel_banks
+from polyrhythm.sw.plan.rom_layers import Lanes
+from polyrhythm.sw.timing import cycles
 
 KINDS = (("dense",), ("dense", "dense"), ("conv2d",), ("conv2d", "conv2d"), ("conv2d", "dense"))
 

@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from polyrhythm.sw.download import DataError
-from polyrhythm.sw.events import prophesee
-from polyrhythm.sw.events.files import Reading, read_events
-from polyrhythm.sw.events.recording import EVENT
+from polyrhythm.sw.data.download import DataError
+from polyrhythm.sw.data.events import prophesee
+from polyrhythm.sw.data.events.files import Reading, read_events
+from polyrhythm.sw.data.events.recording import EVENT
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "event-file-formats"
 Encoder = Callable[[np.ndarray], bytes]

@@ -15,13 +15,13 @@ import pytest
 from networks import random_network
 
 from polyrhythm.hw.export import export
-from polyrhythm.hw.guard import FAULT_DOC
-from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.names import identifier, stems, told_apart, top_name
+from polyrhythm.hw.stream.input_checker import FAULT_DOC
 from polyrhythm.hw.top import Top
-from polyrhythm.sw import rom
 from polyrhythm.sw.network import Input, Layer, MarginExit, Network
-from polyrhythm.sw.widths import bounds, signed_width
+from polyrhythm.sw.plan import rom
+from polyrhythm.sw.plan.widths import bounds, signed_width
 
 SCHEDULES = ("two_phase", "time_stepped")
 LANES = [3, 2]

@@ -14,7 +14,7 @@ from commands import REPO
 import polyrhythm
 from polyrhythm import face_check
 from polyrhythm.sw import golden
-from polyrhythm.sw.download import DataError
+from polyrhythm.sw.data.download import DataError
 from polyrhythm.sw.network import Network
 
 LAZY = """

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polyrhythm.sw import netfile
-from polyrhythm.sw.frozen import FrozenDict, FrozenList
-from polyrhythm.sw.network import Input, Layer, MarginExit, Network, Profile, SafeExit, Skip
+from polyrhythm.sw.network import Input, Layer, MarginExit, Network, Profile, SafeExit, Skip, file
+from polyrhythm.sw.network.frozen import FrozenDict, FrozenList
 
 ONES = np.ones((2, 2), int)
 
@@ -73,7 +72,7 @@ def test_nothing_inside_can_be_changed(way: Callable[[Network], Any]) -> None:
     before = net.digest
     with pytest.raises((TypeError, AttributeError)):
         way(net)
-    assert netfile.digest(net) == before == made().digest
+    assert file.digest(net) == before == made().digest
     assert net.provenance == made().provenance
 
 
@@ -113,7 +112,7 @@ def test_what_the_caller_changes_afterwards_does_not_come_in() -> None:
     weight[0], thresholds[0] = 5, 9
     profiles.clear()
     provenance["list"].append(2)
-    assert netfile.digest(net) == before and skip.weight.tolist() == [[1, 1], [1, 1]]
+    assert file.digest(net) == before and skip.weight.tolist() == [[1, 1], [1, 1]]
     assert net.provenance == {"list": [1]} and set(net.profiles) == {"p"}
 
 

@@ -195,7 +195,7 @@ def test_ties_go_to_the_lowest_index() -> None:
 
 @pytest.mark.parametrize("count", [1 << 20, (1 << 24) - 1])
 def test_sums_beyond_float32_stay_exact(count: int) -> None:
-    from polyrhythm.sw.synapse import _exact_type
+    from polyrhythm.sw.network.synapse import _exact_type
 
     weight = np.array([[127, -127, 1]] * 2 + [[127, 127, 127]], dtype=np.int8)
     inputs = np.array([[count, count - 1, count - 2], [count, count, count]])
@@ -206,7 +206,7 @@ def test_sums_beyond_float32_stay_exact(count: int) -> None:
 
 
 def test_float_types_are_taken_only_up_to_their_exact_range() -> None:
-    from polyrhythm.sw.synapse import _exact_type
+    from polyrhythm.sw.network.synapse import _exact_type
 
     one = np.array([[1]], dtype=np.int8)
     for peak, kind in (

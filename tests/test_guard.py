@@ -1,4 +1,4 @@
-"""hw.guard: whatever comes in, legal frames go out, every fault is counted, and a whole accelerator answers what was made of it."""
+"""hw.stream.input_checker: whatever comes in, legal frames go out, every fault is counted, and a whole accelerator answers what was made of it."""
 
 import itertools
 import random
@@ -12,19 +12,19 @@ from amaranth.hdl import ClockDomain
 from gateware import PATIENCE, QUIET, Source, Watch, Word, bits, drive, run_stream, simulate, words_of
 from networks import random_inputs, random_network
 
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.guard import FAULT_DOC, STATUS_BITS, Guard, Status
-from polyrhythm.hw.memory import Rom
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.input_checker import FAULT_DOC, STATUS_BITS, Guard, Status
 from polyrhythm.hw.top import Top
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.wire import Map, wire
+from polyrhythm.sw.plan.addresses import Map, wire
 
 MOST = (1 << STATUS_BITS) - 1
 TICK, END = {"tick": 1, "end": 0}, {"tick": 0, "end": 1}
 
 
-def mended(words: Sequence[Word], source: Map, most: int, T: int) -> tuple[list[Word], Counter[str]]:
+def corrected(words: Sequence[Word], source: Map, most: int, T: int) -> tuple[list[Word], Counter[str]]:
     """The reference: what passes the door, and how many faults of each kind there were."""
     names = set(source.addresses().tolist())
     passed: list[Word] = []
@@ -80,7 +80,7 @@ MAPS = [Map((1, 1, 1)), Map((5, 1, 1)), Map((8, 1, 1)), Map((3, 2, 5))]
 def test_what_passes_and_what_is_counted_equal_the_reference(source: Map, most: int, T: int) -> None:
     shape, dut, counted = Event(source, most), Guard(Event(source, most), T), {}
     words = any_words(shape, T, 300, random.Random(source.neurons * most + T))
-    passed, found = mended(words, source, most, T)
+    passed, found = corrected(words, source, most, T)
     outputs, _ = run_stream(dut, words, seed=T, at_end=lambda ctx: counted.update(_status(ctx, dut.status)))
     assert plain(outputs) == plain(passed)
     assert counted == {name: found[name] for name in dut.status.shape().members}
@@ -230,7 +230,7 @@ def network_of(kind: str, schedule: str, t_in: int, seed: int) -> Network:
 
 
 def mended_for(network: Network, words: Sequence[Word]) -> tuple[list[Word], Counter[str]]:
-    return mended(words, wire(network, 0), network.input.max_count, network.input.T)
+    return corrected(words, wire(network, 0), network.input.max_count, network.input.T)
 
 
 SOURCES = [("dense", "two_phase", 1), ("dense", "time_stepped", 1), ("dense", "time_stepped", 3), ("conv2d", "two_phase", 1), ("conv2d", "time_stepped", 3)]

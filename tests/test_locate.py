@@ -1,4 +1,4 @@
-"""hw.locate: every event finds what it reaches, one cycle later; what reaches nothing is dropped."""
+"""hw.conv.locate: every event finds what it reaches, one cycle later; what reaches nothing is dropped."""
 
 import random
 from typing import Any
@@ -7,9 +7,9 @@ import pytest
 from convolutions import SHAPES, Shape, Word, located
 from gateware import run_stream
 
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.locate import Locate
-from polyrhythm.sw.rom_conv import ConvRom
+from polyrhythm.hw.conv.locate import Locate
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.sw.plan.rom_conv import ConvRom
 
 
 def reference(contents: ConvRom, most: int, words: list[tuple[Any, ...]]) -> list[Word]:

@@ -1,4 +1,4 @@
-"""hw.membrane: the time_stepped neuron against the equations of the format, group by group and frame by frame."""
+"""hw.neuron.membrane: the time_stepped neuron against the equations of the format, group by group and frame by frame."""
 
 import random
 from collections import Counter
@@ -9,12 +9,12 @@ import pytest
 from gateware import bits, drive
 from networks import random_network
 
-from polyrhythm.hw.membrane import Dynamics, Membrane
-from polyrhythm.hw.memory import Rom
-from polyrhythm.hw.sequencer import Op
-from polyrhythm.sw import rom
-from polyrhythm.sw.align import bias_at, source_ticks
+from polyrhythm.hw.dense.sequencer import Op
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.hw.neuron.membrane import Dynamics, Membrane
 from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.network.align import bias_at, source_ticks
+from polyrhythm.sw.plan import rom
 
 
 def reference(layer: Layer, currents: np.ndarray, cases: Counter[str]) -> tuple[np.ndarray, np.ndarray]:

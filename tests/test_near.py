@@ -6,7 +6,7 @@ import pytest
 
 from polyrhythm.cli.files import nearest_file
 from polyrhythm.cli.report import nearest as told
-from polyrhythm.sw.check import near, nearest
+from polyrhythm.sw.lib.check import near, nearest
 from polyrhythm.sw.training.recipes import RECIPES
 
 NEAR = [

@@ -11,15 +11,15 @@ import pytest
 import scipy.sparse
 import torch
 
-from polyrhythm.sw.arrayfile import read_npy, read_npz
-from polyrhythm.sw.download import DataError
-from polyrhythm.sw.events.files import Reading
-from polyrhythm.sw.own.dataset import Wanted, own_dataset
-from polyrhythm.sw.own.given import Given, class_names, read_archive
-from polyrhythm.sw.own.labels import numbered, read_labels, sorted_names
-from polyrhythm.sw.own.module import array_of, splits_of
-from polyrhythm.sw.own.pixels import check_counts, check_pixels
-from polyrhythm.sw.preprocess import encode, parse_preprocess
+from polyrhythm.sw.data.arrayfile import read_npy, read_npz
+from polyrhythm.sw.data.download import DataError
+from polyrhythm.sw.data.events.files import Reading
+from polyrhythm.sw.data.own.dataset import Wanted, own_dataset
+from polyrhythm.sw.data.own.given import Given, class_names, read_archive
+from polyrhythm.sw.data.own.labels import numbered, read_labels, sorted_names
+from polyrhythm.sw.data.own.module import array_of, splits_of
+from polyrhythm.sw.data.own.pixels import check_counts, check_pixels
+from polyrhythm.sw.data.preprocess import encode, parse_preprocess
 
 
 def message(call: Callable[[], object]) -> str:

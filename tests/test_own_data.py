@@ -14,10 +14,10 @@ from PIL import Image
 from polyrhythm.cli import main as program
 from polyrhythm.cli.owndata import data_set
 from polyrhythm.sw import data
-from polyrhythm.sw.datasets import Dataset
-from polyrhythm.sw.download import DataError
+from polyrhythm.sw.data.datasets import Dataset
+from polyrhythm.sw.data.download import DataError
+from polyrhythm.sw.data.own.folder import read_images
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.own.folder import read_images
 
 RECIPES = """
 from dataclasses import replace
@@ -267,7 +267,7 @@ def test_recordings_by_class_train_and_are_told(here: Path, capsys: pytest.Captu
 
 def test_a_flat_archive_of_recordings(here: Path) -> None:
     recordings(here / "events")
-    from polyrhythm.sw.events.files import read_events
+    from polyrhythm.sw.data.events.files import read_events
 
     for split in ("train", "test"):
         paths = sorted(Path("events", split).glob("*/*.raw"))

@@ -201,7 +201,7 @@ def test_when_nothing_works_one_command_is_named(apt: str | None, tmp_path: Path
     assert done.stderr == (
         f"making {tmp_path}/v for Python {VERSION}\n"
         "this python3 has no pip for new environments: taking Debian's python3-pip-whl, for this one alone\n"
-        "python3-pip-whl is not installed and cannot be downloaded. This mends it:\n\n"
+        "python3-pip-whl is not installed and cannot be downloaded. This corrects it:\n\n"
         f"    sudo apt-get install python3-venv libpython{VERSION}\n\n"
     )
 
@@ -234,4 +234,4 @@ def test_a_library_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     python.chmod(0o755)
     done = bootstrap("libpython", str(tmp_path / "v"), env=bare_python(tmp_path, apt="exit 100"))
     assert done.returncode == 3
-    assert done.stderr.endswith(f"This mends it:\n\n    sudo apt-get install python3-venv libpython{VERSION}\n\n")
+    assert done.stderr.endswith(f"This corrects it:\n\n    sudo apt-get install python3-venv libpython{VERSION}\n\n")

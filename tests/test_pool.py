@@ -1,4 +1,4 @@
-"""hw.pool: the blocks' addresses take the place of their places'; what fills no block is dropped at once."""
+"""hw.stream.pool: the blocks' addresses take the place of their places'; what fills no block is dropped at once."""
 
 import random
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from gateware import Word, run_stream
 
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.pool import Pool
-from polyrhythm.sw.wire import Map
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.pool import Pool
+from polyrhythm.sw.plan.addresses import Map
 
 CASES = [((1, 4, 4), 2), ((3, 5, 7), 2), ((2, 9, 8), 3), ((5, 1, 1), 1), ((1, 8, 9), 4), ((2, 11, 6), 5), ((4, 2, 3), 2), ((1, 7, 7), 7)]
 

@@ -1,4 +1,4 @@
-"""hw.readout: the class with the largest sum, the lowest one on a tie; sums of the answer and of every tick."""
+"""hw.output.readout: the class with the largest sum, the lowest one on a tie; sums of the answer and of every tick."""
 
 import random
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ import pytest
 from amaranth.hdl import ClockDomain
 from gateware import QUIET, Watch, Word, fields, simulate
 
-from polyrhythm.hw.readout import Readout
-from polyrhythm.sw.architecture import winner_stages
+from polyrhythm.hw.output.readout import Readout
+from polyrhythm.sw.plan.parameters import winner_stages
 
 BITS = 9
 LOWEST, HIGHEST = -(1 << BITS - 1), (1 << BITS - 1) - 1

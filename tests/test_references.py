@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from polyrhythm.sim import bulk
-from polyrhythm.sw import cycles, data, golden
+from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_layers import Lanes, default_lanes
+from polyrhythm.sw.plan.rom_layers import Lanes, default_lanes
+from polyrhythm.sw.timing import cycles
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 LAW_FRAMES = 1000  # of which every cycle is followed in Python

@@ -1,4 +1,4 @@
-"""hw.ring, hw.replay and hw.events.Queue: the memories that words go round in, come back from, and wait in."""
+"""hw.lib.ring, hw.dense.replay and hw.stream.event.Queue: the memories that words go round in, come back from, and wait in."""
 
 import random
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ import pytest
 from amaranth.lib import data
 from gateware import Word, drive, run_stream
 
-from polyrhythm.hw.events import Event, Queue
-from polyrhythm.hw.replay import Replay
-from polyrhythm.hw.ring import Ring
+from polyrhythm.hw.dense.replay import Replay
+from polyrhythm.hw.lib.ring import Ring
+from polyrhythm.hw.stream.event import Event, Queue
 
 SIZES = [1, 2, 3, 4, 7, 8]
 

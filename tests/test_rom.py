@@ -1,4 +1,4 @@
-"""sw.rom: what the memories hold, read back field by field, is the network again; and no width is too narrow."""
+"""sw.plan.rom: what the memories hold, read back field by field, is the network again; and no width is too narrow."""
 
 import itertools
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from networks import random_inputs, random_network
 
-from polyrhythm.sw import rom
-from polyrhythm.sw.align import bias_at, source_ticks
 from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.network.align import bias_at, source_ticks
+from polyrhythm.sw.plan import rom
 
 SEEDS = range(30)
 
@@ -98,7 +98,7 @@ def test_equal_biases_share_their_rows() -> None:
 
 @pytest.mark.parametrize("t_in", range(1, 17))
 def test_steps_equal_the_closed_form(t_in: int) -> None:
-    """Walking through kept ticks and repeats gives each destination tick the source ticks of `sw.align`."""
+    """Walking through kept ticks and repeats gives each destination tick the source ticks of `sw.network.align`."""
     for t_out in range(1, 17):
         layer = Layer("out", "readout", np.zeros((1, 1), np.int8), np.zeros(1, np.int32), T=t_out)
         contents = rom.dense(Network("n", "time_stepped", Input((1,), t_in), (layer,)), 0, 1)

@@ -1,4 +1,4 @@
-"""sw.rom_conv: every event reaches exactly the output positions, and meets exactly the weights, that the definition names.
+"""sw.plan.rom_conv: every event reaches exactly the output positions, and meets exactly the weights, that the definition names.
 
 A convolution's definition is a sum over output positions; hardware asks the other way round, from an input position. The
 references here walk the definition and look nothing up.
@@ -12,7 +12,7 @@ from networks import random_network
 
 from polyrhythm.hw.accelerator import Accelerator
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_conv import Axis, ConvRom, Reach, axis, conv, parallel_banks
+from polyrhythm.sw.plan.rom_conv import Axis, ConvRom, Reach, axis, conv, parallel_banks
 
 KERNELS = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 3), (5, 1), (5, 2), (5, 4)]  # K, stride
 

@@ -15,7 +15,7 @@ from polyrhythm.cli import counts, executors
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network
 from polyrhythm.sw.trace import Trace
-from polyrhythm.sw.tracefile import TraceFile
+from polyrhythm.sw.trace.file import TraceFile
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str, file: str = "x.npy", executor: str = "golden") -> tuple[int, str, str]:
@@ -146,7 +146,7 @@ def test_hardware_and_tools_are_looked_at_before_anything_is_written(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from polyrhythm.sim import verilator
-    from polyrhythm.sw import mend
+    from polyrhythm.sw.lib import fix
 
     np.save("y.npy", np.zeros((1, 8, 8)))
     monkeypatch.setattr(verilator.shutil, "which", lambda name: None if name in ("g++", "perl") else f"/usr/bin/{name}")
@@ -155,7 +155,7 @@ def test_hardware_and_tools_are_looked_at_before_anything_is_written(
     assert err.splitlines() == [
         "polyrhythm: 4 things are wrong:",
         "  y.npy: must hold integer counts, not float64; round and cast them first",
-        f"  g++ {lost} {mend.debian('g++')}", f"  perl {lost} {mend.debian('perl')}",
+        f"  g++ {lost} {fix.debian('g++')}", f"  perl {lost} {fix.debian('perl')}",
         "  layer 1 (out): lanes must be 1..10, not 11",
     ]  # fmt: skip
     assert code == 2 and not Path("build").exists()

@@ -9,14 +9,14 @@ import pytest
 from polyrhythm.cli import main as program
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network, NetworkError
-from polyrhythm.sw.schedules import without_clock
+from polyrhythm.sw.network.schedules import to_event_driven
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 def test_the_weights_stay_and_the_counts_too() -> None:
     before = Network.load(MODELS / "digits.safetensors")
-    after = without_clock(before)
+    after = to_event_driven(before)
     assert (after.name, after.schedule, {layer.neuron for layer in after.layers}) == ("digits-events", "event_driven", {"signed"})
     frames = np.random.default_rng(3).integers(0, before.input.max_count + 1, (40, *before.input.shape))
     assert golden.run(before, frames).first_difference(golden.run(after, frames)) is None
@@ -48,6 +48,6 @@ def test_it_has_the_name_that_it_is_given_and_is_not_taken_twice() -> None:
     hidden = Layer("fc", "dense", [[1, -2]], [0], [2], v_init="half_threshold", bias_mode="once")
     out = Layer("out", "readout", [[1]], [0], bias_mode="once")
     network = Network("n", "two_phase", Input((2,), 1, 3), (hidden, out))
-    assert without_clock(network, "m").name == "m"
+    assert to_event_driven(network, "m").name == "m"
     with pytest.raises(NetworkError, match="must be two_phase"):
-        without_clock(replace(network, schedule="event_driven"))
+        to_event_driven(replace(network, schedule="event_driven"))

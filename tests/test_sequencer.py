@@ -1,4 +1,4 @@
-"""hw.sequencer: which operations a layer does, in which order, and that none waits for anything but a place to go."""
+"""hw.dense.sequencer: which operations a layer does, in which order, and that none waits for anything but a place to go."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ import pytest
 from amaranth.hdl import ClockDomain
 from gateware import Source, Word, bits, drive, fields, simulate
 
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.sequencer import Sequencer
+from polyrhythm.hw.dense.sequencer import Sequencer
+from polyrhythm.hw.stream.event import Event
 
 
 @dataclass(frozen=True)

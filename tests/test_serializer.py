@@ -1,4 +1,4 @@
-"""hw.serializer: every fired neuron once, lowest first, then the tick; one per cycle, without a bubble while busy."""
+"""hw.output.serializer: every fired neuron once, lowest first, then the tick; one per cycle, without a bubble while busy."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,9 @@ import pytest
 from amaranth.hdl import ClockDomain
 from gateware import QUIET, Watch, Word, bits, fields, simulate
 
-from polyrhythm.hw.serializer import Serializer
-from polyrhythm.sw.architecture import BLOCK, FAR_LANES, STORED_WORDS
-from polyrhythm.sw.wire import dense_layout
+from polyrhythm.hw.output.serializer import Serializer
+from polyrhythm.sw.plan.addresses import dense_layout
+from polyrhythm.sw.plan.parameters import BLOCK, FAR_LANES, STORED_WORDS
 
 
 @dataclass(frozen=True)

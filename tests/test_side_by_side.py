@@ -15,8 +15,8 @@ from polyrhythm.sim import bulk, verilator
 from polyrhythm.sim.design import Design
 from polyrhythm.sim.job import Mode, SimulationError
 from polyrhythm.sw import golden
-from polyrhythm.sw.frames import frames
 from polyrhythm.sw.network import Network, Profile
+from polyrhythm.sw.trace.frames import frames
 
 group = pytest.mark.xdist_group("side by side")
 

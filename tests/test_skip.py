@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from polyrhythm.hw.export import export
-from polyrhythm.sw import cycles, golden, widths
+from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network, NetworkError, Skip
+from polyrhythm.sw.plan import widths
+from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training import train
 from polyrhythm.sw.training.recipe import Conversion, LayerSpec, Recipe, SkipSpec
 from polyrhythm.sw.training.recipes import DIGITS

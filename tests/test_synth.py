@@ -14,7 +14,7 @@ from polyrhythm.boards.parts import PARTS
 from polyrhythm.boards.ring import Port, cost, ports_of, ring
 from polyrhythm.boards.stage import ToolFailed, ToolMissing, last_error, run_tool
 from polyrhythm.boards.use import told, use
-from polyrhythm.sw import mend
+from polyrhythm.sw.lib import fix
 from polyrhythm.sw.network import Input, Layer, Network
 
 # Adds ROM words to a sum; the tap is a long chain of logic that nothing but the tap needs. The ROM is addressed from the
@@ -256,7 +256,7 @@ def test_a_design_that_does_not_fit_says_so(build: Path, tmp_path: Path) -> None
 
 
 def test_a_missing_tool_is_named_with_what_installs_it(tmp_path: Path) -> None:
-    with pytest.raises(ToolMissing, match=f"^no-such-tool is not installed; mend it with: {re.escape(mend.extra('synth'))}$"):
+    with pytest.raises(ToolMissing, match=f"^no-such-tool is not installed; fix it with: {re.escape(fix.extra('synth'))}$"):
         run_tool(["no-such-tool"], "stage", tmp_path, "log")
 
 

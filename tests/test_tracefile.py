@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyrhythm.sw.tracefile import TraceFile
+from polyrhythm.sw.trace.file import TraceFile
 
 
 def arrays(frames: int, top: int = 300) -> dict[str, np.ndarray]:

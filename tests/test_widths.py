@@ -8,8 +8,8 @@ from networks import random_inputs, random_network
 
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network
-from polyrhythm.sw.synapse import current
-from polyrhythm.sw.widths import bounds, signed_width
+from polyrhythm.sw.network.synapse import current
+from polyrhythm.sw.plan.widths import bounds, signed_width
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_two_phase_bound_is_reached_exactly_by_the_adversarial_input(seed: int) 
 
 def reference(network: Network, i: int, counts: np.ndarray) -> list[int]:
     """Every value that the membrane of layer i takes while source ticks (T_in, N_in) come in, in plain integers."""
-    from polyrhythm.sw.align import bias_at, source_ticks
+    from polyrhythm.sw.network.align import bias_at, source_ticks
 
     layer = network.layers[i]
     shares = bias_at(layer.bias, layer.T, layer.bias_mode)

@@ -1,4 +1,4 @@
-"""sw.wire: addresses name neurons one to one, and a layout puts every neuron at exactly one place, where its address says."""
+"""sw.plan.addresses: addresses name neurons one to one, and a layout puts every neuron at exactly one place, where its address says."""
 
 from itertools import product
 
@@ -7,7 +7,7 @@ import pytest
 from networks import random_network
 
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.wire import Layout, Map, dense_layout, map_layout, pooled_wire, wire
+from polyrhythm.sw.plan.addresses import Layout, Map, dense_layout, map_layout, pooled_wire, wire
 
 SHAPES = [(1, 1, 1), (7, 1, 1), (1, 8, 1), (1, 1, 5), (3, 4, 8), (2, 5, 7), (4, 9, 1), (5, 1, 3)]
 

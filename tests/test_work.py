@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from polyrhythm.sw import cycles, data, golden
+from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_layers import default_lanes
+from polyrhythm.sw.plan.rom_layers import default_lanes
+from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training.work import Work
 
 MODELS = Path(__file__).resolve().parents[1] / "models"

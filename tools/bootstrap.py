@@ -22,7 +22,7 @@ class Unmet(Exception):
 
 
 def main(argv: "list[str]") -> int:
-    """Run one step; prints what is missing and the one command that mends it."""
+    """Run one step; prints what is missing and the one command that corrects it."""
     if sys.version_info < OLDEST:
         say(f"Polyrhythm needs python >= 3.11, this is {VERSION}; name a newer one with: make venv PYTHON=python3.11")
         return 3
@@ -30,7 +30,7 @@ def main(argv: "list[str]") -> int:
     try:
         {"venv": make_venv, "libpython": find_or_fetch_libpython}[step](Path(folder))
     except Unmet as missing:
-        say(f"{missing}. This mends it:\n\n    {MEND}\n")
+        say(f"{missing}. This corrects it:\n\n    {MEND}\n")
         return 3
     return 0
 

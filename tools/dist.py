@@ -154,8 +154,8 @@ def use(file: Path, folder: Path, wanted: dict[str, bytes]) -> None:
     if (said := call([str(binary / "python"), "-m", NAME, "--version"], folder)) != f"{NAME} {VERSION}\n":
         raise Unfit(f"{file.name}: python -m {NAME} must be the program, and says {said!r}")
     lost = finished([program, "train", "--recipe", "digits"], folder)
-    mend = lost.stderr.strip().rpartition("mend it with: ")[2]
-    if lost.returncode != 3 or not mend.startswith(f"{binary / 'python'} -m pip install torch=="):
+    fix = lost.stderr.strip().rpartition("fix it with: ")[2]
+    if lost.returncode != 3 or not fix.startswith(f"{binary / 'python'} -m pip install torch=="):
         raise Unfit(f"{file.name}: without torch, train must name the command that installs it here, and says: {lost.stderr}")
 
 

@@ -28,7 +28,7 @@ def deployed(stepped: Network, like: Network, neuron: str) -> Network:
     """The weights of `stepped` as they are, without time steps, fed and cut off as `like` is."""
     chosen = Clockless(T=like.hidden[0].T)
     named = {"provenance": like.provenance, "labels": like.labels}
-    network = TrainableNetwork.without_clock(stepped, like.input, chosen).export(neuron, **named)
+    network = TrainableNetwork.to_event_driven(stepped, like.input, chosen).export(neuron, **named)
     return replace(network, layers=tuple(replace(layer, neuron=neuron) for layer in network.layers))
 
 
@@ -39,7 +39,7 @@ def difference(before: Trace, after: Trace) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="what a time-stepped network loses without time steps, and what training mends")
+    parser = argparse.ArgumentParser(description="what a time-stepped network loses without time steps, and what training corrects")
     parser.add_argument("stepped", help="a time_stepped network file")
     parser.add_argument("trained", help="an event_driven file of the same layers, trained to be one")
     parser.add_argument("--data", help="folder with the data sets ($POLYRHYTHM_DATA)")

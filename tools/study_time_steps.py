@@ -20,10 +20,11 @@ import numpy as np
 
 from polyrhythm.cli.report import table
 from polyrhythm.cli.verbs import epochs
-from polyrhythm.sw import cycles, data, golden
-from polyrhythm.sw.architecture import Coding
+from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.rom_layers import default_lanes
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.rom_layers import default_lanes
+from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training import train
 from polyrhythm.sw.training.conversion import COSTS
 from polyrhythm.sw.training.recipe import Conversion, Recipe

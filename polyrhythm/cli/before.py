@@ -15,7 +15,7 @@ HEADER = 1 << 26  # bytes of a network file's header that are searched for our n
 
 def good_name(name: object) -> str | None:
     """The name, or None where it is none."""
-    from polyrhythm.sw import check
+    from polyrhythm.sw.lib import check
 
     try:
         check.name("name", name)
@@ -29,7 +29,7 @@ def look_at_training(problems: Problems, args: argparse.Namespace, name: str | N
 
     name: None where it is wrong, and told with what else is wrong with its recipe.
     """
-    from polyrhythm.sw import check
+    from polyrhythm.sw.lib import check
     from polyrhythm.sw.training.device import find_place
 
     if name is not None:

@@ -100,7 +100,7 @@ def answer(what: str, network: "Network | None", problems: list[str], notes: lis
 
 def rows_of(network: "Network", widths: bool) -> list[tuple[object, ...]]:
     """Name, kind, inputs, neurons, weights and, where there are weights, the proven width of the potential."""
-    from polyrhythm.sw.widths import bounds, signed_width
+    from polyrhythm.sw.plan.widths import bounds, signed_width
 
     return [
         (layer.name, layer.kind, network.n_in(i), network.n_out(i), int(layer.weight.size),

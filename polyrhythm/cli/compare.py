@@ -15,7 +15,7 @@ from polyrhythm.cli.report import FAILED, OK, Answer, percent, table
 if TYPE_CHECKING:
     import numpy as np
 
-    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.data.datasets import Dataset
     from polyrhythm.sw.network import Network
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.progress import Stage
 from polyrhythm.cli.report import say
-from polyrhythm.sw import mend
+from polyrhythm.sw.lib import fix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,7 +180,7 @@ def torch_executor(network: "Network", say: Callable[[str], None]) -> Executor |
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        say(f"torch is not installed, so its row stays empty; mend it with: {mend.extra('train')}")
+        say(f"torch is not installed, so its row stays empty; fix it with: {fix.extra('train')}")
         return None
     if network.schedule not in ("two_phase", "time_stepped"):
         say(f"torch has no {network.schedule} schedule, so its row stays empty")

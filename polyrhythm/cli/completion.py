@@ -84,7 +84,7 @@ def recipes() -> list[str]:
 
 
 def datasets() -> list[str]:
-    from polyrhythm.sw.datasets import DATASETS
+    from polyrhythm.sw.data.datasets import DATASETS
 
     return list(DATASETS)
 

@@ -11,7 +11,7 @@ from polyrhythm.cli.owndata import data_set
 from polyrhythm.cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
-    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.data.datasets import Dataset
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.training.ann.take import Taken
     from polyrhythm.sw.training.recipe import Conversion, Recipe

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polyrhythm.sw.arrayfile import check_regular
-from polyrhythm.sw.frames import check_shape, frames
+from polyrhythm.sw.data.arrayfile import check_regular
+from polyrhythm.sw.trace.frames import check_shape, frames
 
 if TYPE_CHECKING:
     from polyrhythm.sw.network import Network
@@ -45,8 +45,8 @@ class Counts:
                 raise ValueError(f"{path}: must be a .npy array of integer counts, but cannot be read: {told}") from None
             start = file.tell()
         if dtype.kind not in "iub":
-            mend = "; round and cast them first" if dtype.kind == "f" else ""
-            raise ValueError(f"{path}: must hold integer counts, not {dtype}{mend}")
+            fix = "; round and cast them first" if dtype.kind == "f" else ""
+            raise ValueError(f"{path}: must hold integer counts, not {dtype}{fix}")
         counts = cls(path, shape, dtype, bool(fortran and len(shape) > 1), start)
         wanted, there = dtype.itemsize * math.prod(shape), os.path.getsize(path) - start
         if wanted != there:

@@ -14,7 +14,7 @@ from polyrhythm.cli.report import Answer, one_of, percent, say, table
 if TYPE_CHECKING:
     import numpy as np
 
-    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.data.datasets import Dataset
     from polyrhythm.sw.network import Network
 
 RULES = ("margin", "softmax", "safe")
@@ -23,7 +23,8 @@ TIMED = 500  # test frames that the cycle law follows
 
 def cutoff(args: argparse.Namespace) -> Answer:
     """Calibrate the rules on training images, score them on the test split, write the network with one of them."""
-    from polyrhythm.sw import data, exit_rule, golden
+    from polyrhythm.sw import data, golden
+    from polyrhythm.sw.network import exit_rule
     from polyrhythm.sw.training import anytime
 
     if args.out:
@@ -95,8 +96,9 @@ def sums(network: "Network", counts: "np.ndarray") -> "np.ndarray":
 
 def known(network: "Network", inputs: "np.ndarray", args: argparse.Namespace) -> "np.ndarray":
     """When the class after each tick is known, by the cycle law."""
-    from polyrhythm.sw import cycles, golden
-    from polyrhythm.sw.rom_layers import default_lanes
+    from polyrhythm.sw import golden
+    from polyrhythm.sw.plan.rom_layers import default_lanes
+    from polyrhythm.sw.timing import cycles
 
     plain = replace(network, exit=None)
     trace = golden.run(plain, inputs, spikes=True)

@@ -1,4 +1,4 @@
-"""doctor: what is installed, what for, and the command that mends what is not."""
+"""doctor: what is installed, what for, and the command that corrects what is not."""
 
 import argparse
 import importlib.util
@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from polyrhythm.cli.report import MISSING, OK, Answer, table
-from polyrhythm.sw import mend
+from polyrhythm.sw.lib import fix
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Tool:
     package: str = ""  # that brings it, where it is named otherwise
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """The command that brings it."""
         return SOURCES[self.source](self.package or self.name)
 
@@ -73,9 +73,9 @@ def libpython() -> str | None:
 
 
 SOURCES: dict[str, Callable[..., str]] = {
-    "pip": mend.install,
-    "debian": mend.debian,
-    "libpython": lambda _: mend.libpython(),
+    "pip": fix.install,
+    "debian": fix.debian,
+    "libpython": lambda _: fix.libpython(),
     "python": lambda _: "a newer Python; in a source tree: make venv PYTHON=python3.11",
 }
 
@@ -111,14 +111,14 @@ def doctor(args: argparse.Namespace) -> Answer:
     verdict = f"{len(missing)} missing" if missing else "everything is there"
     lines = [left(rows, ("tool", "found", "version", "needed for")), "", verdict]
     for optional in (False, True):
-        if told := mends([tool for tool in lost if tool.optional is optional]):
-            lines += ["", "What is optional comes with:" if optional else "This mends it:", "", *(f"    {line}" for line in told)]
+        if told := corrects([tool for tool in lost if tool.optional is optional]):
+            lines += ["", "What is optional comes with:" if optional else "This corrects it:", "", *(f"    {line}" for line in told)]
     told_all = [{"tool": tool.name, "found": seen is not None, "version": seen or None, "needed": tool.needed,
-                 "optional": tool.optional, "mend": tool.mend} for tool, seen in found]  # fmt: skip
+                 "optional": tool.optional, "fix": tool.fix} for tool, seen in found]  # fmt: skip
     return Answer({"tools": told_all, "missing": missing}, "\n".join(lines), MISSING if missing else OK)
 
 
-def mends(lost: Sequence[Tool]) -> list[str]:
+def corrects(lost: Sequence[Tool]) -> list[str]:
     """The commands that bring what is lost: one for each source."""
     sources = dict.fromkeys(tool.source for tool in lost)
     return [SOURCES[source](*dict.fromkeys(tool.package or tool.name for tool in lost if tool.source == source))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from polyrhythm.cli.console import reason
 from polyrhythm.cli.report import FAILED, MISSING, USAGE
-from polyrhythm.sw import mend
+from polyrhythm.sw.lib import fix
 
 T = TypeVar("T")
 
@@ -33,8 +33,8 @@ def explain(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, loaded(CHECK_ERRORS)):
         return FAILED, str(error)
     for lost in (error, error.__cause__):
-        if isinstance(lost, ModuleNotFoundError) and (command := mend.of_import(root := (lost.name or "").split(".")[0])):
-            return MISSING, f"{root} is not installed; mend it with: {command}"
+        if isinstance(lost, ModuleNotFoundError) and (command := fix.of_import(root := (lost.name or "").split(".")[0])):
+            return MISSING, f"{root} is not installed; fix it with: {command}"
     if isinstance(error, OSError) and error.filename is not None:
         return USAGE, f"{error.filename}: {reason(error)}"
     if isinstance(error, ValueError | OSError):

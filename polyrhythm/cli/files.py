@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.sw.check import near
+from polyrhythm.sw.lib.check import near
 
 if TYPE_CHECKING:
-    from polyrhythm.sw.architecture import Coding
     from polyrhythm.sw.network import Network
+    from polyrhythm.sw.plan.parameters import Coding
 
 
 def load_network(path: str, profile: str | None = None) -> "Network":

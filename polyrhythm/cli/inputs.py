@@ -32,7 +32,7 @@ class Held:
 
     def legal(self, network: "Network", first: int, end: int) -> "np.ndarray":
         """The frames first..end-1 as (B, T_in, *shape) int32."""
-        from polyrhythm.sw.frames import frames
+        from polyrhythm.sw.trace.frames import frames
 
         return frames(network, self.array[first:end], first)
 
@@ -64,8 +64,8 @@ def open_input(args: argparse.Namespace, network: "Network | None") -> "Counts |
 
 def right_classes(args: argparse.Namespace, network: "Network", inputs: "Counts | Held") -> "np.ndarray | None":
     """The class of every frame, where it is known. ValueError for labels that are none of the network's."""
-    from polyrhythm.sw.arrayfile import read_npy
-    from polyrhythm.sw.own.labels import are_places, numbered, read_labels
+    from polyrhythm.sw.data.arrayfile import read_npy
+    from polyrhythm.sw.data.own.labels import are_places, numbered, read_labels
 
     if args.labels is None:
         return getattr(inputs, "labels", None)
@@ -76,9 +76,9 @@ def right_classes(args: argparse.Namespace, network: "Network", inputs: "Counts 
 
 def _is_other(path: Path) -> bool:
     """Whether it is no plain array: a recording, an archive, a folder."""
-    from polyrhythm.sw.arrayfile import read_npy
-    from polyrhythm.sw.events.files import SUFFIXES
-    from polyrhythm.sw.own.given import is_events
+    from polyrhythm.sw.data.arrayfile import read_npy
+    from polyrhythm.sw.data.events.files import SUFFIXES
+    from polyrhythm.sw.data.own.given import is_events
 
     if path.suffix.lower() != ".npy" and (path.suffix.lower() in (".npz", *SUFFIXES) or path.is_dir()):
         return True
@@ -91,8 +91,8 @@ def _is_other(path: Path) -> bool:
 
 def _held(args: argparse.Namespace, network: "Network") -> Held:
     """Samples as counts."""
-    from polyrhythm.sw.own.dataset import own_samples
-    from polyrhythm.sw.own.given import read_samples
+    from polyrhythm.sw.data.own.dataset import own_samples
+    from polyrhythm.sw.data.own.given import read_samples
 
     given = read_samples(Path(args.input), "test", reading(args))
     source, told = network.input, network.provenance.get("preprocess")
@@ -106,8 +106,8 @@ def _held(args: argparse.Namespace, network: "Network") -> Held:
 
 def _pixels(path: str, network: "Network") -> str | None:
     """What to say of an input that is no counts and looks like pixels: bytes, or fractions of 0..1."""
-    from polyrhythm.sw.arrayfile import read_npy
-    from polyrhythm.sw.own.pixels import describe, text
+    from polyrhythm.sw.data.arrayfile import read_npy
+    from polyrhythm.sw.data.own.pixels import describe, text
 
     try:
         array: Any = read_npy(path)

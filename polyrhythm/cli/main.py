@@ -117,9 +117,9 @@ def run(words: Sequence[str], as_json: bool) -> Answer:
 
 def version() -> Answer:
     """The program's own."""
-    from polyrhythm.sw import mend
+    from polyrhythm.sw.lib import fix
 
-    return Answer({"version": mend.version()}, f"polyrhythm {mend.version()}")
+    return Answer({"version": fix.version()}, f"polyrhythm {fix.version()}")
 
 
 def give_up(code: int, text: str, as_json: bool) -> int:

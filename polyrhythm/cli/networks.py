@@ -14,7 +14,7 @@ from polyrhythm.cli.recipes import load_recipe
 from polyrhythm.cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
-    from polyrhythm.sw.datasets import Dataset
+    from polyrhythm.sw.data.datasets import Dataset
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.training.recipe import Recipe
 
@@ -51,10 +51,10 @@ def _lacking(recipe: "Recipe", dataset: "Dataset") -> list[str]:
 
 def to_events(args: argparse.Namespace) -> Answer:
     """Write a two_phase network as an event_driven one of the same weights."""
-    from polyrhythm.sw.schedules import without_clock
+    from polyrhythm.sw.network.schedules import to_event_driven
 
     network_file(args, args.out)
-    network = without_clock(load_network(args.network), Path(args.out).stem)
+    network = to_event_driven(load_network(args.network), Path(args.out).stem)
     network.save(args.out)
     data = {"name": network.name, "digest": network.digest, "schedule": network.schedule, "network": args.out}
     return Answer(data, f"{network.name}, {network.schedule}, digest {network.digest[:16]}: {args.out}")
@@ -62,7 +62,7 @@ def to_events(args: argparse.Namespace) -> Answer:
 
 def info(args: argparse.Namespace) -> Answer:
     """What is in a network file, with the widths that its contents prove."""
-    from polyrhythm.sw import exit_rule
+    from polyrhythm.sw.network import exit_rule
 
     network = load_network(args.network)
     layers: list[dict[str, Any]] = []
@@ -81,7 +81,7 @@ def info(args: argparse.Namespace) -> Answer:
 
 def told(network: "Network", i: int) -> dict[str, Any]:
     """One layer of `info`."""
-    from polyrhythm.sw.widths import bounds, signed_width
+    from polyrhythm.sw.plan.widths import bounds, signed_width
 
     layer, proven = network.layers[i], bounds(network, i)
     return {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from polyrhythm.cli.report import one_of, say
 
 if TYPE_CHECKING:
-    from polyrhythm.sw.datasets import Dataset
-    from polyrhythm.sw.events.files import Reading
+    from polyrhythm.sw.data.datasets import Dataset
+    from polyrhythm.sw.data.events.files import Reading
+    from polyrhythm.sw.data.own.dataset import Wanted
+    from polyrhythm.sw.data.own.given import Given
     from polyrhythm.sw.network import Network
-    from polyrhythm.sw.own.dataset import Wanted
-    from polyrhythm.sw.own.given import Given
 
 BOTH = ("train", "test")
 FORMS = "X.npy Y.npy (or D.npz, or a folder DIR with DIR/CLASS/FILE)"
@@ -50,7 +50,7 @@ def data_set(
         if name not in data.DATASETS and Path(name).exists():
             raise ValueError(f"dataset is the name of one of ours, not {name}; own data: {choice(args)}")
         return data.find(one_of("dataset", name, data.DATASETS))
-    from polyrhythm.sw.own.dataset import own_dataset
+    from polyrhythm.sw.data.own.dataset import own_dataset
 
     splits = _of_module(args) if args.data_module else _of_words(args, train, test)
     _all_there(splits, needs)
@@ -60,7 +60,7 @@ def data_set(
 
 def wanted(args: argparse.Namespace, preprocess: str, network: "Network | None") -> "Wanted":
     """What the command line and the network know of the data."""
-    from polyrhythm.sw.own.dataset import Wanted
+    from polyrhythm.sw.data.own.dataset import Wanted
 
     if network is None:
         return Wanted(preprocess, peak=args.peak, sensor=args.sensor)
@@ -81,14 +81,14 @@ def usual_peak(network: "Network") -> dict[str, float]:
 
 def reading(args: argparse.Namespace) -> "Reading":
     """How event files are read."""
-    from polyrhythm.sw.events.files import Reading
+    from polyrhythm.sw.data.events.files import Reading
 
     return Reading(args.sort_events, args.columns, args.time_unit)
 
 
 def _of_words(args: argparse.Namespace, train: Sequence[str] | None, test: Sequence[str] | None) -> dict[str, "Given"]:
     """What --train and --test name; one archive or folder may hold both."""
-    from polyrhythm.sw.own.given import read_split
+    from polyrhythm.sw.data.own.given import read_split
 
     words = {split: found for split, found in (("train", train), ("test", test)) if found}
     for split, other in (BOTH, BOTH[::-1]):
@@ -99,8 +99,8 @@ def _of_words(args: argparse.Namespace, train: Sequence[str] | None, test: Seque
 
 def _holds(path: Path, split: str) -> bool:
     """Whether an archive or a folder has a part for this split."""
-    from polyrhythm.sw.own.folder import class_folders
-    from polyrhythm.sw.own.given import has_split
+    from polyrhythm.sw.data.own.folder import class_folders
+    from polyrhythm.sw.data.own.given import has_split
 
     if path.is_dir():
         return (path / split).is_dir() and bool(class_folders(path / split))
@@ -110,7 +110,7 @@ def _holds(path: Path, split: str) -> bool:
 def _of_module(args: argparse.Namespace) -> dict[str, "Given"]:
     """What a user's function returns."""
     from polyrhythm.cli.python_file import call_object, load_object
-    from polyrhythm.sw.own.module import splits_of
+    from polyrhythm.sw.data.own.module import splits_of
 
     text = args.data_module
     made = call_object(load_object(text, "data-module"), text, "data-module")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from polyrhythm.cli.console import tell
-from polyrhythm.sw.check import near
+from polyrhythm.sw.lib.check import near
 
 OK, FAILED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 WIPE = "\r\x1b[K"  # clears the line of a terminal
@@ -89,7 +89,7 @@ def percent(share: float | None, total: int | None = None) -> str | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """ "; did you mean NAME?" where something known is spelled alike (`sw.check.near`), else nothing."""
+    """ "; did you mean NAME?" where something known is spelled alike (`sw.lib.check.near`), else nothing."""
     close = near(word, known)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 

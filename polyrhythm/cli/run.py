@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from polyrhythm.cli.inputs import Held
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.trace import Trace
-    from polyrhythm.sw.tracefile import TraceFile
+    from polyrhythm.sw.trace.file import TraceFile
 
 EXECUTORS = ("golden", "rtl", "cocotb")
 SHOWN = 20  # frames that `run` prints to people; JSON and the trace file have all
@@ -79,7 +79,7 @@ def check_hardware(network: "Network", lanes: Any, coding: Any) -> None:
     from amaranth.hdl import UnusedElaboratable
 
     from polyrhythm.hw.accelerator import Accelerator
-    from polyrhythm.sw.rom_layers import default_lanes
+    from polyrhythm.sw.plan.rom_layers import default_lanes
 
     with warnings.catch_warnings():  # that nothing is made of it is meant
         warnings.simplefilter("ignore", UnusedElaboratable)
@@ -91,7 +91,7 @@ def check_hardware(network: "Network", lanes: Any, coding: Any) -> None:
 
 def open_trace(args: argparse.Namespace) -> "TraceFile":
     """The trace file, begun: where it cannot be written this fails now and not behind the run."""
-    from polyrhythm.sw.tracefile import TraceFile
+    from polyrhythm.sw.trace.file import TraceFile
 
     for what in ("input", "network"):
         if Path(args.trace).exists() and Path(getattr(args, what)).exists() and Path(args.trace).samefile(getattr(args, what)):

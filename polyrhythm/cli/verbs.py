@@ -185,6 +185,6 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "compare": ("compare", "a test set through torch, golden model and RTL", compare_arguments),
     "synth": ("place", "size and speed on an FPGA", synth_arguments),
     "demo": ("demo", "all of it on handwritten digits", None),
-    "doctor": ("doctor", "which tools are there, and how to mend what is not", None),
+    "doctor": ("doctor", "which tools are there, and how to fix what is not", None),
     "completion": ("completion", "the script that lets a shell complete words and files", completion_arguments),
 }

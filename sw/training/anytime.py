@@ -6,7 +6,7 @@ keeps. The published formula of the regularizer could not be established; the on
 as what a tick answers with: the rules read the running sum.
 
 A rule is calibrated on training data, in the integers that the accelerator has: `margin` per tick, `softmax` with a scale. `safe`
-needs no data (`sw.cutoff`).
+needs no data (`sw.golden.cutoff`).
 """
 
 import math
@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from polyrhythm.sw import data, golden
-from polyrhythm.sw.check import MAX_SUM
-from polyrhythm.sw.datasets import Dataset
+from polyrhythm.sw.data.datasets import Dataset
+from polyrhythm.sw.lib.check import MAX_SUM
 from polyrhythm.sw.network import Exit, MarginExit, Network, SafeExit, SoftmaxExit
 from polyrhythm.sw.training.recipe import Anytime, Augment
 from polyrhythm.sw.training.samples import augmented
@@ -117,7 +117,7 @@ class Outcome:
 
 
 def outcome(network: Network, rule: Exit | None, sums: Sums, labels: npt.NDArray[Any], ticks: Sums) -> Outcome:
-    """Let the frames of `sums` (B, T, C) go by a rule of the format (None: stay). ticks: of `sw.cycles.Timing`, (frames, T)."""
+    """Let the frames of `sums` (B, T, C) go by a rule of the format (None: stay). ticks: of `sw.timing.cycles.Timing`, (frames, T)."""
     used = golden.exit_ticks(replace(network, exit=rule), sums)
     answers = sums.argmax(axis=2)
     given = answers[np.arange(len(sums)), used - 1]

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.sw.atomic import write_whole
+from polyrhythm.sw.lib.atomic import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

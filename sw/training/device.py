@@ -68,7 +68,7 @@ def find_place(device: str = "auto") -> Place:
     else:
         index = int(number) if number else local
         if index >= gpus:
-            raise ValueError(f"device {device} needs GPU {index}, but torch sees {gpus} of them; mend it with: --device cpu")
+            raise ValueError(f"device {device} needs GPU {index}, but torch sees {gpus} of them; fix it with: --device cpu")
         chosen = torch.device("cuda", index)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     if world > 1 and not distributed.is_initialized():

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from polyrhythm.sw import widths
-from polyrhythm.sw.align import source_ticks
 from polyrhythm.sw.network import Layer, Network
+from polyrhythm.sw.network.align import source_ticks
+from polyrhythm.sw.plan import widths
 from polyrhythm.sw.training import quantize
 from polyrhythm.sw.training.lif import lif
 from polyrhythm.sw.training.project import linear

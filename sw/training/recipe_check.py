@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from polyrhythm.sw import check
-from polyrhythm.sw.align import BIAS_MODES
-from polyrhythm.sw.datasets import Dataset
-from polyrhythm.sw.network_check import KINDS, MAX_SIZE, MAX_T, SCHEDULES
-from polyrhythm.sw.preprocess import Preprocess, parse_preprocess
+from polyrhythm.sw.data.datasets import Dataset
+from polyrhythm.sw.data.preprocess import Preprocess, parse_preprocess
+from polyrhythm.sw.lib import check
+from polyrhythm.sw.network.align import BIAS_MODES
+from polyrhythm.sw.network.checks import KINDS, MAX_SIZE, MAX_T, SCHEDULES
 from polyrhythm.sw.training.recipe import Anytime, Augment, Clockless, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
 
 MOST_EPOCHS = 1_000_000

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from polyrhythm.sw.atomic import write_whole
+from polyrhythm.sw.lib.atomic import write_whole
 
 FLOATS = "float.pt"
 State = dict[str, Any]  # tensors, numbers, texts, and dicts and lists of them

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from polyrhythm.sw import data
-from polyrhythm.sw.datasets import Dataset
-from polyrhythm.sw.preprocess import Preprocess
+from polyrhythm.sw.data.datasets import Dataset
+from polyrhythm.sw.data.preprocess import Preprocess
 from polyrhythm.sw.training.recipe import Augment, Recipe
 
 

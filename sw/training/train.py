@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from polyrhythm.sw import data, golden
-from polyrhythm.sw.datasets import Dataset
+from polyrhythm.sw.data.datasets import Dataset
 from polyrhythm.sw.network import Input, Network
 from polyrhythm.sw.training import curves
 from polyrhythm.sw.training.ann.parts import UnsupportedError
@@ -130,7 +130,7 @@ def tune(network: Network, recipe: Recipe, **options: Unpack[Options]) -> tuple[
             f"{recipe.preprocess} gives {source.T} of {source.shape}; choose levels:N, or frames:1:N for recordings"
         )
     with torch_threads(recipe.threads):
-        net = TrainableNetwork.without_clock(network, source, chosen)
+        net = TrainableNetwork.to_event_driven(network, source, chosen)
         generator = torch.Generator().manual_seed(recipe.seed)
         return _run(recipe, row, net, generator, network.digest, **options)
 

@@ -48,7 +48,7 @@ class TrainableNetwork(nn.Module):
         return torch.tensor(1.0 / self.source.max_count)
 
     @classmethod
-    def without_clock(cls, network: Network, source: Input, chosen: Clockless) -> "TrainableNetwork":
+    def to_event_driven(cls, network: Network, source: Input, chosen: Clockless) -> "TrainableNetwork":
         """A trained network as one of unsigned neurons that take events one by one; its numbers are whole already.
 
         A frame charges a neuron as much as it did in all ticks. Raises NetworkError where a layer leaks.

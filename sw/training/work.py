@@ -1,6 +1,6 @@
 """The cycle law while the network still learns: cycles that each layer is busy with a frame, differentiable in its words.
 
-`sw.cycles.work` says it of a finished network, frame by frame, in whole numbers; here it is the mean over a batch. What an event
+`sw.timing.cycles.work` says it of a finished network, frame by frame, in whole numbers; here it is the mean over a batch. What an event
 of an input neuron costs, and how many sweeps there are, hangs on shapes alone, so a network without weights is enough.
 """
 
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from polyrhythm.sw.architecture import Coding
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.pace import costs
-from polyrhythm.sw.rom_conv import ConvRom
-from polyrhythm.sw.rom_layers import Lanes, default_lanes, lay_out
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.rom_conv import ConvRom
+from polyrhythm.sw.plan.rom_layers import Lanes, default_lanes, lay_out
+from polyrhythm.sw.timing.pipeline import costs
 
 
 class Work:

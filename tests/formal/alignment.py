@@ -13,12 +13,13 @@ from unittest import mock
 import numpy as np
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 
-from polyrhythm.hw import aligner, ticks
-from polyrhythm.hw.aligner import Aligner
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.sequencer import Sequencer
-from polyrhythm.sw import rom
+from polyrhythm.hw.dense.sequencer import Sequencer
+from polyrhythm.hw.lib import ticks
+from polyrhythm.hw.stream import aligner
+from polyrhythm.hw.stream.aligner import Aligner
+from polyrhythm.hw.stream.event import Event
 from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.plan import rom
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

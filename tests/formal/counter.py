@@ -1,4 +1,4 @@
-"""hw.counter in every run: each neuron's count is the quotient, at most T, and every word comes out once, in its place.
+"""hw.neuron.counter in every run: each neuron's count is the quotient, at most T, and every word comes out once, in its place.
 
 A place of the pipeline is picked as it is filled, with a word or without one; a number of moves later it must be at the output.
 """
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 
-from polyrhythm.hw.counter import Counter
-from polyrhythm.hw.events import bits_for
-from polyrhythm.hw.memory import Rom
-from polyrhythm.sw.wire import Map
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.hw.neuron.counter import Counter
+from polyrhythm.hw.stream.event import bits_for
+from polyrhythm.sw.plan.addresses import Map
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

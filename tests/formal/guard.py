@@ -1,11 +1,11 @@
-"""hw.guard in every run: whatever comes in, legal frames go out; what is legal passes unchanged, all else is reported."""
+"""hw.stream.input_checker in every run: whatever comes in, legal frames go out; what is legal passes unchanged, all else is reported."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
 
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.guard import Guard
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.input_checker import Guard
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

@@ -1,4 +1,4 @@
-"""hw.events.Queue, in every run: every word comes out once, in its place, unchanged."""
+"""hw.stream.event.Queue, in every run: every word comes out once, in its place, unchanged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data
 
-from polyrhythm.hw.events import Event, Queue
+from polyrhythm.hw.stream.event import Event, Queue
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

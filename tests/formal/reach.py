@@ -1,4 +1,4 @@
-"""hw.locate in every run: an event comes out once, in its place, with all positions that its kernel reaches, each in its own bank."""
+"""hw.conv.locate in every run: an event comes out once, in its place, with all positions that its kernel reaches, each in its own bank."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Value
 from amaranth.lib import data
 
-from polyrhythm.hw.events import Event
-from polyrhythm.hw.locate import Locate
-from polyrhythm.sw.rom_conv import axis, banked
-from polyrhythm.sw.wire import Map
+from polyrhythm.hw.conv.locate import Locate
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.sw.plan.rom_conv import axis, banked
 
 from .bench import Bench, count, implies, side_by_side
 from .queues import contents as queued

@@ -15,11 +15,11 @@ from unittest import mock
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 
-from polyrhythm.hw import banks
-from polyrhythm.hw import serializer as room_of_serializers
-from polyrhythm.hw.serializer import Fired, Serializer, Word, describe
-from polyrhythm.sw.architecture import BLOCK, FAR_LANES, gather_stages, stored
-from polyrhythm.sw.wire import Layout, Map, dense_layout, map_layout
+from polyrhythm.hw.output import banks
+from polyrhythm.hw.output import serializer as room_of_serializers
+from polyrhythm.hw.output.serializer import Fired, Serializer, Word, describe
+from polyrhythm.sw.plan.addresses import Layout, Map, dense_layout, map_layout
+from polyrhythm.sw.plan.parameters import BLOCK, FAR_LANES, gather_stages, stored
 
 from .bench import Bench, count, implies
 from .queues import contents
@@ -30,7 +30,7 @@ from .serializer_stages import addresses, first_of, name_of, walks
 def serializer(layout: Layout, value_bits: int, slots: int, far: int = FAR_LANES, block: int = BLOCK) -> Module:
     """far, block: take the place of the generator's numbers; with smaller ones a small circuit has all that a large one has."""
     with ExitStack() as patches:
-        patches.enter_context(mock.patch("polyrhythm.sw.architecture.FAR_LANES", far))
+        patches.enter_context(mock.patch("polyrhythm.sw.plan.parameters.FAR_LANES", far))
         for room in (room_of_serializers, banks, sys.modules[__name__]):
             patches.enter_context(mock.patch.object(room, "BLOCK", block))
         return _Serializer(layout, value_bits, slots).bench.m

@@ -6,11 +6,11 @@ import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
-from polyrhythm.hw.banks import Banks
-from polyrhythm.hw.events import bits_for
-from polyrhythm.hw.serializer import Choice, Chooser, Fired, Pick, Sender, Word, describe
-from polyrhythm.sw.architecture import BLOCK
-from polyrhythm.sw.wire import Layout, Map, dense_layout, map_layout
+from polyrhythm.hw.output.banks import Banks
+from polyrhythm.hw.output.serializer import Choice, Chooser, Fired, Pick, Sender, Word, describe
+from polyrhythm.hw.stream.event import bits_for
+from polyrhythm.sw.plan.addresses import Layout, Map, dense_layout, map_layout
+from polyrhythm.sw.plan.parameters import BLOCK
 
 from .bench import Bench, count, implies, side_by_side
 from .sby import Proof

@@ -1,4 +1,4 @@
-"""hw.state in every run: whatever operations follow one another, each finds its word as those before it have left it."""
+"""hw.lib.state in every run: whatever operations follow one another, each finds its word as those before it have left it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from operator import or_
 
 from amaranth.hdl import Const, Module, Signal, Value
 
-from polyrhythm.hw.state import AHEAD, State
+from polyrhythm.hw.lib.state import AHEAD, State
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

@@ -1,0 +1,237 @@
+"""Turns a layer's input words into operations on groups of neurons: integrate one event, or sweep one group.
+
+A layer serves `lanes` neurons at a time, so its neurons form `groups`. The events of a step are integrated into group 0 while they
+arrive and are kept in a small memory; then they are replayed once for each further group. Accumulators therefore stay in
+flip-flops, and a state word is touched once per step, not once per event (docs/decisions/0006-group-outer-replay.md).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from polyrhythm.hw.dense.replay import Replay
+from polyrhythm.hw.lib.ticks import Credits, Ticks
+from polyrhythm.hw.stream.event import Event, bits_for
+
+
+class Op(data.StructLayout):
+    """One operation on one group of neurons; nothing is asked where neither `integrate` nor `sweep` is set.
+
+    row, count, negative : weight row of the event, and how many spikes it stands for, as of `Event`
+    held       : sweep with the current of the sweep before
+    group, table, closing : which group, its row in the neuron tables (bias phase and group), and its last sweep of the frame
+    following  : of a sweep, the `table` of the sum that begins behind it
+    """
+
+    def __init__(self, rows: int, max_count: int, groups: int, tables: int, signed: bool = False):
+        count_bits = bits_for(max_count) if max_count > 1 else 0
+        self.count_bits, self.max_count, self.signed = count_bits, max_count, signed
+        amount = Event(1, max_count, signed).amount
+        super().__init__(
+            {
+                "integrate": 1,
+                "sweep": 1,
+                "row": bits_for(rows - 1),
+                **amount,
+                "held": 1,
+                "closing": 1,
+                "group": bits_for(groups - 1),
+                "table": bits_for(tables - 1),
+                "following": bits_for(tables - 1),
+            }
+        )
+
+
+class Sequencer(wiring.Component):
+    """Events in, operations out: one operation per cycle, no gap between events or around sweeps.
+
+    A step of E events costs (E + 1) * groups cycles, and `groups` more for each further tick that holds its current. Operations
+    never wait once issued: a sweep is issued only while its result has a place to go (`credits` places, given back by `returned`),
+    so no wait signal reaches the wide data path. The operation leaves in the cycle that accepts its word (one group) or two
+    cycles later (more groups).
+
+    Parameters
+    ----------
+    event : Event                the words of `i`
+    groups, capacity : int       groups of neurons; most events of one step
+    repeats : Sequence[int]      ticks that each step is held for (1 where nothing is held); a frame has len(repeats) steps
+    phases : Sequence[int]       bias row of each tick of the frame
+    credits : int                places for sweep results
+    closing_only : bool          only the frame's very last sweep takes a credit (a readout, whose other sums may be overwritten)
+    """
+
+    def __init__(
+        self,
+        event: Event,
+        *,
+        groups: int,
+        capacity: int,
+        repeats: Sequence[int],
+        phases: Sequence[int],
+        credits: int,
+        closing_only: bool = False,
+    ):
+        self._event, self._groups, self._capacity = event, groups, capacity
+        self._repeats, self._phases = tuple(repeats), tuple(phases)
+        self._credits, self._closing_only = credits, closing_only
+        self._shape = Op(groups * event.source.places, event.max_count, groups, (max(phases) + 1) * groups, event.signed)
+        super().__init__({"i": In(stream.Signature(event)), "op": Out(self._shape), "returned": In(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        now = _Now.of(self._groups, self._repeats)
+        may_sweep = self._credit(m, now.sweep, now.closing & now.last_group)
+        m.submodules.ticks = ticks = Ticks(self._repeats, self._phases, self._groups)
+        m.d.comb += [ticks.tick_done.eq(now.sweep & now.last_group), ticks.step_done.eq(now.finish), ticks.ended.eq(now.ended)]
+        live, kept = self._states(m, now, may_sweep, ticks.further)
+        op = Signal(self._shape, name="op")
+        m.d.comb += [
+            op.integrate.eq(now.integrate),
+            op.sweep.eq(now.sweep),
+            op.held.eq(now.held),
+            op.closing.eq(now.closing),
+            op.group.eq(now.group),
+            op.table.eq(ticks.table + now.group),
+            op.following.eq(Mux(now.last_group, ticks.following, ticks.table + now.group + 1)),
+        ]
+        if kept is None:
+            self._fill(m, op, self.i.payload, self.i.payload.address)
+            m.d.comb += self.op.eq(op)
+        else:
+            self._add_base(m, op, live, kept, now.sweep, now.last_group)
+        return m
+
+    def _states(self, m: Module, now: "_Now", may_sweep: Value, repeats: Value) -> tuple[Value, data.View | None]:
+        """Events as they come; replays for further groups; ticks that the current is held for. `repeats`: how many such ticks.
+
+        Returns whether events come in, and the word that is replayed (None with one group, where nothing is).
+        """
+        if self._groups == 1 and max(self._repeats) == 1:  # always live: no state to keep
+            self._take(m, now, may_sweep, repeats)
+            m.d.comb += now.finish.eq(now.sweep)
+            return Const(1), None
+        kept = None
+        with m.FSM() as states:
+            live = states.ongoing("live")
+            with m.State("live"):
+                self._take(m, now, may_sweep, repeats)
+                self._after_sweep(m, now, repeats, "replay" if self._groups > 1 else "live")
+            if self._groups > 1:
+                replay = self._keep(m, live, now)
+                kept = replay.o
+                with m.State("replay"):
+                    m.d.comb += [
+                        now.integrate.eq(~replay.done),
+                        now.sweep.eq(replay.done & may_sweep),
+                        now.ended.eq(now.was_ended),
+                        now.closing.eq(now.was_ended & (repeats == 0)),
+                    ]
+                    self._after_sweep(m, now, repeats, "replay")
+            if max(self._repeats) > 1:
+                with m.State("held"):
+                    m.d.comb += [
+                        now.held.eq(1),
+                        now.sweep.eq(may_sweep),
+                        now.ended.eq(now.was_ended),
+                        now.closing.eq(now.was_ended & (now.left == 0)),
+                    ]
+                    self._after_sweep(m, now, now.left, "held")
+        return live, kept
+
+    def _take(self, m: Module, now: "_Now", may_sweep: Value, repeats: Value) -> None:
+        """Group 0 takes the word at the input: an event at once, the end of a step where its sweep may go."""
+        word = self.i.payload
+        is_spike = ~(word.tick | word.end)
+        m.d.comb += [
+            self.i.ready.eq(is_spike | may_sweep),
+            now.integrate.eq(self.i.valid & is_spike),
+            now.sweep.eq(self.i.valid & ~is_spike & may_sweep),
+            now.ended.eq(word.end),
+            now.closing.eq(word.end & (repeats == 0)),
+        ]
+
+    def _after_sweep(self, m: Module, now: "_Now", further: Value, next_group: str) -> None:
+        """The next group (in state `next_group`), a held tick, or the next step; `further` ticks hold the same current."""
+        with m.If(now.sweep):
+            m.d.sync += [now.group.eq(Mux(now.last_group, 0, now.group + 1)), now.was_ended.eq(now.ended)]
+        with m.If(now.sweep & ~now.last_group):
+            m.next = next_group
+        with m.Elif(now.sweep & (further == 0)):
+            m.d.comb += now.finish.eq(1)
+            m.next = "live"
+        if max(self._repeats) > 1:
+            with m.Elif(now.sweep):
+                m.d.sync += now.left.eq(further - 1)
+                m.next = "held"
+
+    def _credit(self, m: Module, sweep: Value, very_last: Value) -> Value:
+        """Whether the sweep at hand has a place to go; takes the place when it is issued."""
+        m.submodules.credits = credits = Credits(self._credits)
+        needs = very_last if self._closing_only else Const(1)
+        m.d.comb += [credits.take.eq(sweep & needs), credits.returned.eq(self.returned)]
+        return ~needs | credits.free
+
+    def _keep(self, m: Module, live: Value, now: "_Now") -> Replay:
+        """The step's events, written while they arrive, read again for every further group."""
+        m.submodules.replay = replay = Replay(self._event, self._capacity)
+        m.d.comb += [
+            replay.push.eq(live & now.integrate),
+            replay.i.eq(self.i.payload),
+            replay.rewind.eq(live | now.sweep),
+            replay.take.eq(now.integrate),
+            replay.clear.eq(now.finish),
+        ]
+        return replay
+
+    def _fill(self, m: Module, op: data.View, word: data.View, row: Value) -> None:
+        m.d.comb += op.row.eq(row)
+        m.d.comb += [op[field].eq(word[field]) for field in self._event.amount]
+
+    def _add_base(self, m: Module, op: data.View, live: Value, kept: data.View, sweep: Value, last_group: Value) -> None:
+        """Two register stages: both words, of which one comes out of a memory; then one of them, and its row in this group."""
+        base = Signal(self._shape["row"].shape, name="base")
+        with m.If(sweep):
+            m.d.sync += base.eq(Mux(last_group, 0, base + self._event.source.places))
+        op_1 = Signal(self._shape, name="op_1")
+        base_1 = Signal.like(base, name="base_1")
+        live_1 = Signal(name="live_1")
+        word_1, kept_1 = (Signal(self._event, name=name) for name in ("word_1", "kept_1"))
+        m.d.sync += [op_1.eq(op), base_1.eq(base), live_1.eq(live), word_1.eq(self.i.payload), kept_1.eq(kept)]
+        op_2 = Signal(self._shape, name="op_2")
+        m.d.comb += op_2.eq(op_1)
+        self._fill(m, op_2, kept_1, base_1 + kept_1.address)
+        with m.If(live_1):  # group 0: no base
+            self._fill(m, op_2, word_1, word_1.address)
+        m.d.sync += self.op.eq(op_2)
+
+
+@dataclass(frozen=True)
+class _Now:
+    """Signals of the cycle at hand, which every state sets, and of the step.
+
+    integrate, sweep, held, closing, group : as of `Op`
+    ended, was_ended    : the step ends the frame; the same, remembered while further groups and held ticks follow
+    last_group, finish  : a sweep would be the tick's last one; the sweep at hand is the step's last one
+    left                : further ticks that the current is held for
+    """
+
+    integrate: Signal
+    sweep: Signal
+    held: Signal
+    ended: Signal
+    closing: Signal
+    finish: Signal
+    group: Signal
+    left: Signal
+    was_ended: Signal
+    last_group: Value
+
+    @classmethod
+    def of(cls, groups: int, repeats: Sequence[int]) -> "_Now":
+        """New signals for a layer of `groups` groups and steps held for `repeats` ticks."""
+        flags = {name: Signal(name=name) for name in ("integrate", "sweep", "held", "ended", "closing", "finish", "was_ended")}
+        group = Signal(range(max(groups, 2)), name="group")
+        return cls(**flags, group=group, left=Signal(range(max(repeats)), name="left"), last_group=group == groups - 1)

@@ -1,0 +1,1 @@
+"""Event-driven layers: a neuron fires the moment an event reaches it."""

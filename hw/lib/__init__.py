@@ -1,0 +1,1 @@
+"""Memories, counters and arithmetic that the layers are built of; they know nothing of networks."""

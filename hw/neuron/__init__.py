@@ -1,0 +1,1 @@
+"""What a neuron does with its finished sum: leak, compare, reset, or count its spikes."""

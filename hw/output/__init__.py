@@ -1,0 +1,1 @@
+"""What leaves a layer: fired neurons as events, or the answer."""

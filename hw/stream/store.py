@@ -1,0 +1,49 @@
+"""The words of a queue that wait behind the oldest one."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from polyrhythm.hw.lib.ram import memory_of, read_port, write_port
+
+
+class Store(wiring.Component):
+    """First in, first out, `depth` words of `width` bits; a word that is put can be taken in the next cycle.
+
+    Whether there is room and whether there is a word are settled a cycle early, and the place behind the last word is written in
+    every cycle in which there is room: whether a word really came, which is known late, moves counters only.
+
+    put, i, room : keep a word (where there is room)      take, o, some : drop the oldest word (where there is one)
+    """
+
+    def __init__(self, width: int, depth: int):
+        self._depth = depth
+        super().__init__(
+            {"put": In(1), "i": In(width), "room": Out(1, init=1), "take": In(1), "o": Out(width), "some": Out(1)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        depth = self._depth
+        m.submodules.memory = memory = memory_of(len(self.i), depth)
+        write, read = write_port(memory), read_port(memory, "comb")
+        produce, consume = Signal(range(depth), name="produce"), Signal(range(depth), name="consume")
+        level = Signal(range(depth + 1), name="level")
+        puts, takes = self.put & self.room, self.take & self.some
+        m.d.comb += [
+            write.addr.eq(produce),
+            write.data.eq(self.i),
+            write.en.eq(self.room),
+            read.addr.eq(consume),
+            self.o.eq(read.data),
+        ]
+        m.d.sync += level.eq(level + puts - takes)
+        with m.If(puts):
+            m.d.sync += produce.eq(Mux(produce == depth - 1, 0, produce + 1))
+        with m.If(takes):
+            m.d.sync += consume.eq(Mux(consume == depth - 1, 0, consume + 1))
+        with m.If(puts & ~takes):
+            m.d.sync += [self.some.eq(1), self.room.eq(level != depth - 1)]
+        with m.If(takes & ~puts):
+            m.d.sync += [self.room.eq(1), self.some.eq(level != 1)]
+        return m

@@ -1,0 +1,246 @@
+"""How layers keep pace with each other: queues, sequencers and serializers as the cycle law sees them.
+
+Each follows the gateware's file of its name word by word. A word is the cycle in which it was written into a queue, whether it
+closes a step, and what it costs the layer that reads it; a word written in cycle w can be read in cycle w + 1.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.network.align import boundaries
+from polyrhythm.sw.plan.addresses import Array
+from polyrhythm.sw.plan.parameters import QUEUE_DEPTH, Coding, fetch_stages, gather_stages, multiply_stages, slots, stored
+from polyrhythm.sw.plan.rom import DenseRom
+from polyrhythm.sw.plan.rom_conv import ConvRom
+
+Word = tuple[int, bool, Any]  # written, closes, and of an event its cost, or (neuron, amount) where layers are event_driven
+Said = tuple[Any, int]  # an event as of `Word`, and how many of it the wire carries
+Item = tuple[int, list[list[Said]], bool]  # when it stands before the serializer, its events in blocks, whether it closes a tick
+
+
+def costs(contents: DenseRom | ConvRom, pool: int) -> Array:
+    """Operations that an event of each input neuron takes, (N_in,), in a dense layer for each group; 0: it is dropped.
+
+    pool: of the layer
+    """
+    if isinstance(contents, ConvRom):
+        y, x = (np.array([reach.visits for reach in axis.reaches]) for axis in (contents.rows, contents.columns))
+        each = np.outer(y, x).reshape(-1) * contents.channel_groups
+        return np.tile(each, contents.source.shape[0])
+    channels, rows, columns = contents.source.shape
+    inside = np.zeros((channels, rows, columns), np.int64)
+    inside[:, : rows // pool * pool, : columns // pool * pool] = 1
+    return inside.reshape(-1)
+
+
+def word_count(network: Network, i: int, coding: Coding) -> int:
+    """Most spikes that one word into layer i stands for; a signed event_driven layer's stand for one, up or down."""
+    from_signed = network.schedule == "event_driven" and i > 0 and network.layers[i - 1].neuron == "signed"
+    return 1 if from_signed or (coding == "unary" and i > 0) else network.in_count(i)
+
+
+def kept_ticks(network: Network, i: int) -> list[bool]:
+    """Which source ticks of layer i close a step; the aligner drops the others."""
+    t_in, t_out = (network.t_in(i), network.layers[i].T) if network.schedule == "time_stepped" else (1, 1)
+    edges = boundaries(t_in, t_out) if t_in > t_out else range(t_in + 1)
+    return [tick + 1 in edges for tick in range(t_in)]
+
+
+class Places:
+    """A store of limited size: `take` gives the cycle in which the next one has room, once the earlier ones have left."""
+
+    def __init__(self, size: int):
+        self._size, self._taken = size, 0
+        self.left: deque[int] = deque()  # when the oldest ones left that somebody may still wait for
+
+    def take(self, cycle: int) -> int:
+        self._taken += 1
+        return max(cycle, self.left.popleft() + 1) if self._taken > self._size else cycle
+
+
+class Queue(Places):
+    """A layer's input: ticks that end no group are dropped at once, other words wait until the layer takes them."""
+
+    def __init__(self, kept: Sequence[bool]):
+        super().__init__(QUEUE_DEPTH)
+        self._kept, self._tick = kept, 0
+
+    def enters(self, closes: bool) -> bool:
+        """Whether the next word goes into the queue; to be asked once for each word."""
+        if not closes:
+            return True
+        keep = self._kept[self._tick]
+        self._tick = (self._tick + 1) % len(self._kept)
+        return keep
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A swept group: the cycle in which its result stands, which group, and whether it is the frame's last tick."""
+
+    done: int
+    group: int
+    closing: bool
+
+
+class Sequencer:
+    """Issues one operation per cycle: events as they come and sweeps where they have a place to go.
+
+    A dense layer replays a step's events for its further groups; a convolution's events have their visits at once.
+    """
+
+    def __init__(self, network: Network, i: int, contents: DenseRom | ConvRom, queue: Queue, coding: Coding):
+        layer, stepped = network.layers[i], network.schedule == "time_stepped"
+        self.readout = layer.kind == "readout"
+        self.groups = contents.groups
+        self._queue, self._conv = queue, isinstance(contents, ConvRom)
+        t_in, t_out = (network.t_in(i), layer.T) if stepped else (1, 1)
+        edges = boundaries(t_in, t_out)
+        self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
+        membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
+        fetch = fetch_stages(len(contents.weights)) + multiply_stages(word_count(network, i, coding))
+        counted = not stepped and not self.readout and layer.T > 1
+        waiting = slots(self.groups, contents.banks, counted)
+        self.counted, self.stored = counted, stored(counted, waiting)
+        gather = 0 if self.readout else gather_stages(contents.lanes, self.stored)
+        before = 3 if self._conv else 2 if self.groups > 1 else 0  # a convolution's: two of its sequencer, one of its sums
+        self._latency = before + fetch + membrane + gather
+        self.places = Places(1 if self.readout else waiting)
+
+    def sweeps(self, words: Iterator[Word]) -> Iterator[Sweep]:
+        """All sweeps in their order; whoever takes one says in `places.left` when its place is free again."""
+        return self._visited(words) if self._conv else self._replayed(words)
+
+    def items(self, words: Iterator[Word], groups: Iterator[list[list[Said]]]) -> Iterator[Item]:
+        """The sweeps with their events, `groups`: block by block, silent blocks left out."""
+        for sweep in self.sweeps(words):
+            yield sweep.done, next(groups) or [[]], sweep.group == self.groups - 1
+
+    def _replayed(self, words: Iterator[Word]) -> Iterator[Sweep]:
+        issue, left, step = -1, -1, 0
+        while (events := self._step(words, issue, left)) is not None:
+            spikes, issue = events
+            for sweep, (repeat, group, closing) in enumerate(self._ticks(step)):
+                if sweep:
+                    issue += 1 + (spikes if not repeat else 0)
+                if not self.readout or (closing and group == self.groups - 1):
+                    issue = self.places.take(issue)
+                if not sweep:
+                    self._queue.left.append(left := issue)
+                yield Sweep(issue + self._latency, group, closing)
+            step = (step + 1) % len(self._repeats)
+
+    def _step(self, words: Iterator[Word], issue: int, left: int) -> tuple[int, int] | None:
+        """Take a step's words as they come: its number of spikes and the first cycle in which it can be swept; None at the end.
+
+        left: when the last word left the queue; one that pooling drops leaves it while the sequencer is busy.
+        """
+        spikes = 0
+        for written, closes, cost in words:
+            left = max(left, written) + 1
+            if not closes and not cost:
+                self._queue.left.append(left)
+                continue
+            issue = left = max(issue + 1, left)
+            if closes:
+                return spikes, issue
+            spikes += 1
+            self._queue.left.append(issue)
+        return None
+
+    def _visited(self, words: Iterator[Word]) -> Iterator[Sweep]:
+        """Two words wait located; entered: when the word at hand enters, issue: its last operation, left: the word's before it."""
+        entered, issue, left, step = -1, -1, -1, 0
+        for written, closes, cost in words:
+            entered = max(entered, written, left) + 1
+            self._queue.left.append(entered)
+            if not closes and not cost:
+                continue
+            left, issue = issue, max(issue, entered)
+            if not closes:
+                issue += cost
+                continue
+            for _, group, closing in self._ticks(step):
+                issue = self.places.take(issue + 1)
+                yield Sweep(issue + self._latency, group, closing)
+            step = (step + 1) % len(self._repeats)
+
+    def _ticks(self, step: int) -> Iterator[tuple[int, int, bool]]:
+        """The sweeps of a step: repeat, group, whether in the frame's last tick."""
+        last_step = step == len(self._repeats) - 1
+        for repeat in range(self._repeats[step]):
+            closing = last_step and repeat == self._repeats[step] - 1
+            for group in range(self.groups):
+                yield repeat, group, closing
+
+
+def counter_stages(network: Network, i: int) -> int:
+    """Stages that a two_phase layer's events pass to get their counts."""
+    T = network.layers[i].T
+    return 0 if network.schedule != "two_phase" or T == 1 else 2 + (T - 1).bit_length()
+
+
+class Serializer:
+    """Sends words of emissions, block by block, then the tick or end that they close; one event per cycle.
+
+    valued: whether lanes come with values, for which a choice waits a cycle; stored: in a memory, from which they come three
+    cycles after the word before has left; counter_stages: of the division behind it
+    """
+
+    def __init__(self, returned: Callable[[int], None], queue: Queue, counter_stages: int, *, valued: bool, stored: bool):
+        self._returned, self._queue, self._stages, self._valued, self._stored = returned, queue, counter_stages, valued, stored
+        self._stalls: deque[tuple[int, int]] = deque()  # cycles in which the counter's last stage waits: from, until
+
+    def send(self, items: Iterator[Item]) -> Iterator[Word]:
+        """Per block: when the chooser takes it up, when the sender loads it, when its last word is accepted (`leaves`)."""
+        chosen = load = before = leaves = free = -1  # before: the load before `load`; free: the word before was loaded
+        between = 1 if self._valued else 0  # a queue of two, in which a choice reaches the values
+        for done, blocks, last in items:
+            chosen = max(done, chosen)
+            for k, events in enumerate(blocks):
+                chosen = max(chosen + 1, before + 1 if between else 0)
+                speaks = bool(events) or last
+                settled = free + 3 if self._stored and events else 0
+                before, load = load, max(chosen + between, load + 1, leaves if speaks else 0, settled)
+                if not between:
+                    chosen = load
+                if not speaks:
+                    continue
+                leaves = load
+                for what, times in events:
+                    leaves = yield from self._accept(leaves + 1, False, what, times)
+                if last and k == len(blocks) - 1:
+                    leaves = yield from self._accept(leaves + 1, True, None, 1)
+            self._returned(load)
+            free = load
+
+    def _accept(self, cycle: int, closes: bool, what: Any, times: int) -> Generator[Word, None, int]:
+        """When the next stage takes a word offered from `cycle` on; the words that enter the queue, `times` of them."""
+        enters = self._queue.enters(closes)
+        if not self._stages:
+            return (yield from self._enter(cycle, closes, what, times * enters))
+        # The counter moves as a whole: a word that waits in its last stage stops all words behind it, and the door.
+        for begin, end in self._stalls:
+            if begin <= cycle < end:
+                cycle = end
+        while self._stalls and self._stalls[0][1] <= cycle:
+            self._stalls.popleft()
+        coming = sum(end - begin for begin, end in self._stalls)
+        arrives = cycle + self._stages + coming
+        left = yield from self._enter(arrives, closes, what, times * enters)
+        if left > arrives:
+            self._stalls.append((arrives, left))
+        return cycle
+
+    def _enter(self, cycle: int, closes: bool, what: Any, times: int) -> Generator[Word, None, int]:
+        """Write a word, from `cycle` on, as often as `times` says; when that is done."""
+        for again in range(times):
+            cycle = self._queue.take(cycle + bool(again))
+            yield cycle, closes, what
+        return cycle
