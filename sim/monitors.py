@@ -131,7 +131,7 @@ class TapMonitor:
 
     def _spike(self, address: int, count: int) -> None:
         neuron = self.numbers.get(address, self.tap.size)
-        if self.tap.again and neuron < self.tap.size:
+        if self.tap.repeats and neuron < self.tap.size:
             self._reaction(neuron, count)
             return
         if not self.lowest <= neuron < self.tap.size:

@@ -22,8 +22,9 @@ from polyrhythm.cli.report import table
 from polyrhythm.cli.verbs import epochs
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.lanes import default_lanes
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
-from polyrhythm.sw.plan.rom_layers import default_lanes
 from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training import train
 from polyrhythm.sw.training.conversion import COSTS
@@ -64,7 +65,7 @@ def cost(network: Network, root: str | None) -> dict[str, Any]:
     trace = golden.run(network, inputs[:FRAMES])
     assert trace.events is not None
     lanes, spikes = default_lanes(network), sum(count.sum(axis=1).mean() for count in trace.counts.values())
-    found = {coding: cycles.work(network, trace, inputs[:FRAMES], lanes, coding).mean(axis=0) for coding in CODINGS}
+    found = {coding: cycles.work(plan(network, lanes, coding), trace, inputs[:FRAMES]).mean(axis=0) for coding in CODINGS}
     return {coding: float(work.sum()) for coding, work in found.items()} | {"spikes": float(spikes)}
 
 

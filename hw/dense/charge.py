@@ -1,99 +1,96 @@
 """Charging: reads the weight row of each event and adds it to the sums of a group of neurons."""
 
-from collections.abc import Sequence
-
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.dense.sequencer import Op
-from polyrhythm.hw.lib.rom import Rom, table
+from polyrhythm.hw.dense.operation import Op
+from polyrhythm.hw.lib.bits import delay
+from polyrhythm.hw.lib.operations import FinishedSignature, operations
+from polyrhythm.hw.lib.rom import Rom, look_up
 from polyrhythm.hw.lib.times import times_count
-from polyrhythm.hw.stream.event import delay
-from polyrhythm.sw.plan.parameters import fetch_stages, multiply_stages
+from polyrhythm.sw.plan.neurons import Sums
+from polyrhythm.sw.plan.parameters import STANDARD, Parameters
+from polyrhythm.sw.plan.table import Table
 
 
 class Charge(wiring.Component):
-    """Operations in, one word of `lanes` sums out for every sweep.
+    """Operations in, one word of sums out for every sweep.
 
-    The pipeline never stalls: row address -> memory -> register -> (count multiplier) -> accumulator. A sweep adds nothing: its sum
-    stands complete in that cycle, and the next one's start takes its place, so a bias or threshold in the sum costs no adder.
+    The pipeline never stalls: row address -> memory -> register -> (count multiplier) ->
+    accumulator. Latency is `latency` cycles; one operation per cycle.
 
     Parameters
     ----------
-    rom : type[Rom]               how memories are built
-    name : str                    of the layer, for the files of its memories
-    op : Op                       layout of `op`
-    lanes, weight_bits : int
-    rows : Sequence[int]          weight rows: lane k in bits [k * weight_bits, (k + 1) * weight_bits)
-    starts : Sequence[int]        row of each bias phase and group (`Op.table`): lane k's start, `width` bits
-    width : int                   of a sum, as proved by `sw.plan.widths`
-
-    Members
-    -------
-    done : Out(1)                 `sums` holds a finished word and `swept` the sweep that finished it
-    coming : Out(Op)              the operation that will be `swept` in the next cycle: time to read its neuron tables
+    rom : type[Rom]     how memories are built
+    op : Op             layout of the operations
+    weights : Table     rows of weights, one lane for each neuron of a group
+    sums : Sums         width and start of the sums, row `Op.table`
     """
 
     def __init__(
         self,
         rom: type[Rom],
-        name: str,
         op: Op,
-        *,
-        lanes: int,
-        weight_bits: int,
-        rows: Sequence[int],
-        starts: Sequence[int],
-        width: int,
+        weights: Table,
+        sums: Sums,
+        parameters: Parameters = STANDARD,
     ):
-        self._rom, self._name, self._op, self._lanes, self._weight_bits = rom, name, op, lanes, weight_bits
-        self._rows, self._starts, self._width = rows, starts, width
-        self._fetch = fetch_stages(len(rows))
-        super().__init__(
-            {"op": In(op), "done": Out(1), "coming": Out(op), "swept": Out(op), "sums": Out(data.ArrayLayout(signed(width), lanes))}
-        )
+        self._rom, self._op, self._weights, self._sums = rom, op, weights, sums
+        self._parameters = parameters
+        self._fetch = parameters.fetch_stages(len(weights.rows))
+        self._lanes = weights.values.shape[1]
+        values = data.ArrayLayout(signed(sums.bits), self._lanes)
+        super().__init__({"i": In(operations(op)), "o": Out(FinishedSignature(op, values))})
 
     @property
     def latency(self) -> int:
-        """Cycles from a sweep operation to its word."""
-        return self._fetch + multiply_stages(self._op.max_count)
+        """Cycles from a sweep to its word."""
+        return self._fetch + self._parameters.multiply_stages(self._op.max_count)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.weight = weight = self._rom(f"{self._name}_weight.hex", self._lanes * self._weight_bits, self._rows)
-        m.d.comb += weight.address.eq(self.op.row)
-        fetched = delay(m, self.op, self._fetch - 1, "fetched")
-        op = delay(m, fetched, 1, "op")
-        word = delay(m, weight.data, self._fetch - 2, "travelled", reset_less=True)
-        bits = self._weight_bits + self._op.signed
-        rows = [Signal(signed(bits), name=f"weight_{k}") for k in range(self._lanes)]
-        for k, row in enumerate(rows):
-            weight_k = word.word_select(k, self._weight_bits).as_signed()
-            m.d.sync += row.eq(Mux(fetched.negative, -weight_k, weight_k) if self._op.signed else weight_k)
-        with m.If(~fetched.integrate):
-            m.d.sync += [row.eq(0) for row in rows]  # a synchronous reset: nothing to add
-
+        asked = self.i.payload
+        fetched = delay(m, asked, self._fetch - 1, "fetched")
+        op, rows = delay(m, fetched, 1, "op"), self._rows(m, fetched)
         terms: list[Value] = list(rows)
-        if self._op.count_bits:
-            terms = times_count(m, rows, op.count, self._op.count_bits)
-            op = delay(m, op, multiply_stages(self._op.max_count), "op_times")
+        if "count" in self._op.amount:
+            stages = self._parameters.multiply_stages(self._op.max_count)
+            bits = self._op.amount["count"]
+            terms = times_count(m, rows, op.count, bits, self._parameters)
+            op = delay(m, op, stages, "op_times")
 
         # `early` is one cycle ahead of `op`: time to read the start of the sum behind its sweep.
-        early = delay(m, self.op, self.latency - 1, "early")
-        start = table(m, self._rom, f"{self._name}_start.hex", self._lanes * self._width, self._starts, early.following)
-        mask = (1 << self._width) - 1
-        for k, term in enumerate(terms):
-            total = Signal(
-                signed(self._width), init=_as_signed(self._starts[0] >> k * self._width & mask, self._width), name=f"sum_{k}"
-            )
-            m.d.comb += self.sums[k].eq(total)
+        early = delay(m, asked, self.latency - 1, "early")
+        start = look_up(m, self._rom, self._sums.start, early.following)
+        # A sweep adds nothing: its sum stands complete in that cycle, and the next one's start takes
+        # its place, so a bias or a threshold in the sum costs no adder.
+        width = self._sums.bits
+        for k, (term, first) in enumerate(zip(terms, self._sums.start.values[0].tolist(), strict=True)):
+            total = Signal(signed(width), init=first, name=f"sum_{k}")
+            m.d.comb += self.o.words.payload.values[k].eq(total)
             m.d.sync += total.eq(total + term)
             with m.If(op.sweep):
-                m.d.sync += total.eq(start.word_select(k, self._width))
-        m.d.comb += [self.coming.eq(early), self.swept.eq(op), self.done.eq(op.sweep)]
+                m.d.sync += total.eq(start.word_select(k, width))
+        m.d.comb += [
+            self.o.coming.payload.eq(early),
+            self.o.words.payload.op.eq(op),
+            self.o.words.valid.eq(op.sweep),
+        ]
         return m
 
-
-def _as_signed(bits: int, width: int) -> int:
-    return bits - (bits >> (width - 1) << width)
+    def _rows(self, m: Module, fetched: data.View) -> list[Signal]:
+        """The weights of each operation, 0 where it is no event, a cycle after it is `fetched`."""
+        m.submodules.weight = weight = self._rom(self._weights)
+        m.d.comb += weight.address.eq(self.i.payload.row)
+        word = delay(m, weight.data, self._fetch - 2, "travelled", reset_less=True)
+        bits = self._weights.bits
+        shape = signed(bits + self._op.signed)
+        rows = [Signal(shape, name=f"weight_{k}") for k in range(self._lanes)]
+        for k, row in enumerate(rows):
+            one = word.word_select(k, bits).as_signed()
+            m.d.sync += row.eq(Mux(fetched.negative, -one, one) if self._op.signed else one)
+        # The flip-flops' own reset: nothing to add.
+        with m.If(~fetched.integrate):
+            m.d.sync += [row.eq(0) for row in rows]
+        return rows

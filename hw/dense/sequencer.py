@@ -1,8 +1,10 @@
-"""Turns a layer's input words into operations on groups of neurons: integrate one event, or sweep one group.
+"""Turns a layer's input words into operations on groups of neurons: integrate one event, or sweep one
+group.
 
-A layer serves `lanes` neurons at a time, so its neurons form `groups`. The events of a step are integrated into group 0 while they
-arrive and are kept in a small memory; then they are replayed once for each further group. Accumulators therefore stay in
-flip-flops, and a state word is touched once per step, not once per event (docs/decisions/0006-group-outer-replay.md).
+A layer serves `lanes` neurons at a time, so its neurons form `groups`. The events of a step are
+integrated into group 0 while they arrive and are kept in a small memory; then they are replayed once
+for each further group. Accumulators therefore stay in flip-flops, and a state word is touched once
+per step, not once per event (docs/decisions/0006-group-outer-replay.md).
 """
 
 from collections.abc import Sequence
@@ -12,55 +14,30 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from polyrhythm.hw.dense.operation import Op
 from polyrhythm.hw.dense.replay import Replay
+from polyrhythm.hw.lib.operations import operations
 from polyrhythm.hw.lib.ticks import Credits, Ticks
-from polyrhythm.hw.stream.event import Event, bits_for
-
-
-class Op(data.StructLayout):
-    """One operation on one group of neurons; nothing is asked where neither `integrate` nor `sweep` is set.
-
-    row, count, negative : weight row of the event, and how many spikes it stands for, as of `Event`
-    held       : sweep with the current of the sweep before
-    group, table, closing : which group, its row in the neuron tables (bias phase and group), and its last sweep of the frame
-    following  : of a sweep, the `table` of the sum that begins behind it
-    """
-
-    def __init__(self, rows: int, max_count: int, groups: int, tables: int, signed: bool = False):
-        count_bits = bits_for(max_count) if max_count > 1 else 0
-        self.count_bits, self.max_count, self.signed = count_bits, max_count, signed
-        amount = Event(1, max_count, signed).amount
-        super().__init__(
-            {
-                "integrate": 1,
-                "sweep": 1,
-                "row": bits_for(rows - 1),
-                **amount,
-                "held": 1,
-                "closing": 1,
-                "group": bits_for(groups - 1),
-                "table": bits_for(tables - 1),
-                "following": bits_for(tables - 1),
-            }
-        )
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.sw.plan.steps import Steps
 
 
 class Sequencer(wiring.Component):
     """Events in, operations out: one operation per cycle, no gap between events or around sweeps.
 
-    A step of E events costs (E + 1) * groups cycles, and `groups` more for each further tick that holds its current. Operations
-    never wait once issued: a sweep is issued only while its result has a place to go (`credits` places, given back by `returned`),
-    so no wait signal reaches the wide data path. The operation leaves in the cycle that accepts its word (one group) or two
-    cycles later (more groups).
+    A step of E events costs (E + 1) * groups cycles, and `groups` more for each further tick that
+    holds its current. Operations never wait once issued: a sweep is issued only while its result has
+    room (`credits`, given back by `returned`), so no wait signal reaches the wide data path. Latency
+    is 0 cycles with one group, 2 with more.
 
     Parameters
     ----------
     event : Event                the words of `i`
     groups, capacity : int       groups of neurons; most events of one step
-    repeats : Sequence[int]      ticks that each step is held for (1 where nothing is held); a frame has len(repeats) steps
-    phases : Sequence[int]       bias row of each tick of the frame
-    credits : int                places for sweep results
-    closing_only : bool          only the frame's very last sweep takes a credit (a readout, whose other sums may be overwritten)
+    steps : Steps                of a frame
+    credits : int                room for sweep results
+    closing_only : bool          only the frame's very last sweep takes a credit (a readout, whose
+                                 other sums may be overwritten)
     """
 
     def __init__(
@@ -69,22 +46,28 @@ class Sequencer(wiring.Component):
         *,
         groups: int,
         capacity: int,
-        repeats: Sequence[int],
-        phases: Sequence[int],
+        steps: Steps,
         credits: int,
         closing_only: bool = False,
     ):
         self._event, self._groups, self._capacity = event, groups, capacity
-        self._repeats, self._phases = tuple(repeats), tuple(phases)
+        self._steps, self._repeats = steps, steps.repeats
         self._credits, self._closing_only = credits, closing_only
-        self._shape = Op(groups * event.source.places, event.max_count, groups, (max(phases) + 1) * groups, event.signed)
-        super().__init__({"i": In(stream.Signature(event)), "op": Out(self._shape), "returned": In(1)})
+        rows, tables = groups * event.source.places, (max(steps.phases) + 1) * groups
+        self._shape = Op(rows, event.max_count, groups, tables, event.signed)
+        super().__init__(
+            {
+                "i": In(stream.Signature(event)),
+                "ops": Out(operations(self._shape)),
+                "returned": In(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         now = _Now.of(self._groups, self._repeats)
         may_sweep = self._credit(m, now.sweep, now.closing & now.last_group)
-        m.submodules.ticks = ticks = Ticks(self._repeats, self._phases, self._groups)
+        m.submodules.ticks = ticks = Ticks(self._steps, self._groups)
         m.d.comb += [ticks.tick_done.eq(now.sweep & now.last_group), ticks.step_done.eq(now.finish), ticks.ended.eq(now.ended)]
         live, kept = self._states(m, now, may_sweep, ticks.further)
         op = Signal(self._shape, name="op")
@@ -99,7 +82,7 @@ class Sequencer(wiring.Component):
         ]
         if kept is None:
             self._fill(m, op, self.i.payload, self.i.payload.address)
-            m.d.comb += self.op.eq(op)
+            m.d.comb += self.ops.payload.eq(op)
         else:
             self._add_base(m, op, live, kept, now.sweep, now.last_group)
         return m
@@ -191,7 +174,8 @@ class Sequencer(wiring.Component):
         m.d.comb += [op[field].eq(word[field]) for field in self._event.amount]
 
     def _add_base(self, m: Module, op: data.View, live: Value, kept: data.View, sweep: Value, last_group: Value) -> None:
-        """Two register stages: both words, of which one comes out of a memory; then one of them, and its row in this group."""
+        """Find the weight row of the word at hand in the group at hand."""
+        # Two register stages: both words, of which one comes out of a memory; then one of them, and its row.
         base = Signal(self._shape["row"].shape, name="base")
         with m.If(sweep):
             m.d.sync += base.eq(Mux(last_group, 0, base + self._event.source.places))
@@ -205,7 +189,7 @@ class Sequencer(wiring.Component):
         self._fill(m, op_2, kept_1, base_1 + kept_1.address)
         with m.If(live_1):  # group 0: no base
             self._fill(m, op_2, word_1, word_1.address)
-        m.d.sync += self.op.eq(op_2)
+        m.d.sync += self.ops.payload.eq(op_2)
 
 
 @dataclass(frozen=True)

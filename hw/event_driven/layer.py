@@ -1,18 +1,22 @@
-"""An event-driven layer, assembled: locate -> sequencer -> react -> serializer."""
+"""An event-driven layer, assembled: locate -> sequencer -> neurons -> serializer."""
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.conv.locate import Locate
-from polyrhythm.hw.event_driven.neuron import React, react_latency, value_bits
-from polyrhythm.hw.event_driven.position import Place
-from polyrhythm.hw.event_driven.sequencer import EventSequencer, Visit
+from polyrhythm.hw.event_driven.neuron import EventNeurons
+from polyrhythm.hw.event_driven.operation import Visit
+from polyrhythm.hw.event_driven.position import Position
+from polyrhythm.hw.event_driven.sequencer import EventSequencer
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.output.serializer import Serializer
 from polyrhythm.hw.stream.event import Event
-from polyrhythm.sw.plan.parameters import EVENT_SLOTS
-from polyrhythm.sw.plan.rom_event import EventRom
+from polyrhythm.sw.plan.conv import ConvSynapses
+from polyrhythm.sw.plan.layer import LayerPlan, Spikes
+from polyrhythm.sw.plan.neurons import ReactingNeuron
+
+TO_VERDICT = 3  # cycles of the sequencer around a visit's latency: two before it, its flag behind it
 
 
 class EventLayer(wiring.Component):
@@ -20,50 +24,49 @@ class EventLayer(wiring.Component):
 
     Members
     -------
-    i : In(stream)     events of the layer before, and the end of each frame
-    o : Out(stream)    events: one up or down (signed), or as many as the neuron had (unsigned); the end when all neurons rest
-    cleared            ready for events after a reset
+    i        events of the layer before, and the end of each frame
+    o        events: one up or down (signed), or as many as the neuron had (unsigned); the end when all
+             neurons rest
+    cleared  ready for events after a reset
 
-    Visits as of `EventSequencer`.
+    Latency and throughput: see `EventSequencer`.
     """
 
-    def __init__(self, rom: type[Rom], name: str, event: Event, contents: EventRom):
-        self._contents = contents
-        self._locate = Locate(event, contents)
-        visit = Visit(contents, event)
-        self._react = React(rom, name, visit, contents)
-        drain = react_latency(contents, visit.max_count, visit.signed) + 3  # and two cycles of the sequencer's, one of its flag
-        self._sequencer = EventSequencer(self._locate.o.payload.shape(), contents, event, EVENT_SLOTS, drain)
-        most = 1 if contents.signed else contents.T
+    def __init__(self, rom: type[Rom], plan: LayerPlan):
+        assert isinstance(plan.output, Spikes)
+        self._rom, self._plan = rom, plan
         super().__init__(
             {
-                "i": In(stream.Signature(event)),
-                "o": Out(stream.Signature(Event(contents.target, most, contents.signed))),
+                "i": In(stream.Signature(Event.of(plan.input.word))),
+                "o": Out(stream.Signature(Event.of(plan.output.word))),
                 "cleared": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        contents, bits = self._contents, value_bits(self._contents)
-        m.submodules.locate, m.submodules.sequencer, m.submodules.react = locate, sequencer, react = (
-            self._locate,
-            self._sequencer,
-            self._react,
+        plan, synapses, neuron = self._plan, self._plan.input.synapses, self._plan.neuron
+        assert isinstance(synapses, ConvSynapses) and isinstance(neuron, ReactingNeuron)
+        event = Event.of(plan.input.word)
+        visit = Visit(synapses, event if neuron.signed else Event(event.source, 1))
+        position = Position(synapses, plan.layout, plan.parameters.block)
+        m.submodules.locate = locate = Locate(event, synapses, positions=True)
+        m.submodules.neurons = neurons = EventNeurons(self._rom, visit, plan)
+        m.submodules.sequencer = sequencer = EventSequencer(
+            locate.o.payload.shape(), synapses, neuron, event, plan.slots, neurons.latency + TO_VERDICT
         )
-        m.submodules.serializer = serializer = Serializer(contents.layout, bits, EVENT_SLOTS, Place(contents))
+        m.submodules.serializer = serializer = Serializer(
+            plan.layout, plan.value_bits, plan.slots, position, plan.parameters
+        )
         wiring.connect(m, wiring.flipped(self.i), locate.i)
         wiring.connect(m, locate.o, sequencer.i)
+        wiring.connect(m, sequencer.ops, neurons.i)
+        wiring.connect(m, neurons.o, serializer.i)
         pick, word = serializer.o.payload, self.o.payload
         m.d.comb += [
-            react.op.eq(sequencer.op),
-            sequencer.unused.eq(react.unused),
-            sequencer.unrest.eq(react.unrest),
-            sequencer.returned.eq(serializer.returned),
-            serializer.put.eq(react.put),
-            serializer.i.eq(react.o),
-            serializer.place.eq(react.place),
-            *([serializer.values.eq(react.values)] if bits else []),
+            sequencer.unused.eq(neurons.unused),
+            sequencer.restless.eq(neurons.restless),
+            sequencer.returned.eq(neurons.o.returned),
             self.cleared.eq(sequencer.cleared),
             self.o.valid.eq(serializer.o.valid),
             serializer.o.ready.eq(self.o.ready),

@@ -5,46 +5,49 @@ from typing import Any
 from amaranth.hdl import Array, Cat, Const, Value
 from amaranth.lib import data
 
-from polyrhythm.hw.stream.event import bits_for
-from polyrhythm.sw.plan.parameters import BLOCK
-from polyrhythm.sw.plan.rom_event import EventRom
+from polyrhythm.hw.lib.bits import bits_for
+from polyrhythm.sw.plan.conv import ConvSynapses
+from polyrhythm.sw.plan.layout import Layout
 
 
-class Place(data.StructLayout):
-    """Position of each bank's word, and its group of channels.
+class Position(data.StructLayout):
+    """Rows and columns of the banks' words, and their group of channels.
 
     rows: for each row of banks; columns: for each column of banks
     """
 
-    def __init__(self, contents: EventRom):
-        self.contents = contents
-        row_bits, column_bits = bits_for(contents.target.shape[1] - 1), bits_for(contents.target.shape[2] - 1)
+    def __init__(self, synapses: ConvSynapses, layout: Layout, block: int):
+        self._synapses, self._blocks = synapses, layout.blocks(block)
+        _, height, width = synapses.target.shape
         super().__init__(
             {
-                "rows": data.ArrayLayout(row_bits, contents.rows.banks),
-                "columns": data.ArrayLayout(column_bits, contents.columns.banks),
-                "channels": bits_for(contents.channel_groups - 1),
+                "rows": data.ArrayLayout(bits_for(height - 1), synapses.rows.banks),
+                "columns": data.ArrayLayout(bits_for(width - 1), synapses.columns.banks),
+                "channels": bits_for(synapses.channel_groups - 1),
             }
         )
 
-    def fill(self, place: data.View, visit: data.View) -> list[Any]:
-        """Take the place of a visit; banks beyond the map's edge, whose place may not fit, have nobody to tell of it."""
+    def fill(self, position: data.View, visit: data.View) -> list[Any]:
+        """Take the position of a visit; banks beyond the map's edge, whose position may not fit, have
+        nobody to tell of it."""
+        rows, columns = self._synapses.rows.banks, self._synapses.columns.banks
         return [
-            *(place.rows[k].eq(visit.rows[k]) for k in range(self.contents.rows.banks)),
-            *(place.columns[k].eq(visit.columns[k]) for k in range(self.contents.columns.banks)),
-            place.channels.eq(visit.channels),
+            *(position.rows[k].eq(visit.rows[k]) for k in range(rows)),
+            *(position.columns[k].eq(visit.columns[k]) for k in range(columns)),
+            position.channels.eq(visit.channels),
         ]
 
-    def addresses(self, place: data.View) -> list[Value]:
-        """Address of the first lane of each block of `Layout.blocks`."""
-        contents = self.contents
-        target, lanes = contents.target, contents.channel_lanes
-        bases = [group * lanes for group in range(contents.channel_groups)]
-        channel = Array(Const(base, bits_for(bases[-1])) for base in bases)[place.channels]
+    def addresses(self, position: data.View) -> list[Value]:
+        """Address of the first lane of each block of the layout."""
+        synapses = self._synapses
+        target, lanes = synapses.target, synapses.channel_lanes
+        bases = [group * lanes for group in range(synapses.channel_groups)]
+        channel = Array(Const(base, bits_for(bases[-1])) for base in bases)[position.channels]
         found = []
-        for block in contents.layout.blocks(BLOCK):
+        for block in self._blocks:
             bank, first = divmod(block.start, lanes)
-            y, x = divmod(bank, contents.columns.banks)
-            row, column = place.rows[y][: target.row_bits], place.columns[x][: target.column_bits]
+            y, x = divmod(bank, synapses.columns.banks)
+            row = position.rows[y][: target.row_bits]
+            column = position.columns[x][: target.column_bits]
             found.append(Cat(column, row, (channel + first)[: bits_for(target.shape[0] - 1)]))
         return found

@@ -1,80 +1,71 @@
-"""Turns located events into visits of event-driven neurons, and lets them come to rest before a frame ends."""
+"""Turns located events into visits of event-driven neurons, and lets them come to rest before a frame
+ends."""
+
+from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.conv.locate import Located
-from polyrhythm.hw.conv.sequencer import ConvOp, ConvSequencer
+from polyrhythm.hw.conv.visits import Visits
+from polyrhythm.hw.event_driven.operation import Visit
+from polyrhythm.hw.lib.operations import operations
 from polyrhythm.hw.lib.ticks import Credits
-from polyrhythm.hw.stream.event import Event, bits_for
-from polyrhythm.sw.plan.rom_event import EventRom
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.sw.plan.conv import ConvSynapses
+from polyrhythm.sw.plan.neurons import ReactingNeuron
 
 
-class Visit(ConvOp):
-    """One operation on one word of each bank: `integrate` an event, `settle` (add nothing), or `close` (after it, a frame begins).
+class EventSequencer(wiring.Component):
+    """Located events in, visits out. Latency is 2 cycles; one visit per cycle.
 
-    rows, columns : positions of the banks' words; last : the frame's last operation; the other fields as of `ConvOp`
-    """
-
-    def __init__(self, contents: EventRom, event: Event):
-        super().__init__(contents, event if contents.signed else Event(event.source, 1))
-        fields = {name: field.shape for name, field in self}
-        rows, columns = contents.rows, contents.columns
-        data.StructLayout.__init__(
-            self,
-            {name: fields[name] for name in ("integrate", "clear", "row", *self.amount, "address", "enabled", "channels")}
-            | {
-                "settle": 1,
-                "close": 1,
-                "last": 1,
-                "bottom": 1,
-                "right": 1,
-                "rows": data.ArrayLayout(bits_for(rows.words * rows.banks - 1), rows.banks),
-                "columns": data.ArrayLayout(bits_for(columns.words * columns.banks - 1), columns.banks),
-            },
-        )
-
-
-class EventSequencer(ConvSequencer):
-    """Located events in, visits out, one per cycle; a visit leaves two cycles after its issue.
-
-    An event costs its visits as in `ConvSequencer`; unsigned neurons take events that stand for several one by one, and in the
-    order channel, row, column. Behind a frame's events signed neurons are visited, word by word, until nobody fires any more:
-    passes of one cycle a word, and `drain` cycles for the verdict. A last pass puts the initial state back. Every visit takes a
-    place for what it may emit; `returned` and `unused` give one back.
+    An event costs its visits as in `ConvSequencer`; unsigned neurons take events that stand for several
+    one by one, and in the order channel, row, column. Behind a frame's events signed neurons are
+    visited, word by word, until nobody fires any more: passes of one cycle a word, and `drain` cycles
+    for the verdict. A last pass puts the initial state back. Every visit takes a credit for what it
+    may emit; `returned` and `unused` give one back.
 
     Members
     -------
-    unrest : In(1)      a visit that settles made somebody fire
+    restless    a visit that settles made somebody fire
     """
 
-    def __init__(self, located: Located, contents: EventRom, event: Event, credits: int, drain: int):
-        self._located, self._contents, self._credits, self._drain = located, contents, credits, drain
-        self._done: dict[str, Value] = {}
-        self._shape = Visit(contents, event)
-        self._units = event.max_count > 1 and not contents.signed
-        wiring.Component.__init__(
-            self,
+    def __init__(
+        self,
+        located: Located,
+        synapses: ConvSynapses,
+        neuron: ReactingNeuron,
+        event: Event,
+        credits: int,
+        drain: int,
+    ):
+        self._located, self._synapses, self._neuron = located, synapses, neuron
+        self._credits, self._drain = credits, drain
+        self._units = event.max_count > 1 and not neuron.signed
+        self._shape = Visit(synapses, event if neuron.signed else Event(event.source, 1))
+        super().__init__(
             {
                 "i": In(stream.Signature(located)),
-                "op": Out(self._shape),
+                "ops": Out(operations(self._shape)),
                 "returned": In(1),
                 "unused": In(1),
-                "unrest": In(1),
+                "restless": In(1),
                 "cleared": Out(1),
-            },
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        contents, word = self._contents, self.i.payload
-        assert isinstance(contents, EventRom)
+        synapses, word = self._synapses, self.i.payload
         m.submodules.credits = credits = Credits(self._credits)
-        integrate, settle, clear, close = (Signal(name=name) for name in ("integrate", "settle", "clear", "close"))
-        channels = Signal(range(max(contents.channel_groups, 2)), name="channels")
+        asked = tuple(Signal(name=name) for name in ("integrate", "settle", "clear", "close"))
+        integrate, settle, clear, close = asked
+        channels = Signal(range(max(synapses.channel_groups, 2)), name="channels")
         at, row, column, last = self._round(m, settle | clear | close, channels)
-        last_visit = self._units_of(m, integrate, self._visit(m, integrate, channels, channels_last=not contents.signed))
+        visits = Visits(self._located, synapses, word, channels)
+        last_visit = visits.advance(m, integrate, channels_last=not self._neuron.signed)
+        last_visit = self._units_of(m, integrate, last_visit)
         m.d.comb += [
             credits.take.eq(integrate | settle | close),
             credits.returned.eq(self.returned),
@@ -84,7 +75,7 @@ class EventSequencer(ConvSequencer):
         self._states(m, credits.free, last, (integrate, settle, clear, close))
 
         op = Signal(self._shape, name="op")
-        bottom, right = row == contents.rows.words - 1, column == contents.columns.words - 1
+        bottom, right = row == synapses.rows.words - 1, column == synapses.columns.words - 1
         m.d.sync += [
             op.integrate.eq(integrate),
             op.settle.eq(settle),
@@ -95,21 +86,21 @@ class EventSequencer(ConvSequencer):
             op.bottom.eq(~integrate & bottom),
             op.right.eq(~integrate & right),
             *(op[field].eq(word[field]) for field in self._shape.amount),
-            *self._positions(op, integrate, row, column),
+            *self._positions(op, visits, integrate, row, column),
+            self.ops.payload.eq(op),
         ]
-        self._place(m, op, integrate, at + channels, channels)
+        visits.place(m, op, self.ops.payload, integrate, at + channels)
         return m
 
     def _states(self, m: Module, free: Value, last: Value, asked: tuple[Signal, Signal, Signal, Signal]) -> None:
         """clear after a reset; events; then passes until all rest; then the closing pass."""
         (integrate, settle, clear, close), word = asked, self.i.payload
-        contents = self._contents
-        assert isinstance(contents, EventRom)
-        opens = contents.opens and not contents.signed
+        signed = self._neuron.signed
+        opens = self._neuron.opens and not signed
         left = Signal(range(self._drain + 1), name="left")
         restless = Signal(name="restless")
         begin = "open" if opens else "live"
-        with m.If(self.unrest):
+        with m.If(self.restless):
             m.d.sync += restless.eq(1)
         with m.FSM():
             with m.State("clear"):
@@ -126,8 +117,8 @@ class EventSequencer(ConvSequencer):
                 m.d.comb += integrate.eq(self.i.valid & ~word.closes & free)
                 with m.If(self.i.valid & word.closes):
                     m.d.sync += restless.eq(0)
-                    m.next = "settle" if contents.signed else "close"
-            if contents.signed:
+                    m.next = "settle" if signed else "close"
+            if signed:
                 with m.State("settle"):
                     m.d.comb += settle.eq(free)
                     with m.If(settle & last):
@@ -148,27 +139,26 @@ class EventSequencer(ConvSequencer):
 
     def _round(self, m: Module, step: Value, channels: Signal) -> tuple[Value, Value, Value, Value]:
         """All words in the order of their neurons: first word of the position, its row and column of words, and the last one."""
-        contents = self._contents
-        assert isinstance(contents, EventRom)
-        row = Signal(range(max(contents.rows.words, 2)), name="row")
-        column = Signal(range(max(contents.columns.words, 2)), name="column")
-        at = Signal(range(max(contents.groups, 2)), name="at")
-        last_channels = channels == contents.channel_groups - 1
-        last_column, last_row = column == contents.columns.words - 1, row == contents.rows.words - 1
+        synapses = self._synapses
+        row = Signal(range(max(synapses.rows.words, 2)), name="row")
+        column = Signal(range(max(synapses.columns.words, 2)), name="column")
+        at = Signal(range(max(synapses.groups, 2)), name="at")
+        last_channels = channels == synapses.channel_groups - 1
+        last_column, last_row = column == synapses.columns.words - 1, row == synapses.rows.words - 1
         position = last_column & last_row
         levels = [
             (last_channels, [channels.eq(Mux(last_channels, 0, channels + 1))]),
             (
                 position,
                 [
-                    at.eq(Mux(position, 0, at + contents.channel_groups)),
+                    at.eq(Mux(position, 0, at + synapses.channel_groups)),
                     column.eq(Mux(last_column, 0, column + 1)),
                     row.eq(Mux(last_column, Mux(last_row, 0, row + 1), row)),
                 ],
             ),
         ]
         done = step
-        for final, ahead in levels if contents.signed else levels[::-1]:
+        for final, ahead in levels if self._neuron.signed else levels[::-1]:
             with m.If(done):
                 m.d.sync += ahead
             done = done & final
@@ -184,12 +174,16 @@ class EventSequencer(ConvSequencer):
             m.d.sync += unit.eq(Mux(final, 0, unit + 1))
         return last_visit & final
 
-    def _positions(self, op: data.View, integrate: Value, row: Value, column: Value) -> list[data.View]:
+    def _positions(
+        self, op: data.View, visits: Visits, integrate: Value, row: Value, column: Value
+    ) -> list[Any]:
         """Where the banks' words stand in the map."""
-        word, contents = self.i.payload, self._contents
+        word, synapses = self.i.payload, self._synapses
+        sides = (("rows", synapses.rows, "y", row), ("columns", synapses.columns, "x", column))
         statements = []
-        for name, axis, side, at in (("rows", contents.rows, "y", row), ("columns", contents.columns, "x", column)):
+        for name, axis, side, at in sides:
             for bank in range(axis.banks):
-                reached = word[side].places[bank] + self._done.get(side, 0)
-                statements.append(op[name][bank].eq(Mux(integrate, reached, at * axis.banks + bank)))
+                reached = word[side].positions[bank] + visits.done[side]
+                swept = at * axis.banks + bank
+                statements.append(op[name][bank].eq(Mux(integrate, reached, swept)))
         return statements

@@ -1,4 +1,5 @@
-"""Read-only memories: weight rows and neuron tables, as Amaranth memories or as Verilog that reads a hex file."""
+"""Read-only memories: weight rows and neuron constants, as Amaranth memories or as Verilog that
+reads a hex file."""
 
 from collections.abc import Sequence
 
@@ -6,56 +7,73 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from polyrhythm.hw.lib.bits import bits_for
 from polyrhythm.hw.lib.ram import memory_of, read_port
-from polyrhythm.hw.stream.event import bits_for
+from polyrhythm.sw.plan.table import Table
 
 DEEP_ROWS = 256  # memories of more rows are deeper than the widest shape of a block RAM
 FNV_START, FNV_PRIME = 0x811C9DC5, 0x01000193  # of the hash FNV-1a in 32 bits
-LOGIC_ROWS = 32  # memories of up to so many rows are cheaper in lookup tables than in a block RAM of their own
+LOGIC_ROWS = 32  # memories of so many rows are cheaper in lookup tables than in a block RAM
 
 
 class Rom(wiring.Component):
-    """`rows` words of `width` bits, read one cycle after the address; `file` names its contents in an export."""
+    """A table as a memory: the word at `address`. Latency is 1 cycle; one word per cycle."""
 
-    def __init__(self, file: str, width: int, rows: Sequence[int]):
-        self.file, self.width, self.rows = file, width, tuple(rows)
-        super().__init__({"address": In(bits_for(len(rows) - 1)), "data": Out(width)})
+    def __init__(self, table: Table):
+        self._table = table
+        super().__init__({"address": In(bits_for(len(table.rows) - 1)), "data": Out(table.width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = memory_of(self.width, len(self.rows), self.rows)
+        rows = self._table.rows
+        m.submodules.memory = memory = memory_of(self._table.width, len(rows), rows)
         read = read_port(memory)
         m.d.comb += [read.addr.eq(self.address), self.data.eq(read.data)]
         return m
 
 
 class HexRom(Rom):
-    """The same memory as an instance of a Verilog module, see `rom_verilog`, whose contents stand in a hex file of their own."""
+    """The same memory as an instance of a Verilog module, see `rom_verilog`, whose contents stand in
+    a hex file of their own."""
 
     top = ""  # module name of the export
 
     @classmethod
     def of(cls, top: str) -> type["HexRom"]:
-        """The memories of the export whose module is `top`: their names begin with it, so that exports can lie side by side."""
+        """The memories of the export whose module is `top`: their names begin with it, so that
+        exports can lie side by side."""
         return type("HexRom", (cls,), {"top": top})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memory = Instance(
-            rom_module(self.top, self.file), ("i", "clk", ClockSignal()), ("i", "address", self.address), ("o", "data", self.data)
+            rom_module(self.top, self._table.name),
+            ("i", "clk", ClockSignal()),
+            ("i", "address", self.address),
+            ("o", "data", self.data),
         )
         return m
 
 
-def rom_module(top: str, file: str) -> str:
-    """Verilog module of the memory whose contents stand in `file`. The dot, which no identifier of `top` has, keeps
+def look_up(m: Module, rom: type[Rom], table: Table, address: Value) -> Value:
+    """The row of `table` at `address`, one cycle later; equal rows are a constant and cost nothing."""
+    if table.is_constant:
+        return Const(table.rows[0], table.width)
+    m.submodules[table.name] = memory = rom(table)
+    data = Signal(table.width, name=f"{table.name}_row")
+    m.d.comb += [memory.address.eq(address), data.eq(memory.data)]
+    return data
+
+
+def rom_module(top: str, name: str) -> str:
+    """Verilog module of the memory `name`. The dot, which no identifier of `top` has, keeps
     a network `a` with a layer `b_c` and a network `a_b` with a layer `c` apart."""
-    return f"{top}.{file.removesuffix('.hex')}_rom"
+    return f"{top}.{name}_rom"
 
 
-def hex_file(top: str, file: str) -> str:
+def hex_file(top: str, name: str) -> str:
     """The name of a memory's file in an export."""
-    return f"{top}.{file}"
+    return f"{top}.{name}.hex"
 
 
 def padded(rows: int) -> int:
@@ -73,16 +91,16 @@ def check_sum(rows: Sequence[int], width: int) -> int:
     return total
 
 
-def rom_verilog(top: str, file: str, width: int, rows: Sequence[int]) -> str:
+def rom_verilog(top: str, memory: str, width: int, rows: Sequence[int]) -> str:
     """A read-only memory in Verilog: `rows` of `width` bits, read one clock edge after the address.
 
     A simulator that finds other contents under the file's name, or no such file, stops and says so: nothing else would.
     """
-    name, words, address = hex_file(top, file), -(-width // 32), bits_for(len(rows) - 1)
+    name, words, address = hex_file(top, memory), -(-width // 32), bits_for(len(rows) - 1)
     fill = f"{words * 32 - width}'d0, " if width % 32 else ""
     return f"""\
 // {name}: {len(rows)} words of {width} bits, one hexadecimal word a line; read one clock edge after the address.
-module \\{rom_module(top, file)} (
+module \\{rom_module(top, memory)} (
     input  wire clk,
     input  wire [{address - 1}:0] address,
     output reg  [{width - 1}:0] data
@@ -114,13 +132,3 @@ module \\{rom_module(top, file)} (
 endmodule
 
 """
-
-
-def table(m: Module, rom: type[Rom], file: str, width: int, rows: Sequence[int], address: Value) -> Value:
-    """The row at `address`, one cycle later; a table of equal rows is a constant and costs nothing."""
-    if len(set(rows)) == 1:
-        return Const(rows[0], width)
-    m.submodules[file.removesuffix(".hex")] = memory = rom(file, width, rows)
-    data = Signal(width, name=f"{file.removesuffix('.hex')}_row")
-    m.d.comb += [memory.address.eq(address), data.eq(memory.data)]
-    return data

@@ -6,8 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from polyrhythm.hw.lib.bits import bits_for, delay
 from polyrhythm.hw.lib.ram import memory_of, read_port, write_port
-from polyrhythm.hw.stream.event import bits_for, delay
 
 AHEAD = 3  # operations that are under way behind a read: their results are not in the memory yet
 

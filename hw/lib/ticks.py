@@ -1,28 +1,29 @@
-"""What a sequencer keeps count of besides its events: ticks of the frame, and places for the results of its sweeps."""
+"""What a sequencer keeps count of besides its events: ticks of the frame, and room for the results
+of its sweeps."""
 
-from collections.abc import Sequence
-
-from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.stream.event import bits_for
+from polyrhythm.hw.lib.bits import bits_for, constant_at
+from polyrhythm.sw.plan.steps import Steps
 
 
 class Credits(wiring.Component):
-    """`size` places: `free` while there is one, `take` it; `returned` gives one back, and so does `unused`.
-
-    `free` is settled a cycle early: it decides whether a sequencer goes on, and all that waits for it.
-    """
+    """`size` credits: `free` while there is one, `take` it; `returned` gives one back, and so does
+    `unused`. One credit per cycle in each direction."""
 
     def __init__(self, size: int):
         self._size = size
-        super().__init__({"take": In(1), "returned": In(1), "unused": In(1), "free": Out(1, init=1)})
+        super().__init__(
+            {"take": In(1), "returned": In(1), "unused": In(1), "free": Out(1, init=1)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         count = Signal(range(self._size + 1), init=self._size, name="count")
         m.d.sync += count.eq(count - self.take + self.returned + self.unused)
+        # `free` is known a cycle early: a sequencer, and all that waits for it, hangs on it.
         given = self.returned | self.unused
         with m.If(self.take & ~given):
             m.d.sync += self.free.eq(count != 1)
@@ -32,32 +33,33 @@ class Credits(wiring.Component):
 
 
 class Ticks(wiring.Component):
-    """Where a frame stands: how long the step at hand is held, and which row of the bias tables its tick begins at.
+    """Where a frame stands: how long the step at hand is held, and at which row of the neuron
+    constants its tick begins.
 
     Parameters
     ----------
-    repeats : Sequence[int]     ticks that each step of a frame is held for
-    phases : Sequence[int]      bias phase of each tick
-    rows : int                  rows of a phase
+    steps : Steps
+    rows : int                  rows of neuron constants in one phase
 
     Members
     -------
-    tick_done, step_done, ended : the last group of a tick is swept; of a step; and that step ends the frame
-    further                     : ticks that this step is held for after its first one
-    table, following            : where the rows of this tick and of the next one begin
+    tick_done, step_done, ended the last group of a tick is swept; of a step; that step ends the frame
+    further                     ticks that this step is held for after its first one
+    table, following            where the rows of this tick and of the next one begin
     """
 
-    def __init__(self, repeats: Sequence[int], phases: Sequence[int], rows: int):
-        self._further, self._tables = [r - 1 for r in repeats], [phase * rows for phase in phases]
-        row = bits_for(max(self._tables))
+    def __init__(self, steps: Steps, rows: int):
+        self._further = [repeat - 1 for repeat in steps.repeats]
+        self._tables = [phase * rows for phase in steps.phases]
+        self._row_bits = bits_for(max(self._tables))
         super().__init__(
             {
                 "tick_done": In(1),
                 "step_done": In(1),
                 "ended": In(1),
                 "further": Out(bits_for(max(self._further))),
-                "table": Out(row),
-                "following": Out(row),
+                "table": Out(self._row_bits),
+                "following": Out(self._row_bits),
             }
         )
 
@@ -72,14 +74,8 @@ class Ticks(wiring.Component):
         with m.If(self.tick_done):
             m.d.sync += tick.eq(next_tick)
         m.d.comb += [
-            self.further.eq(_entry(step, self._further)),
-            self.table.eq(_entry(tick, self._tables)),
-            self.following.eq(_entry(next_tick, self._tables)),
+            self.further.eq(constant_at(step, self._further, len(self.further))),
+            self.table.eq(constant_at(tick, self._tables, self._row_bits)),
+            self.following.eq(constant_at(next_tick, self._tables, self._row_bits)),
         ]
         return m
-
-
-def _entry(index: Value, values: Sequence[int]) -> Value:
-    """values[index], a constant where all are equal."""
-    shape = range(max(values) + 1)
-    return Const(values[0], shape) if len(set(values)) == 1 else Array(Const(v, shape) for v in values)[index]

@@ -1,34 +1,37 @@
-"""The two_phase neuron's spike count: 1 + floor((v - Th) / Th), at most T, one fired neuron per cycle (docs/contract.md 1.1)."""
-
-from collections.abc import Sequence
+"""The two_phase neuron's spike count: 1 + floor((v - Th) / Th), at most T (docs/contract.md 1.1)."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.lib.rom import Rom, table
-from polyrhythm.hw.output.serializer import Pick
-from polyrhythm.hw.stream.event import Event, bits_for
-from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.hw.lib.bits import bits_for
+from polyrhythm.hw.lib.rom import Rom, look_up
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.pick import Pick
+from polyrhythm.sw.plan.addresses import AddressMap
+from polyrhythm.sw.plan.neurons import CountingNeuron
 
 
 class Counter(wiring.Component):
-    """Divides by comparing with 2^k thresholds, one bit of the quotient in each stage; one event per cycle.
+    """Divides by comparing with 2^k thresholds, one bit of the quotient in each stage.
 
-    The pipeline moves as a whole, when its last stage is empty or taken. Two cycles for the threshold, one for each bit of T - 1.
+    The pipeline moves as a whole, when its last stage is empty or taken. Latency is two cycles for the
+    threshold and one for each bit of T - 1; one event per cycle.
 
     Parameters
     ----------
-    rom, name : how memories are built, and the layer's name for their files
-    thresholds : Sequence[int]    of each channel of `target`
-    target : Map                  the neurons that addresses name
-    value_bits, T : int           width of v - Th where v >= Th; the most that a neuron emits
+    rom : type[Rom]           how memories are built
+    neuron : CountingNeuron   a threshold for each channel of `target`, and T
+    target : AddressMap       the neurons that addresses name
+    value_bits : int          width of v - Th where v >= Th
     """
 
-    def __init__(self, rom: type[Rom], name: str, thresholds: Sequence[int], target: Map, value_bits: int, T: int):
-        self._rom, self._name, self._thresholds, self._target, self._T = rom, name, thresholds, target, T
+    def __init__(self, rom: type[Rom], neuron: CountingNeuron, target: AddressMap, value_bits: int):
+        self._rom, self._neuron, self._target, self._T = rom, neuron, target, neuron.T
+        self._highest = int(neuron.thresholds.values.max())
         self._value_bits, self._pick = value_bits, Pick(target, value_bits)
-        super().__init__({"i": In(stream.Signature(self._pick)), "o": Out(stream.Signature(Event(target, T)))})
+        event = Event(target, neuron.T)
+        super().__init__({"i": In(stream.Signature(self._pick)), "o": Out(stream.Signature(event))})
 
     @property
     def latency(self) -> int:
@@ -38,13 +41,14 @@ class Counter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         move = ~self.o.valid | self.o.ready
-        bits, threshold_bits = (self._T - 1).bit_length(), bits_for(max(self._thresholds))
-        stage = data.StructLayout({"pick": self._pick, "valid": 1, "threshold": threshold_bits, "quotient": bits})
+        bits, threshold_bits = (self._T - 1).bit_length(), bits_for(self._highest)
+        fields = {"pick": self._pick, "valid": 1, "threshold": threshold_bits, "quotient": bits}
+        stage = data.StructLayout(fields)
         first, second = Signal(stage, name="first"), Signal(stage, name="second")
         m.d.comb += self.i.ready.eq(move)
         # The memory has no enable: while waiting, read the same again.
         at = Mux(move, self.i.payload.address, first.pick.address)[self._target.channel_low :]
-        threshold = table(m, self._rom, f"{self._name}_threshold.hex", threshold_bits, self._thresholds, at)
+        threshold = look_up(m, self._rom, self._neuron.thresholds, at)
         with m.If(move):
             m.d.sync += [
                 first.pick.eq(self.i.payload),
@@ -55,7 +59,8 @@ class Counter(wiring.Component):
         last: Value = second
         for k in reversed(range(bits)):
             divided = Signal(stage, name=f"bit_{k}")
-            left = Signal(range(-(max(self._thresholds) << k), 1 << self._value_bits), name=f"left_{k}")
+            least = -(self._highest << k)
+            left = Signal(range(least, 1 << self._value_bits), name=f"left_{k}")
             m.d.comb += left.eq(last.pick.value - last.threshold.shift_left(k))
             with m.If(move):
                 m.d.sync += divided.eq(last)

@@ -7,6 +7,7 @@ from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from polyrhythm.hw.lib.bits import below
 from polyrhythm.hw.stream.event import Event
 
 STATUS_BITS = 8  # of each counter of faults
@@ -32,7 +33,7 @@ class Status(data.StructLayout):
         super().__init__({fault: STATUS_BITS for fault in FAULT_DOC if not impossible.get(fault)})
 
 
-class Guard(wiring.Component):
+class InputChecker(wiring.Component):
     """Passes legal frames without a latency, and makes legal frames of all others.
 
     A frame has T closing words, the last one an `end`, and addresses that ascend within each time step. A spike that breaks this
@@ -96,7 +97,7 @@ class Guard(wiring.Component):
             m.d.sync += [before.eq(word.address), first.eq(closing)]
         found = {
             "address": spike & ~self._event.names(word.address),
-            "order": spike & ~first & ~_below(before, word.address),
+            "order": spike & ~first & ~below(before, word.address),
         }
         if self._event.max_count > 1:
             wrong = word.count == 0
@@ -114,12 +115,3 @@ class Guard(wiring.Component):
                 m.d.sync += total.eq(total + 1)
             with m.If(found[name]):
                 m.d.sync += self.error.eq(1)
-
-
-def _below(a: Value, b: Value) -> Value:
-    """a < b of two unsigned values of the same width: a tree, which on small parts is faster than a chain of carries."""
-    nodes = [(~x & y, ~(x ^ y)) for x, y in zip(a, b, strict=True)]  # lowest first: less, equal
-    while len(nodes) > 1:
-        joined = [(high[0] | (high[1] & low[0]), high[1] & low[1]) for low, high in zip(nodes[::2], nodes[1::2], strict=False)]
-        nodes = joined + nodes[2 * len(joined) :]
-    return nodes[0][0]

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.stream.event import Event
-from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.sw.plan.addresses import AddressMap
 
 
 class Pool(wiring.Component):
@@ -19,7 +19,7 @@ class Pool(wiring.Component):
     def __init__(self, event: Event, pool: int):
         channels, rows, columns = event.source.shape
         self._event, self._pool = event, pool
-        pooled = Event(Map((channels, rows // pool, columns // pool)), event.max_count, event.signed)
+        pooled = Event(AddressMap((channels, rows // pool, columns // pool)), event.max_count, event.signed)
         super().__init__({"i": In(stream.Signature(event)), "o": Out(stream.Signature(pooled))})
 
     def elaborate(self, platform: object) -> Module:

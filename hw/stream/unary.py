@@ -14,7 +14,7 @@ class Unary(wiring.Component):
     """
 
     def __init__(self, counted: Event):
-        spike = Event(counted.source, 1, each=counted.max_count)
+        spike = Event(counted.source, 1)
         super().__init__({"i": In(stream.Signature(counted)), "o": Out(stream.Signature(spike))})
 
     def elaborate(self, platform: object) -> Module:

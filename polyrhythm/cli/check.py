@@ -32,7 +32,7 @@ def check(args: argparse.Namespace) -> Answer:
 
 def check_network(args: argparse.Namespace) -> Answer:
     """What the gateware makes of a network file."""
-    from polyrhythm.hw.accelerator import refusals
+    from polyrhythm.sw.plan.refusals import refusals
 
     network = load_network(args.what)
     return answer(network.name, network, refusals(network), [], widths=True)
@@ -40,8 +40,8 @@ def check_network(args: argparse.Namespace) -> Answer:
 
 def check_model(args: argparse.Namespace) -> Answer:
     """What becomes of a torch model; its weights may be as they are made."""
-    from polyrhythm.hw.accelerator import refusals
     from polyrhythm.sw.network import Input
+    from polyrhythm.sw.plan.refusals import refusals
     from polyrhythm.sw.training.ann.take import read_model
 
     shape = shape_of(args)

@@ -97,12 +97,13 @@ def sums(network: "Network", counts: "np.ndarray") -> "np.ndarray":
 def known(network: "Network", inputs: "np.ndarray", args: argparse.Namespace) -> "np.ndarray":
     """When the class after each tick is known, by the cycle law."""
     from polyrhythm.sw import golden
-    from polyrhythm.sw.plan.rom_layers import default_lanes
+    from polyrhythm.sw.plan.network import plan
     from polyrhythm.sw.timing import cycles
 
     plain = replace(network, exit=None)
     trace = golden.run(plain, inputs, spikes=True)
-    return cycles.timing(plain, trace, inputs, args.lanes or default_lanes(plain), back_to_back=False, coding=args.coding).ticks
+    circuit = plan(plain, args.lanes, args.coding)
+    return cycles.timing(circuit, trace, inputs, back_to_back=False).ticks
 
 
 def describe(report: dict[str, Any]) -> str:

@@ -116,7 +116,7 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
 
 def verilog(args: argparse.Namespace) -> Answer:
     """Write the accelerator as Verilog."""
-    from polyrhythm.hw.names import check_top
+    from polyrhythm.sw.plan.names import check_top
 
     name = None if args.name is None else check_top(args.name)
     whole, folder = load_network(args.network), Path(args.out)
@@ -136,7 +136,7 @@ def verilog(args: argparse.Namespace) -> Answer:
 
 def called(network: "Network", profile: str | None) -> str:
     """The top module's name where none is asked for: the network's and the profile's; a name that cannot be is told."""
-    from polyrhythm.hw.names import identifier, told_apart, top_name
+    from polyrhythm.sw.plan.names import identifier, told_apart, top_name
 
     if profile is None:
         wanted = network.name

@@ -2,8 +2,6 @@
 
 import argparse
 import contextlib
-import gc
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,17 +74,9 @@ def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts | Held, np.nda
 
 def check_hardware(network: "Network", lanes: Any, coding: Any) -> None:
     """Lanes that the gateware cannot have are told before it is written."""
-    from amaranth.hdl import UnusedElaboratable
+    from polyrhythm.sw.plan.network import plan
 
-    from polyrhythm.hw.accelerator import Accelerator
-    from polyrhythm.sw.plan.rom_layers import default_lanes
-
-    with warnings.catch_warnings():  # that nothing is made of it is meant
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        try:
-            Accelerator(network, default_lanes(network) if lanes is None else list(lanes), coding=coding)
-        finally:
-            gc.collect()
+    plan(network, lanes, coding)
 
 
 def open_trace(args: argparse.Namespace) -> "TraceFile":

@@ -1,75 +1,66 @@
-"""How layers keep pace with each other: queues, sequencers and serializers as the cycle law sees them.
+"""How layers keep up with each other: queues, sequencers and serializers as the cycle model sees them.
 
-Each follows the gateware's file of its name word by word. A word is the cycle in which it was written into a queue, whether it
-closes a step, and what it costs the layer that reads it; a word written in cycle w can be read in cycle w + 1.
+Each class follows the gateware's of its name word by word. A word is the cycle in which it was written
+into a queue, whether it closes a step, and what it costs the layer that reads it; a word written in
+cycle w can be read in cycle w + 1.
 """
 
-import itertools
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from polyrhythm.sw.network import Network
-from polyrhythm.sw.network.align import boundaries
 from polyrhythm.sw.plan.addresses import Array
-from polyrhythm.sw.plan.parameters import QUEUE_DEPTH, Coding, fetch_stages, gather_stages, multiply_stages, slots, stored
-from polyrhythm.sw.plan.rom import DenseRom
-from polyrhythm.sw.plan.rom_conv import ConvRom
+from polyrhythm.sw.plan.constants import Synapses
+from polyrhythm.sw.plan.conv import ConvSynapses
+from polyrhythm.sw.plan.layer import Classes, LayerPlan
+from polyrhythm.sw.plan.neurons import CountingNeuron, TickingNeuron
 
-Word = tuple[int, bool, Any]  # written, closes, and of an event its cost, or (neuron, amount) where layers are event_driven
-Said = tuple[Any, int]  # an event as of `Word`, and how many of it the wire carries
-Item = tuple[int, list[list[Said]], bool]  # when it stands before the serializer, its events in blocks, whether it closes a tick
+# Written, closes, and of an event its cost, or (neuron, amount) where layers are event_driven.
+Word = tuple[int, bool, Any]
+# An event as of `Word`, and how many of it the wire carries.
+Emitted = tuple[Any, int]
+# When it stands before the serializer, its events in blocks, whether it closes a tick.
+Item = tuple[int, list[list[Emitted]], bool]
 
 
-def costs(contents: DenseRom | ConvRom, pool: int) -> Array:
-    """Operations that an event of each input neuron takes, (N_in,), in a dense layer for each group; 0: it is dropped.
-
-    pool: of the layer
-    """
-    if isinstance(contents, ConvRom):
-        y, x = (np.array([reach.visits for reach in axis.reaches]) for axis in (contents.rows, contents.columns))
-        each = np.outer(y, x).reshape(-1) * contents.channel_groups
-        return np.tile(each, contents.source.shape[0])
-    channels, rows, columns = contents.source.shape
-    inside = np.zeros((channels, rows, columns), np.int64)
+def costs(synapses: Synapses) -> Array:
+    """Operations that an event of each input neuron takes, (N_in,), in a dense layer for each group;
+    0: it is dropped."""
+    if isinstance(synapses, ConvSynapses):
+        axes = (synapses.rows, synapses.columns)
+        y, x = (np.array([reach.visits for reach in axis.reaches]) for axis in axes)
+        each = np.outer(y, x).reshape(-1) * synapses.channel_groups
+        return np.tile(each, synapses.source.shape[0])
+    channels, rows, columns = synapses.source.shape
+    inside, pool = np.zeros((channels, rows, columns), np.int64), synapses.pool
     inside[:, : rows // pool * pool, : columns // pool * pool] = 1
     return inside.reshape(-1)
 
 
-def word_count(network: Network, i: int, coding: Coding) -> int:
-    """Most spikes that one word into layer i stands for; a signed event_driven layer's stand for one, up or down."""
-    from_signed = network.schedule == "event_driven" and i > 0 and network.layers[i - 1].neuron == "signed"
-    return 1 if from_signed or (coding == "unary" and i > 0) else network.in_count(i)
-
-
-def kept_ticks(network: Network, i: int) -> list[bool]:
-    """Which source ticks of layer i close a step; the aligner drops the others."""
-    t_in, t_out = (network.t_in(i), network.layers[i].T) if network.schedule == "time_stepped" else (1, 1)
-    edges = boundaries(t_in, t_out) if t_in > t_out else range(t_in + 1)
-    return [tick + 1 in edges for tick in range(t_in)]
-
-
-class Places:
-    """A store of limited size: `take` gives the cycle in which the next one has room, once the earlier ones have left."""
+class Room:
+    """A store of limited size: `take` gives the cycle in which the next one has room, once the earlier
+    ones have left."""
 
     def __init__(self, size: int):
         self._size, self._taken = size, 0
         self.left: deque[int] = deque()  # when the oldest ones left that somebody may still wait for
 
     def take(self, cycle: int) -> int:
+        """The cycle, from `cycle` on, in which there is room for one more."""
         self._taken += 1
         return max(cycle, self.left.popleft() + 1) if self._taken > self._size else cycle
 
 
-class Queue(Places):
-    """A layer's input: ticks that end no group are dropped at once, other words wait until the layer takes them."""
+class Queue(Room):
+    """A layer's input: ticks that end no group are dropped at once, other words wait until the layer
+    takes them."""
 
-    def __init__(self, kept: Sequence[bool]):
-        super().__init__(QUEUE_DEPTH)
-        self._kept, self._tick = kept, 0
+    def __init__(self, plan: LayerPlan):
+        super().__init__(plan.parameters.queue_depth)
+        self._kept, self._tick = plan.rhythm.kept_ticks, 0
 
     def enters(self, closes: bool) -> bool:
         """Whether the next word goes into the queue; to be asked once for each word."""
@@ -90,34 +81,32 @@ class Sweep:
 
 
 class Sequencer:
-    """Issues one operation per cycle: events as they come and sweeps where they have a place to go.
+    """Issues one operation per cycle: events as they come and sweeps where they have room for their result.
 
     A dense layer replays a step's events for its further groups; a convolution's events have their visits at once.
     """
 
-    def __init__(self, network: Network, i: int, contents: DenseRom | ConvRom, queue: Queue, coding: Coding):
-        layer, stepped = network.layers[i], network.schedule == "time_stepped"
-        self.readout = layer.kind == "readout"
-        self.groups = contents.groups
-        self._queue, self._conv = queue, isinstance(contents, ConvRom)
-        t_in, t_out = (network.t_in(i), layer.T) if stepped else (1, 1)
-        edges = boundaries(t_in, t_out)
-        self._repeats = [b - a for a, b in itertools.pairwise(edges)] if t_in < t_out else [1] * t_out
-        membrane = 0 if not stepped else 2 if max(self._repeats) > 1 else 1
-        fetch = fetch_stages(len(contents.weights)) + multiply_stages(word_count(network, i, coding))
-        counted = not stepped and not self.readout and layer.T > 1
-        waiting = slots(self.groups, contents.banks, counted)
-        self.counted, self.stored = counted, stored(counted, waiting)
-        gather = 0 if self.readout else gather_stages(contents.lanes, self.stored)
-        before = 3 if self._conv else 2 if self.groups > 1 else 0  # a convolution's: two of its sequencer, one of its sums
-        self._latency = before + fetch + membrane + gather
-        self.places = Places(1 if self.readout else waiting)
+    def __init__(self, plan: LayerPlan, queue: Queue):
+        synapses, neuron, parameters = plan.input.synapses, plan.neuron, plan.parameters
+        self.readout = isinstance(plan.output, Classes)
+        self.groups = plan.layout.groups
+        self._queue, self._conv = queue, isinstance(synapses, ConvSynapses)
+        self._repeats = plan.rhythm.repeats
+        membrane = 0
+        if isinstance(neuron, TickingNeuron):
+            membrane = 2 if neuron.held else 1
+        charge = plan.fetch_stages + parameters.multiply_stages(plan.input.word.max_count)
+        # A convolution's: two of its sequencer, one of its sums.
+        before = 3 if self._conv else 2 if self.groups > 1 else 0
+        gather = 0 if self.readout else plan.gather_stages
+        self._latency = before + charge + membrane + gather
+        self.room = Room(plan.slots)
 
     def sweeps(self, words: Iterator[Word]) -> Iterator[Sweep]:
-        """All sweeps in their order; whoever takes one says in `places.left` when its place is free again."""
+        """All sweeps in their order; whoever takes one says in `room.left` when its place is free again."""
         return self._visited(words) if self._conv else self._replayed(words)
 
-    def items(self, words: Iterator[Word], groups: Iterator[list[list[Said]]]) -> Iterator[Item]:
+    def items(self, words: Iterator[Word], groups: Iterator[list[list[Emitted]]]) -> Iterator[Item]:
         """The sweeps with their events, `groups`: block by block, silent blocks left out."""
         for sweep in self.sweeps(words):
             yield sweep.done, next(groups) or [[]], sweep.group == self.groups - 1
@@ -130,7 +119,7 @@ class Sequencer:
                 if sweep:
                     issue += 1 + (spikes if not repeat else 0)
                 if not self.readout or (closing and group == self.groups - 1):
-                    issue = self.places.take(issue)
+                    issue = self.room.take(issue)
                 if not sweep:
                     self._queue.left.append(left := issue)
                 yield Sweep(issue + self._latency, group, closing)
@@ -167,7 +156,7 @@ class Sequencer:
                 issue += cost
                 continue
             for _, group, closing in self._ticks(step):
-                issue = self.places.take(issue + 1)
+                issue = self.room.take(issue + 1)
                 yield Sweep(issue + self._latency, group, closing)
             step = (step + 1) % len(self._repeats)
 
@@ -180,21 +169,25 @@ class Sequencer:
                 yield repeat, group, closing
 
 
-def counter_stages(network: Network, i: int) -> int:
-    """Stages that a two_phase layer's events pass to get their counts."""
-    T = network.layers[i].T
-    return 0 if network.schedule != "two_phase" or T == 1 else 2 + (T - 1).bit_length()
+def counter_stages(plan: LayerPlan) -> int:
+    """Stages that a layer's events pass to get their counts."""
+    neuron = plan.neuron
+    if isinstance(neuron, CountingNeuron) and neuron.counts:
+        return 2 + (neuron.T - 1).bit_length()
+    return 0
 
 
 class Serializer:
-    """Sends words of emissions, block by block, then the tick or end that they close; one event per cycle.
+    """Sends words of emissions, block by block, then the tick or end that they close; one event per
+    cycle.
 
-    valued: whether lanes come with values, for which a choice waits a cycle; stored: in a memory, from which they come three
-    cycles after the word before has left; counter_stages: of the division behind it
+    A choice among lanes with values waits a cycle for them; from a memory they come three cycles after
+    the word before has left. returned: told when a word leaves; queue: of the layer behind it.
     """
 
-    def __init__(self, returned: Callable[[int], None], queue: Queue, counter_stages: int, *, valued: bool, stored: bool):
-        self._returned, self._queue, self._stages, self._valued, self._stored = returned, queue, counter_stages, valued, stored
+    def __init__(self, plan: LayerPlan, returned: Callable[[int], None], queue: Queue):
+        self._returned, self._queue, self._stages = returned, queue, counter_stages(plan)
+        self._valued, self._stored = plan.value_bits > 0, plan.stored
         self._stalls: deque[tuple[int, int]] = deque()  # cycles in which the counter's last stage waits: from, until
 
     def send(self, items: Iterator[Item]) -> Iterator[Word]:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.conv import ConvSynapses
+from polyrhythm.sw.plan.lanes import Lanes
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
-from polyrhythm.sw.plan.rom_conv import ConvRom
-from polyrhythm.sw.plan.rom_layers import Lanes, default_lanes, lay_out
 from polyrhythm.sw.timing.pipeline import costs
 
 
@@ -26,11 +27,11 @@ class Work:
         self.two_phase, self.coding = shapes.schedule == "two_phase", coding
         self.each: list[Tensor] = []  # (N_in,) of each layer: cycles of a word
         self.sweeps: list[int] = []  # cycles of all sweeps of a frame
-        for i, chosen in enumerate(default_lanes(shapes) if lanes is None else lanes):
-            layer, contents = shapes.layers[i], lay_out(shapes, i, chosen)
-            groups = 1 if isinstance(contents, ConvRom) else contents.groups
-            self.each.append(torch.from_numpy(costs(contents, layer.pool) * groups).float())
-            self.sweeps.append((1 if self.two_phase else layer.T) * contents.groups)
+        for layer in plan(shapes, lanes, coding).layers:
+            synapses, groups = layer.input.synapses, layer.layout.groups
+            each = 1 if isinstance(synapses, ConvSynapses) else groups
+            self.each.append(torch.from_numpy(costs(synapses) * each).float())
+            self.sweeps.append(layer.rhythm.sweeps * groups)
 
     def words(self, i: int, counts: Tensor) -> Tensor:
         """Words into layer i, (B, N), from counts (B, *map), or spikes (T, B, *map) in time_stepped: what is not 0 is one word.

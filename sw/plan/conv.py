@@ -1,21 +1,21 @@
-"""What a convolution's memories hold, and how an event finds the neurons that it reaches.
+"""The synapses of a convolution: how an event finds the neurons that it reaches, and their weights.
 
-Output positions are dealt to `banks` rows by `banks` columns of banks, position o to bank o % banks of word o // banks. With
-banks = ceil(K / stride) the positions that a kernel reaches in one dimension lie in different banks, so one operation serves
-all K x K of them (parallel); with one bank it takes one operation for each (serial).
+Output positions are dealt to `banks` rows by `banks` columns of banks, position o to bank o % banks
+of word o // banks. With banks = ceil(K / stride) the positions that a kernel reaches in one
+dimension lie in different banks, so one operation serves all K x K of them (parallel); with one
+bank it takes one operation for each (serial).
 """
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.addresses import Array, Map, map_layout, pooled_wire, wire
-from polyrhythm.sw.plan.rom import Contents, accumulation, pack, thresholds_of
-from polyrhythm.sw.plan.widths import drive
+from polyrhythm.sw.plan.addresses import AddressMap, input_addresses, pooled_addresses
+from polyrhythm.sw.plan.dense import check_lanes, fields
+from polyrhythm.sw.plan.layout import Layout, map_layout
+from polyrhythm.sw.plan.table import Array, Table
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,30 @@ class Axis:
         return self.out - (self.words - 1) * self.banks
 
 
-@dataclass(frozen=True)
-class ConvRom(Contents):
-    """A convolution's.
+@dataclass(frozen=True, eq=False)
+class ConvSynapses:
+    """weights: row ((channel in * row phases + row phase) * column phases + column phase) * channel
+    groups + channel group, lanes as in `map_layout`.
 
-    weights: row ((channel in * row phases + row phase) * column phases + column phase) * channel groups + channel group, lanes as
-    in `map_layout`; starts: one field for each channel lane
+    source         addresses of events, before pooling
+    target         the map of output neurons
+    rows, columns  what an event reaches in each dimension
+    channel_lanes  channels served at a time, in each bank; they form `channel_groups`
     """
 
-    source: Map  # of events, before pooling
-    target: Map
+    weights: Table
+    source: AddressMap
+    target: AddressMap
     rows: Axis
     columns: Axis
     channel_lanes: int
     channel_groups: int
 
+    row = "channel group"
+
     @property
     def banks(self) -> int:
+        """Output positions that one operation serves."""
         return self.rows.banks * self.columns.banks
 
     @property
@@ -83,76 +90,88 @@ class ConvRom(Contents):
         return self.banks * self.channel_lanes
 
     @property
-    def words(self) -> int:
-        """Words of state in each bank, without regard to channels."""
-        return self.rows.words * self.columns.words
-
-    @property
     def groups(self) -> int:
-        """Sweeps of a tick."""
-        return self.words * self.channel_groups
+        """Words of state in each bank: sweeps of a tick."""
+        return self.rows.words * self.columns.words * self.channel_groups
 
     @property
     def n_in(self) -> int:
+        """Neurons that events can name, before pooling."""
         return self.source.neurons
 
     @property
-    def n_out(self) -> int:
-        return self.target.neurons
+    def neuron(self) -> str:
+        """In words: which channel a lane has."""
+        return f"channel = channel group * {self.channel_lanes} + channel lane"
 
 
 def parallel_banks(network: Network, i: int) -> int:
-    """Banks of convolution i with which an event's whole neighbourhood is one operation: ceil(K / stride) squared."""
+    """Banks of convolution i with which an event's whole neighbourhood is one operation:
+    ceil(K / stride) squared."""
     layer = network.layers[i]
     return int(-(-layer.weight.shape[-1] // layer.stride)) ** 2
 
 
-def conv(network: Network, i: int, channel_lanes: int, banks: int) -> ConvRom:
-    """Lay out convolution i for `channel_lanes` channels at `banks` positions at a time: 1, or `parallel_banks`."""
-    shape = geometry(network, i, channel_lanes, banks)
-    low, high = (bound.reshape(len(network.layers[i].bias), -1) for bound in drive(network, i))
-    words = len(shape["layout"].neurons)
-    return ConvRom(
-        weight_bits=network.layers[i].weight_bits,
-        **accumulation(network, i, (low.min(axis=1), high.max(axis=1)), channel_lanes, words=words, copies=banks),
-        thresholds=thresholds_of(network, i),
-        **shape,
-    )
-
-
-def geometry(network: Network, i: int, channel_lanes: int, banks: int) -> dict[str, Any]:
-    """Where events go and weights stand in convolution i: the fields of `ConvRom` that do not hang on the neurons."""
+def conv_synapses(
+    network: Network, i: int, stem: str, channel_lanes: int, banks: int
+) -> tuple[ConvSynapses, Layout]:
+    """Synapses of convolution i and where its neurons stand, for `channel_lanes` channels at
+    `banks` positions at a time: 1, or `parallel_banks`."""
     layer, place = network.layers[i], f"layer {i} ({network.layers[i].name})"
     c_out, height, width = network.out_shape(i)
+    parallel = parallel_banks(network, i)
     if not 1 <= channel_lanes <= c_out:
         raise ValueError(f"{place}: channel lanes must be 1..{c_out}, not {channel_lanes}")
-    if banks not in (1, parallel_banks(network, i)):
-        raise ValueError(f"{place}: banks must be 1 (serial) or {parallel_banks(network, i)} (parallel), not {banks}")
+    if banks not in (1, parallel):
+        raise ValueError(
+            f"{place}: banks must be 1 (serial) or {parallel} (parallel), not {banks}"
+        )
     side = 1 if banks == 1 else round(banks**0.5)
-    source, pooled = wire(network, i), pooled_wire(network, i).shape
+    source, pooled = input_addresses(network, i), pooled_addresses(network, i).shape
     kernel = layer.weight.shape[-1]
     rows, columns = (
         axis(source.shape[k], pooled[k], layer.pool, out, kernel, layer.stride, layer.padding, side)
         for k, out in ((1, height), (2, width))
     )
-    return banked(layer.weight, source, Map((c_out, height, width)), rows, columns, channel_lanes, layer.weight_bits)
+    target, weight = AddressMap((c_out, height, width)), layer.weight.astype(np.int64)
+    bits = layer.weight_bits
+    return banked(stem, weight, source, target, rows, columns, channel_lanes, bits)
+
+
+def whole_map_synapses(
+    network: Network, i: int, stem: str, lanes: int
+) -> tuple[ConvSynapses, Layout]:
+    """Synapses of dense layer i as a convolution whose kernel covers the whole map."""
+    check_lanes(network, i, lanes)
+    layer, n_out = network.layers[i], network.n_out(i)
+    source, pooled = input_addresses(network, i), pooled_addresses(network, i).shape
+    rows, columns = (
+        axis(source.shape[k], pooled[k], layer.pool, 1, pooled[k], 1, 0, 1) for k in (1, 2)
+    )
+    weight, target = layer.weight.reshape(n_out, *pooled), AddressMap((n_out, 1, 1))
+    bits = layer.weight_bits
+    return banked(stem, weight.astype(np.int64), source, target, rows, columns, lanes, bits)
 
 
 def banked(
-    weight: npt.NDArray[np.integer[Any]], source: Map, target: Map, rows: Axis, columns: Axis, lanes: int, bits: int
-) -> dict[str, Any]:
-    """The same from its parts; weight: (C_out, C_in, K rows, K columns)."""
+    stem: str,
+    weight: Array,
+    source: AddressMap,
+    target: AddressMap,
+    rows: Axis,
+    columns: Axis,
+    lanes: int,
+    bits: int,
+) -> tuple[ConvSynapses, Layout]:
+    """Both from their parts; weight: (C_out, C_in, K rows, K columns)."""
     groups = -(-len(weight) // lanes)
-    return {
-        "weights": _weights(weight.astype(np.int64), rows, columns, lanes, groups, bits),
-        "layout": map_layout(target, lanes, (rows.banks, columns.banks)),
-        "source": source,
-        "target": target,
-        "rows": rows,
-        "columns": columns,
-        "channel_lanes": lanes,
-        "channel_groups": groups,
-    }
+    lane = f"lane = (bank row * {columns.banks} + bank column) * {lanes} + channel lane"
+    row = f"row = ((input channel * {rows.phases} + row phase) * {columns.phases} + column phase)"
+    channel = f"channel = channel group * {lanes} + channel lane"
+    text = f"{row} * {groups} + channel group; {lane}; {fields(bits, channel)}"
+    table = Table(f"{stem}_weight", _rows(weight, rows, columns, lanes, groups), bits, text)
+    synapses = ConvSynapses(table, source, target, rows, columns, lanes, groups)
+    return synapses, map_layout(target, lanes, (rows.banks, columns.banks))
 
 
 def axis(size: int, pooled: int, pool: int, out: int, kernel: int, stride: int, padding: int, banks: int) -> Axis:
@@ -189,12 +208,14 @@ def _tap(phase: int, bank: int, kernel: int, stride: int, banks: int) -> int | N
     return tap if tap < kernel else None
 
 
-def _weights(weight: Array, rows: Axis, columns: Axis, lanes: int, groups: int, bits: int) -> tuple[int, ...]:
+def _rows(weight: Array, rows: Axis, columns: Axis, lanes: int, groups: int) -> Array:
     c_out, c_in = weight.shape[:2]
-    padded = np.pad(weight, [(0, groups * lanes - c_out), (0, 0), (0, 0), (0, 0)]).reshape(groups, lanes, *weight.shape[1:])
-    words = np.zeros((c_in, rows.phases, columns.phases, groups, rows.banks, columns.banks, lanes), np.int64)
+    spare = [(0, groups * lanes - c_out), (0, 0), (0, 0), (0, 0)]
+    padded = np.pad(weight, spare).reshape(groups, lanes, *weight.shape[1:])
+    shape = (c_in, rows.phases, columns.phases, groups, rows.banks, columns.banks, lanes)
+    words = np.zeros(shape, np.int64)
     for (p, row_taps), (q, column_taps) in product(enumerate(rows.taps), enumerate(columns.taps)):
         for (y, ky), (x, kx) in product(enumerate(row_taps), enumerate(column_taps)):
             if ky is not None and kx is not None:
                 words[:, p, q, :, y, x] = padded[:, :, :, ky, kx].transpose(2, 0, 1)
-    return pack(words.reshape(-1, rows.banks * columns.banks * lanes), bits)
+    return words.reshape(-1, rows.banks * columns.banks * lanes)

@@ -32,7 +32,7 @@ _WORDS = """
 RESERVED = frozenset(_WORDS.split())
 
 
-# How the ports of every accelerator are called, see `hw.top.ports_of`: tools take a module of such a name for its own port.
+# How the ports of every accelerator are called, see `the top module`: tools take a module of such a name for its own port.
 PORT = re.compile(
     r"clk|rst|error|i_(valid|ready|address|count|tick|end)|o_(valid|ready|class|logits)|live_logits"
     r"|status_(address|order|count|tick_missing|end_missing|end_late)|tap\d+_(valid|address|count|negative|tick|end|logits)"

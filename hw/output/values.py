@@ -2,26 +2,39 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from polyrhythm.hw.lib.bits import delay, select, spread
 from polyrhythm.hw.lib.ram import memory_of, read_port, write_port
-from polyrhythm.hw.stream.event import delay
-from polyrhythm.sw.plan.parameters import BLOCK, VALUE_SLOTS
+
+STANDING = 2  # so many words stand in flip-flops; more in a memory
 
 
-class Banks(wiring.Component):
-    """The values of the words that wait, each word where it was put: moving it would take a wide enable.
+class WaitingValues(wiring.Component):
+    """The values of the words that wait, each word where it was put: moving it would take a wide
+    enable. Two words stand in flip-flops, more in a memory. One word in and one out per cycle.
 
-    Two words stand in flip-flops, more in a memory.
-
-    blocks: lanes of each block; put, i: a word; take: the oldest word leaves; chosen: a block of it, one hot; o: that block's
-    values; settled: they are those of the oldest word, from the second cycle after its put and the one after the take before it;
-    `registered`, between registers: from the third after both.
+    Members
+    -------
+    put, i   a word
+    take     the oldest word leaves
+    chosen   one of its blocks, one hot
+    o        that block's values
+    settled  they are those of the oldest word: from the second cycle after its put and the one after
+             the take before it; `registered`, between registers: from the third after both
     """
 
-    def __init__(self, blocks: Sequence[range], value_bits: int, words: int, registered: bool = False):
+    def __init__(
+        self,
+        blocks: Sequence[range],
+        block: int,
+        value_bits: int,
+        words: int,
+        registered: bool = False,
+    ):
+        """blocks: the lanes of each block, at most `block` of them."""
         self._blocks, self._words, self._registered = blocks, words, registered
         super().__init__(
             {
@@ -29,7 +42,7 @@ class Banks(wiring.Component):
                 "i": In(data.ArrayLayout(value_bits, blocks[-1].stop)),
                 "take": In(1),
                 "chosen": In(len(blocks)),
-                "o": Out(data.ArrayLayout(value_bits, BLOCK)),
+                "o": Out(data.ArrayLayout(value_bits, block)),
                 "settled": Out(1, init=1),
             }
         )
@@ -37,8 +50,8 @@ class Banks(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         size = len(self.o.as_value())
-        chosen, words = self._standing(m) if self._words == VALUE_SLOTS else self._stored(m)
-        width = size // BLOCK
+        chosen, words = self._standing(m) if self._words == STANDING else self._stored(m)
+        width = size // len(self.o)
         fields = [spread(word[lanes.start * width : lanes.stop * width], size) for word in words for lanes in self._blocks]
         m.d.comb += self.o.as_value().eq(select(chosen, Cat(fields), size))
         return m
@@ -82,16 +95,3 @@ class Banks(wiring.Component):
         taken = Signal(name="taken")
         m.d.sync += [taken.eq(self.take), self.settled.eq(~(self.take | taken))]
         return self.chosen, [delay(m, read.data, 1, "word", reset_less=True)]
-
-
-def spread(value: Value, width: int) -> Value:
-    """The lowest `width` bits of `value`, with zeros above where it has fewer."""
-    return Cat(value, Const(0, width - len(value))) if len(value) < width else value[:width]
-
-
-def select(one_hot: Value, fields: Value, width: int) -> Value:
-    """The field of `width` bits that the hot bit names."""
-    selected: Value = Const(0, width)
-    for k in range(len(one_hot)):
-        selected = selected | (fields.word_select(k, width) & one_hot[k].replicate(width))
-    return selected

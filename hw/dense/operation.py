@@ -1,0 +1,36 @@
+"""What a dense layer's sequencer asks its neurons to do."""
+
+from amaranth.lib import data
+
+from polyrhythm.hw.lib.bits import bits_for
+from polyrhythm.hw.stream.event import Event
+
+
+class Op(data.StructLayout):
+    """One operation on one group of neurons; nothing is asked where neither `integrate` nor `sweep`
+    is set.
+
+    row                    weight row of the event
+    count, negative        how many spikes it stands for, as of `Event`
+    held                   sweep with the current of the sweep before
+    group, table, closing  which group, its row of neuron constants (bias phase and group), and
+                           whether it is its last sweep of the frame
+    following              of a sweep, the `table` of the sum that begins behind it
+    """
+
+    def __init__(self, rows: int, max_count: int, groups: int, tables: int, signed: bool = False):
+        event = Event(1, max_count, signed)
+        self.amount, self.max_count, self.signed = event.amount, max_count, signed
+        super().__init__(
+            {
+                "integrate": 1,
+                "sweep": 1,
+                "row": bits_for(rows - 1),
+                **event.amount,
+                "held": 1,
+                "closing": 1,
+                "group": bits_for(groups - 1),
+                "table": bits_for(tables - 1),
+                "following": bits_for(tables - 1),
+            }
+        )

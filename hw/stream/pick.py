@@ -1,0 +1,14 @@
+"""What leaves a serializer: fired neurons one by one."""
+
+from amaranth.lib import data
+
+from polyrhythm.hw.lib.bits import bits_for
+from polyrhythm.sw.plan.addresses import AddressMap
+
+
+class Pick(data.StructLayout):
+    """One fired neuron, or the end of a tick or frame; like an event, but with the neuron's value."""
+
+    def __init__(self, target: AddressMap, value_bits: int):
+        value = {"value": value_bits} if value_bits else {}
+        super().__init__({"address": bits_for(target.places - 1), **value, "tick": 1, "end": 1})

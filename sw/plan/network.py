@@ -1,0 +1,171 @@
+"""From a network to the plan of its accelerator: the one place that asks for schedule and kind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan import lanes as parallel
+from polyrhythm.sw.plan.addresses import input_addresses
+from polyrhythm.sw.plan.constants import Profiles, Rows, Synapses
+from polyrhythm.sw.plan.conv import conv_synapses, whole_map_synapses
+from polyrhythm.sw.plan.dense import dense_synapses
+from polyrhythm.sw.plan.event_driven import event_driven
+from polyrhythm.sw.plan.events import EventWord
+from polyrhythm.sw.plan.lanes import Lanes, checked_lanes, default_lanes
+from polyrhythm.sw.plan.layer import Classes, LayerInput, LayerPlan, Spikes
+from polyrhythm.sw.plan.layout import Layout
+from polyrhythm.sw.plan.names import stems
+from polyrhythm.sw.plan.neurons import CountingNeuron, Neuron, ReactingNeuron, Sums
+from polyrhythm.sw.plan.parameters import STANDARD, Coding, Parameters
+from polyrhythm.sw.plan.refusals import check_buildable
+from polyrhythm.sw.plan.steps import Steps, merged_ticks
+from polyrhythm.sw.plan.time_stepped import time_stepped
+from polyrhythm.sw.plan.two_phase import two_phase
+from polyrhythm.sw.plan.widths import bounds
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPlan:
+    """A whole accelerator: its layers in their order, and what goes in.
+
+    name, digest, schedule  of the network
+    lanes, coding           as chosen
+    input                   words of the network's input
+    ticks                   source ticks of a frame
+    live                    whether the readout's sums are shown at any moment (event_driven)
+    """
+
+    name: str
+    digest: str
+    schedule: str
+    lanes: tuple[Lanes, ...]
+    coding: Coding
+    input: EventWord
+    ticks: int
+    live: bool
+    layers: tuple[LayerPlan, ...]
+    parameters: Parameters
+
+    @property
+    def hidden(self) -> tuple[LayerPlan, ...]:
+        """All layers but the readout."""
+        return self.layers[:-1]
+
+    @property
+    def readout(self) -> LayerPlan:
+        """The last layer."""
+        return self.layers[-1]
+
+
+def plan(
+    network: Network,
+    lanes: Sequence[Lanes] | None = None,
+    coding: Coding = "count",
+    parameters: Parameters = STANDARD,
+) -> NetworkPlan:
+    """Plan the accelerator of `network`.
+
+    lanes: of each layer, neurons served per cycle, 1..N_out; in a convolution channels, or
+    (channels, banks); default: `default_lanes`. coding: how hidden layers send a neuron's several
+    spikes. Raises ValueError for what the gateware cannot build, TypeError for lanes that are no
+    integers.
+    """
+    check_buildable(network)
+    if coding not in get_args(Coding):
+        raise ValueError(f"coding must be one of {', '.join(get_args(Coding))}, not {coding!r}")
+    chosen = checked_lanes(network, default_lanes(network) if lanes is None else lanes)
+    word = first = EventWord(input_addresses(network, 0), network.input.max_count)
+    layers: list[LayerPlan] = []
+    for i, stem in enumerate(stems(network)):
+        layers.append(plan_layer((network,), i, stem, word, chosen[i], coding, parameters))
+        if isinstance(layers[-1].output, Spikes):
+            word = layers[-1].output.wire
+    return NetworkPlan(
+        network.name,
+        network.digest,
+        network.schedule,
+        chosen,
+        coding,
+        first,
+        network.input.T,
+        network.schedule == "event_driven",
+        tuple(layers),
+        parameters,
+    )
+
+
+def plan_layer(
+    profiles: Profiles,
+    i: int,
+    stem: str,
+    word: EventWord,
+    lanes: Lanes,
+    coding: Coding = "count",
+    parameters: Parameters = STANDARD,
+) -> LayerPlan:
+    """Plan layer i of a network for all of its `profiles`; word: what comes into the layer."""
+    network, layer = profiles[0], profiles[0].layers[i]
+    synapses, layout = _synapses(profiles, i, stem, word, lanes)
+    steps, sums, neuron = _neurons(profiles, i, Rows(synapses, stem))
+    proved = [bounds(profile, i).v for profile in profiles]
+    return LayerPlan(
+        index=i,
+        name=layer.name,
+        kind=layer.kind,
+        stem=stem,
+        inputs=(LayerInput(i - 1, word, synapses),),
+        layout=layout,
+        steps=steps,
+        sums=sums,
+        v_bounds=(min(low for low, _ in proved), max(high for _, high in proved)),
+        neuron=neuron,
+        output=_output(network, i, layout, neuron, coding),
+        parameters=parameters,
+    )
+
+
+def _synapses(
+    profiles: Profiles, i: int, stem: str, word: EventWord, lanes: Lanes
+) -> tuple[Synapses, Layout]:
+    network, layer = profiles[0], profiles[0].layers[i]
+    channels, banks = parallel.split(network, i, lanes)
+    reacts = network.schedule == "event_driven" and layer.kind != "readout"
+    if layer.kind == "conv2d":
+        made = conv_synapses(network, i, stem, channels, banks)
+        if reacts and layer.neuron == "unsigned" and (channels, banks) != (1, 1):
+            raise ValueError(
+                f"layer {i} ({layer.name}): unsigned neurons emit in the order channel, row, "
+                "column, so a convolution of them must have one lane and one bank, (1, 1), not "
+                f"({channels}, {banks}); signed neurons may have more"
+            )
+        return made
+    if reacts:
+        return whole_map_synapses(network, i, stem, channels)
+    merged = max(merged_ticks(profile, i) for profile in profiles)
+    return dense_synapses(network, i, stem, channels, merged * word.each)
+
+
+def _neurons(profiles: Profiles, i: int, rows: Rows) -> tuple[tuple[Steps, ...], Sums, Neuron]:
+    network = profiles[0]
+    if network.schedule == "time_stepped":
+        return time_stepped(profiles, i, rows)
+    if network.schedule == "event_driven" and network.layers[i].kind != "readout":
+        return event_driven(profiles, i, rows)
+    return two_phase(profiles, i, rows)
+
+
+def _output(
+    network: Network, i: int, layout: Layout, neuron: Neuron, coding: Coding
+) -> Spikes | Classes:
+    """What a layer sends: neurons that count send their count, or, in unary coding, every spike."""
+    match neuron:
+        case _ if network.layers[i].kind == "readout":
+            return Classes(network.n_out(i))
+        case CountingNeuron(T=most) | ReactingNeuron(signed=False, T=most):
+            word = EventWord(layout.target, most)
+        case ReactingNeuron():
+            word = EventWord(layout.target, 1, signed=True)
+        case _:
+            word = EventWord(layout.target, 1)
+    return Spikes(word, word.in_units if coding == "unary" and word.max_count > 1 else word)
