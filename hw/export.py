@@ -14,6 +14,7 @@ from polyrhythm.hw.top import Top
 from polyrhythm.hw.verilog import verilog
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.lanes import Lanes
+from polyrhythm.sw.plan.names import check_top, top_name
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
 from polyrhythm.sw.plan.table import hex_lines
@@ -39,8 +40,8 @@ def export(
     """
     out = Path(os.path.abspath(out_dir))
     _check_folder(out)
-    top = Top(plan(network, lanes, coding), name=name)
-    files = texts(top)
+    called = top_name(network.name) if name is None else check_top(name)
+    files = texts(Top(plan(network, lanes, coding), name=called))
     out.parent.mkdir(parents=True, exist_ok=True)
     there = out.is_dir()
     # What exists is filled where it is: it may be the current folder, a link, or a mount, none of which can be replaced.

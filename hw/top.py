@@ -13,7 +13,7 @@ from polyrhythm.hw.lib.rom import HexRom, Rom
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.input_checker import FAULT_DOC, Status
 from polyrhythm.sw.plan.addresses import AddressMap
-from polyrhythm.sw.plan.names import check_top, top_name
+from polyrhythm.sw.plan.names import top_name
 from polyrhythm.sw.plan.network import NetworkPlan
 
 
@@ -112,12 +112,12 @@ def _tap_ports(plan: NetworkPlan, logits: data.ArrayLayout, packed: str) -> Iter
 class Top(wiring.Component):
     """`Accelerator` with the ports of `ports_of`; nothing but wires.
 
-    name: of the module, a Verilog identifier (default: made of the network's name); rom: how memories
-    are built (default: as modules that read the export's hex files)
+    name: of the module, one that `check_top` passes (default: made of the network's name); rom: how
+    memories are built (default: as modules that read the export's hex files)
     """
 
     def __init__(self, plan: NetworkPlan, rom: type[Rom] | None = None, name: str | None = None):
-        self.name = top_name(plan.name) if name is None else check_top(name)
+        self.name = name or top_name(plan.name)
         self.plan, self._rom = plan, rom or HexRom.of(self.name)
         self.ports = ports_of(plan)
         super().__init__(

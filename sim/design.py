@@ -165,7 +165,8 @@ def _write(write: Any, network: Any, folder: Path, lanes: Sequence[Lanes] | None
 
 def generators() -> list[Path]:
     """Our files that the Verilog may hang on: all of the rooms below gateware, in whatever folders they lie."""
-    return sorted(path for room in ("hw", "sw") for path in (PACKAGE / room).rglob("*.py") if "training" not in path.parts)
+    found = (path for room in ("hw", "sw") for path in (PACKAGE / room).rglob("*.py"))
+    return sorted(path for path in found if "training" not in path.relative_to(PACKAGE).parts)
 
 
 def _generator_key(lanes: Sequence[Lanes] | None, coding: Coding) -> str:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from plans import layer_plan
 
 from polyrhythm.sw.network import Input, Layer, Network
-from polyrhythm.sw.plan.rom_conv import ConvRom, conv, parallel_banks
+from polyrhythm.sw.plan.conv import ConvSynapses, parallel_banks
+from polyrhythm.sw.plan.layer import LayerPlan
 
 Word = dict[str, Any]
 
@@ -37,9 +39,14 @@ class Shape:
         out = Layer("out", "readout", last, np.zeros(3, np.int64), weight_bits=4, T=T[1], bias_mode="once")
         return Network("conv", schedule, Input(self.map, t_in, self.max_count), (first, out))
 
-    def contents(self, channel_lanes: int = 1, parallel: bool = True, network: Network | None = None) -> ConvRom:
+    def plan(self, channel_lanes: int = 1, parallel: bool = True, network: Network | None = None) -> LayerPlan:
         network = network or self.network()
-        return conv(network, 0, channel_lanes, parallel_banks(network, 0) if parallel else 1)
+        return layer_plan(network, 0, (channel_lanes, parallel_banks(network, 0) if parallel else 1))
+
+    def synapses(self, channel_lanes: int = 1, parallel: bool = True) -> ConvSynapses:
+        found = self.plan(channel_lanes, parallel).input.synapses
+        assert isinstance(found, ConvSynapses)
+        return found
 
 
 # Kernels of 1, 2, 3, 5; strides; paddings to K - 1; blocks that leave rows over; maps of one row; channels in groups.
@@ -55,9 +62,9 @@ SHAPES = [
 ]
 
 
-def located(contents: ConvRom, channel: int, y: int, x: int, max_count: int, count: int) -> Word:
+def located(synapses: ConvSynapses, channel: int, y: int, x: int, max_count: int, count: int) -> Word:
     """What an event at a place becomes: every dimension's reach, in steps of the state's and the weights' addresses."""
-    groups, columns, rows = contents.channel_groups, contents.columns, contents.rows
+    groups, columns, rows = synapses.channel_groups, synapses.columns, synapses.rows
 
     def side(reach: Any, most: int, word_step: int, weight_step: int) -> Word:
         found = {

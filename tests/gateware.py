@@ -20,7 +20,8 @@ from amaranth.sim import Simulator
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.top import Top
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.addresses import Map, wire
+from polyrhythm.sw.plan.addresses import AddressMap, input_addresses
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
 from polyrhythm.sw.trace import Trace
 
@@ -172,7 +173,7 @@ def run_stream(
 def words_of(network: Network, frame: np.ndarray) -> list[Word]:
     """A frame's input words."""
     words: list[Word] = []
-    steps, places = frame.reshape(network.input.T, -1), wire(network, 0).addresses()
+    steps, places = frame.reshape(network.input.T, -1), input_addresses(network, 0).addresses()
     for tick, step in enumerate(steps):
         spikes: list[Word] = [{"address": int(places[j]), "count": int(step[j])} for j in np.flatnonzero(step)]
         closing = tick == network.input.T - 1
@@ -213,11 +214,27 @@ def run_accelerator(
     """Run frames (B, T_in, *shape) through the ports of the top module.
 
     back_to_back: send a frame before the one before it is answered; cut: first the first frame for that many cycles, its
-    answer not taken, and then a reset; coding: as of `hw.accelerator`.
+    answer not taken, and then a reset; coding: as of `sw.plan.network`.
     """
+    top = Top(plan(network, lanes, coding), Rom)
+    return run_planned(network, top, inputs, i_stall, o_stall, seed, back_to_back=back_to_back, cut=cut)
+
+
+def run_planned(
+    network: Network,
+    top: Top,
+    inputs: np.ndarray,
+    i_stall: float = 0.0,
+    o_stall: float = 0.0,
+    seed: int = 1,
+    *,
+    back_to_back: bool = True,
+    cut: int = 0,
+) -> Run:
+    """The same with a top module that is planned already."""
     rng = random.Random(seed)
     frames = [words_of(network, frame) for frame in inputs]
-    bench = _Bench(Top(network, lanes, Rom, coding), frames, i_stall, o_stall, rng)
+    bench = _Bench(top, frames, i_stall, o_stall, rng)
     bench.back_to_back, bench.cut = back_to_back, cut
     simulate(bench.top, bench.run)
     trace, seen = _trace(network, bench), np.array(bench.seen)
@@ -235,7 +252,7 @@ class _Bench:
         self._inputs = [p.name for p in top.ports if p.name.startswith("i_") and p.name not in ("i_valid", "i_ready")]
         # All fields of an input word side by side, each in 64 bits, so that a word is one number.
         self._frames = [[sum(w.get(n[2:], 0) << 64 * j for j, n in enumerate(self._inputs)) for w in f] for f in frames]
-        hidden = len(top.accelerator.network.hidden)
+        hidden = len(top.plan.hidden)
         self._tap_ports = [[p.name for p in top.ports if p.name.startswith(f"tap{k}_")] for k in range(hidden + 1)]
         self.taps: list[list[tuple[int, Word]]] = [[] for _ in range(hidden)]
         self.sums: list[int] = []  # of each readout tick, packed
@@ -318,11 +335,11 @@ def _trace(network: Network, bench: _Bench) -> Trace:
     """What was seen, as the golden model would write it; the taps' own contract is checked on the way."""
     size, classes, stepped = len(bench.answers), network.n_out(len(network.layers) - 1), network.schedule == "time_stepped"
     counts, spikes = {}, {}
-    reacts = network.schedule == "event_driven" or (bench.top.accelerator.coding == "unary" and not stepped)
+    reacts = network.schedule == "event_driven" or (bench.top.plan.coding == "unary" and not stepped)
     for k, layer in enumerate(network.hidden):
         ticks = layer.T if stepped else 1
         words = [word for _, word in bench.taps[k]]
-        found = (_reactions if reacts else _frames)(words, ticks, wire(network, k + 1), 1 if stepped else layer.T)
+        found = (_reactions if reacts else _frames)(words, ticks, input_addresses(network, k + 1), 1 if stepped else layer.T)
         assert len(found) == size, f"tap {k}: {len(found)} frames, but {size} answers"
         spikes[layer.name], counts[layer.name] = found, found.sum(axis=1)
     width = len(bench.top.o_logits) // classes
@@ -340,7 +357,7 @@ def _trace(network: Network, bench: _Bench) -> Trace:
     )
 
 
-def _frames(words: Sequence[Word], T: int, source: Map, most: int) -> np.ndarray:
+def _frames(words: Sequence[Word], T: int, source: AddressMap, most: int) -> np.ndarray:
     """A tap's words as counts (B, T, N); in a tick addresses differ, and ascend where there are no maps."""
     neurons, numbers = source.neurons, {int(place): n for n, place in enumerate(source.addresses())}
     frames, steps, before = [], [np.zeros(neurons, np.int64)], -1
@@ -370,7 +387,7 @@ def _events(network: Network, spikes: dict[str, np.ndarray], reacts: bool) -> np
     return np.stack([s.sum(axis=(1, 2)) for s in spikes.values()], axis=1)
 
 
-def _reactions(words: Sequence[Word], T: int, source: Map, most: int) -> np.ndarray:
+def _reactions(words: Sequence[Word], T: int, source: AddressMap, most: int) -> np.ndarray:
     """Words of neurons that may speak again, as net counts (B, 1, N), which at no moment leave 0..most."""
     numbers = {int(place): n for n, place in enumerate(source.addresses())}
     frames, now = [], np.zeros(source.neurons, np.int64)

@@ -23,8 +23,9 @@ from polyrhythm.sim.design import Design
 from polyrhythm.sim.job import Mode, SimulationError
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.conv import parallel_banks
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
-from polyrhythm.sw.plan.rom_conv import parallel_banks
 from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.trace import Trace
 
@@ -42,7 +43,7 @@ QUICK_WAVES = replace(bulk.WAVES, kind="quick-waves", flags=(*bulk.WAVES.flags, 
 
 @dataclass(frozen=True)
 class Case:
-    """What a seed names; hesitant: built with hesitant queues; coding: as of `hw.accelerator`."""
+    """What a seed names; hesitant: built with hesitant queues; coding: as of `sw.plan.network`."""
 
     seed: int
     network: Network
@@ -142,7 +143,7 @@ def _compare(case: Case, trace: Trace, design: Design, mode: Mode) -> Finding | 
         return Finding(mode, difference.frame, str(difference))
     if case.hesitant or mode.i_stall or mode.o_stall:
         return None
-    law = cycles.timing(case.network, trace, case.inputs, case.lanes, mode.back_to_back, case.coding)
+    law = cycles.timing(plan(case.network, case.lanes, case.coding), trace, case.inputs, mode.back_to_back)
     name, want = ("interval", law.interval) if mode.back_to_back else ("cycles", law.cycles)
     got = seen.interval if mode.back_to_back else seen.cycles
     assert got is not None

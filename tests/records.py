@@ -20,7 +20,8 @@ sys.path.insert(0, str(REPO))
 
 from polyrhythm.sw import golden  # noqa: E402
 from polyrhythm.sw.network import Network  # noqa: E402
-from polyrhythm.sw.plan.rom_layers import default_lanes  # noqa: E402
+from polyrhythm.sw.plan.lanes import default_lanes  # noqa: E402
+from polyrhythm.sw.plan.network import plan  # noqa: E402
 from polyrhythm.sw.timing import cycles  # noqa: E402
 
 FRAMES = 200
@@ -55,7 +56,7 @@ def record(name: str) -> dict[str, Any]:
     if any(layer.skip is not None for layer in network.layers):
         return told  # no accelerator, so no cycles
     for flowing, key in ((False, "latency"), (True, "interval")):
-        seen = cycles.timing(network, trace, inputs, default_lanes(network), back_to_back=flowing)
+        seen = cycles.timing(plan(network, default_lanes(network)), trace, inputs, back_to_back=flowing)
         values = np.asarray(seen.interval if flowing else seen.cycles)
         told[key] = {"sum": int(values.sum()), "each": sha(values)}
     return told

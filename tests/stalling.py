@@ -11,7 +11,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.stream.event import Queue
+from polyrhythm.hw.stream.queue import Queue
 
 
 class Hesitant(wiring.Component):

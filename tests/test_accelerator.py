@@ -12,6 +12,7 @@ from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.top import Top
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.trace import Trace
 
 SCHEDULES = ("two_phase", "time_stepped")
@@ -163,7 +164,7 @@ def tiny() -> Network:
 def test_a_forbidden_word_raises_error_and_the_frame_goes_on_without_it() -> None:
     words = [{"i_address": 3, "i_count": 1}, {"i_address": 1, "i_count": 2}, {"i_address": 0, "i_count": 3}, {"i_end": 1}]
     steps = [{"i_valid": 1, "o_ready": 0, "i_tick": 0, "i_end": 0, **word} for word in words] + [{"i_valid": 0}] * 30
-    top = Top(tiny(), [3, 3], Rom)
+    top = Top(plan(tiny(), [3, 3]), Rom)
     width = len(top.o_logits) // 3
     seen = drive(top, steps, ["error", "o_valid", "o_class", "o_logits", "i_ready"])
     assert all(word["i_ready"] for word in seen[: len(words)])

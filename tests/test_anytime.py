@@ -14,6 +14,7 @@ from polyrhythm.cli import main as program
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.lib.check import MAX_SUM
 from polyrhythm.sw.network import Input, Layer, MarginExit, Network, exit_rule
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training import anytime, train
 from polyrhythm.sw.training.recipe import Anytime, LayerSpec, Recipe
@@ -132,7 +133,7 @@ def test_rules_on_digits(learned: Path) -> None:
     full = golden.run(network, inputs, spikes=True)
     assert sums is not None and full.logits_t is not None
     lanes: list[Any] = [20, 10]
-    law = cycles.timing(network, full, inputs[:40], lanes, back_to_back=False)
+    law = cycles.timing(plan(network, lanes), full, inputs[:40], back_to_back=False)
     accuracies = anytime.by_tick(full.logits_t, truth)
     assert accuracies[-1] == network.provenance["accuracy"] and len(accuracies) == T and accuracies[-1] > 0.9
     none, margin, softmax, safe = (
@@ -163,7 +164,7 @@ def test_what_is_known_after_a_tick_is_known_when_a_shorter_frame_would_end(seed
     def law(steps: int) -> cycles.Timing:
         short = network(steps)
         trace = golden.run(short, frames[:, :steps], spikes=True)
-        return cycles.timing(short, trace, frames[:, :steps], lanes, back_to_back=False)
+        return cycles.timing(plan(short, lanes), trace, frames[:, :steps], back_to_back=False)
 
     ticks = law(6).ticks
     assert ticks.shape == (5, 6) and bool((np.diff(ticks) > 0).all())

@@ -17,7 +17,7 @@ from polyrhythm.sim import bulk, design
 from polyrhythm.sim.job import Mode, Outcome, SimulationError
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.sw.plan.addresses import AddressMap
 from polyrhythm.sw.trace import Trace
 
 group = pytest.mark.xdist_group("tiny")  # on one worker, so that no other one waits for the build
@@ -185,7 +185,7 @@ def test_frames_are_numbered_across_processes(tmp_path: Path) -> None:
 
 def test_words_are_spikes_in_order_and_a_word_that_closes_each_tick() -> None:
     counts = np.array([[[0, 2, 1], [0, 0, 0]], [[3, 0, 0], [0, 0, 1]]])  # (B, T, N)
-    stream, offsets = design.words(counts, Map((3, 1, 1)))
+    stream, offsets = design.words(counts, AddressMap((3, 1, 1)))
     fields = design.unpack(stream)
     rows = [tuple(int(fields[name][i]) for name in ("address", "count", "tick", "end")) for i in range(len(stream))]
     first = [(1, 2, 0, 0), (2, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)]
@@ -201,7 +201,7 @@ def drop(name: str) -> Callable[[dict[str, Any]], object]:
 
 
 MALFORMED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "format": (lambda i: i.update(format=2), "format must be 1, not 2; export the network again"),
+    "format": (lambda i: i.update(format=1), "format must be 2, not 1; export the network again"),
     "no taps": (lambda i: i.update(taps=[]), "taps must end with the readout's, the only one that has classes"),
     "no readout": (lambda i: i["taps"].pop(), "taps must end with the readout's, the only one that has classes"),
     "order": (
@@ -211,7 +211,7 @@ MALFORMED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "port": (drop("tap0_end"), "ports must include tap0_end"),
     "key": (
         lambda i: i["taps"][0].pop("size"),
-        "must have every key of format 1, but reading it failed at KeyError('size')",
+        "must have every key of format 2, but reading it failed at KeyError('size')",
     ),
 }
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from gateware import Word, bits, drive
+from plans import table
 
 from polyrhythm.hw.dense.charge import Charge
-from polyrhythm.hw.dense.sequencer import Op
+from polyrhythm.hw.dense.operation import Op
 from polyrhythm.hw.lib.rom import Rom
-from polyrhythm.sw.plan.rom import pack
+from polyrhythm.sw.plan.neurons import Sums
 from polyrhythm.sw.plan.widths import signed_width
 
 
@@ -69,22 +70,20 @@ def test_sums_equal_the_reference(case: Case, pause: float, equal_starts: bool) 
     width = signed_width(min(partial), max(partial))  # a bit less would be wrong
 
     shape = Op(case.rows, case.max_count, 1, case.tables)
-    dut = Charge(
-        Rom, "fc", shape, lanes=case.lanes, weight_bits=case.weight_bits, rows=pack(weights, case.weight_bits),
-        starts=pack(starts, width), width=width,
-    )  # fmt: skip
+    sums = Sums((min(partial), max(partial)), width, table("fc_start", starts, width))
+    dut = Charge(Rom, shape, table("fc_weight", weights, case.weight_bits), sums)
     raw = [bits(shape, op) for op in ops]
-    outputs = ["done", "coming", "swept", "sums"]
-    seen = drive(dut, [{"op": op} for op in [*raw, *[0] * dut.latency]], outputs)
+    outputs = ["o.words.valid", "o.coming.payload", "o.words.payload.op", "o.words.payload.values"]
+    seen = drive(dut, [{"i.payload": op} for op in [*raw, *[0] * dut.latency]], outputs)
     sweeps = [cycle for cycle, op in enumerate(ops) if op.get("sweep")]
-    assert [cycle - dut.latency for cycle, word in enumerate(seen) if word["done"]] == sweeps
+    assert [cycle - dut.latency for cycle, word in enumerate(seen) if word["o.words.valid"]] == sweeps
     assert len(sweeps) > 20
     for sweep, want in zip(sweeps, wanted, strict=True):
         done = seen[sweep + dut.latency]
-        packed = done["sums"]
+        packed = done["o.words.payload.values"]
         got = [packed >> k * width & (1 << width) - 1 for k in range(case.lanes)]
         assert [value - (value >> width - 1 << width) for value in got] == want, f"sweep in cycle {sweep}"
-        assert done["swept"] == seen[sweep + dut.latency - 1]["coming"] == raw[sweep]
+        assert done["o.words.payload.op"] == seen[sweep + dut.latency - 1]["o.coming.payload"] == raw[sweep]
 
 
 @pytest.mark.parametrize(("most", "products"), [(1, 0), (2, 1), (15, 1), (16, 2), (255, 2), (256, 3)])
@@ -92,6 +91,6 @@ def test_sums_equal_the_reference(case: Case, pause: float, equal_starts: bool) 
 def test_latency_is_that_of_the_memory_and_a_cycle_for_four_bits_of_the_count(most: int, products: int, rows: int, fetch: int) -> None:
     """A large memory, spread over the chip, has a register more behind it."""
     shape = Op(rows, most, 1, 1)
-    dut = Charge(Rom, "fc", shape, lanes=1, weight_bits=8, rows=[0] * rows, starts=[0], width=2)
-    steps = [{"op": bits(shape, {"sweep": 1})}, *[{"op": 0}] * 9]
-    assert [seen["done"] for seen in drive(dut, steps, ["done"])].index(1) == fetch + products
+    dut = Charge(Rom, shape, table("fc_weight", [0] * rows, 8), Sums((0, 0), 2, table("fc_start", [0], 2)))
+    steps = [{"i.payload": bits(shape, {"sweep": 1})}, *[{"i.payload": 0}] * 9]
+    assert [seen["o.words.valid"] for seen in drive(dut, steps, ["o.words.valid"])].index(1) == fetch + products

@@ -17,7 +17,10 @@ from polyrhythm.hw.conv.sequencer import ConvSequencer
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.rom_conv import ConvRom, parallel_banks
+from polyrhythm.sw.plan.conv import ConvSynapses, parallel_banks
+from polyrhythm.sw.plan.layer import LayerPlan
+from polyrhythm.sw.plan.network import plan
+from polyrhythm.sw.plan.steps import Steps
 from polyrhythm.sw.timing import cycles
 
 CONFIGS = [(shape, lanes, parallel) for shape in SHAPES for lanes, parallel in ((1, False), (2, True))]
@@ -26,61 +29,68 @@ CONFIGS = [(shape, lanes, parallel) for shape in SHAPES for lanes, parallel in (
 # --- the sequencer ---
 
 
-def steps_of(shape: Shape, contents: ConvRom, frames: int, rng: random.Random) -> list[list[Word]]:
+def synapses_of(layer: LayerPlan) -> ConvSynapses:
+    assert isinstance(layer.input.synapses, ConvSynapses)
+    return layer.input.synapses
+
+
+def steps_of(shape: Shape, layer: LayerPlan, frames: int, rng: random.Random) -> list[list[Word]]:
     """Located events of each step: none, few, many; only places that reach something."""
-    rows = [y for y, reach in enumerate(contents.rows.reaches) if reach.visits]
-    columns = [x for x, reach in enumerate(contents.columns.reaches) if reach.visits]
+    synapses = synapses_of(layer)
+    rows = [y for y, reach in enumerate(synapses.rows.reaches) if reach.visits]
+    columns = [x for x, reach in enumerate(synapses.columns.reaches) if reach.visits]
 
     def event() -> Word:
         place = rng.randrange(shape.map[0]), rng.choice(rows), rng.choice(columns)
-        return located(contents, *place, shape.max_count, rng.randint(1, shape.max_count))
+        return located(synapses, *place, shape.max_count, rng.randint(1, shape.max_count))
 
-    return [[event() for _ in range(rng.choice((0, 1, 9)))] for _ in range(frames * len(contents.repeats))]
+    return [[event() for _ in range(rng.choice((0, 1, 9)))] for _ in range(frames * len(layer.rhythm.repeats))]
 
 
-def visits(contents: ConvRom, event: Word) -> Iterator[Word]:
+def visits(synapses: ConvSynapses, event: Word) -> Iterator[Word]:
     """An event's operations: rows, columns, groups of channels; in each dimension a word on, and a stride's weights back."""
-    y, x, groups = event["y"], event["x"], contents.channel_groups
-    row_step, word_step = contents.columns.phases * groups, contents.columns.words * groups
+    y, x, groups = event["y"], event["x"], synapses.channel_groups
+    row_step, word_step = synapses.columns.phases * groups, synapses.columns.words * groups
     for j in range(y.get("visits", 1)):
         for i in range(x.get("visits", 1)):
             for c in range(groups):
-                row = event["weight"] + y["weight"] + x["weight"] + c - (j * row_step + i * groups) * contents.rows.stride
+                row = event["weight"] + y["weight"] + x["weight"] + c - (j * row_step + i * groups) * synapses.rows.stride
                 banks = [(a, b) for a in range(len(y["words"])) for b in range(len(x["words"]))]
                 words = [y["words"][a] + x["words"][b] + j * word_step + i * groups + c for a, b in banks]
                 on = [y["enabled"] >> a & x["enabled"] >> b & 1 for a, b in banks]
                 yield {"row": row, "count": event.get("count", 1), "words": [w if e else None for w, e in zip(words, on, strict=True)]}
 
 
-def sweeps(contents: ConvRom, step: int) -> Iterator[Word]:
+def sweeps(synapses: ConvSynapses, rhythm: Steps, step: int) -> Iterator[Word]:
     """A step's sweeps: its ticks, in each all words."""
-    ticks, rows = len(contents.phases), contents.channel_groups
-    first, last = sum(contents.repeats[:step]), step == len(contents.repeats) - 1
-    for held in range(contents.repeats[step]):
-        phase, following = contents.phases[first + held], contents.phases[(first + held + 1) % ticks]
-        for group in range(contents.groups):
+    phases, repeats, rows = rhythm.phases, rhythm.repeats, synapses.channel_groups
+    first, last = sum(repeats[:step]), step == len(repeats) - 1
+    for held in range(repeats[step]):
+        phase, following = phases[first + held], phases[(first + held + 1) % len(phases)]
+        for group in range(synapses.groups):
             word, channels = divmod(group, rows)
-            row, column = divmod(word, contents.columns.words)
+            row, column = divmod(word, synapses.columns.words)
             yield {
                 "held": int(held > 0),
-                "closing": int(last and held == contents.repeats[step] - 1),
+                "closing": int(last and held == repeats[step] - 1),
                 "group": group,
                 "channels": channels,
                 "table": phase * rows + channels,
                 "following": following * rows + channels,
-                "bottom": int(row == contents.rows.words - 1),
-                "right": int(column == contents.columns.words - 1),
-                "words": [group] * contents.banks,
+                "bottom": int(row == synapses.rows.words - 1),
+                "right": int(column == synapses.columns.words - 1),
+                "words": [group] * synapses.banks,
             }
 
 
-def reference(contents: ConvRom, steps: Sequence[Sequence[Word]]) -> list[Word]:
+def reference(layer: LayerPlan, steps: Sequence[Sequence[Word]]) -> list[Word]:
     """All operations behind the clearing, in their order."""
     ops: list[Word] = []
+    synapses, rhythm = synapses_of(layer), layer.rhythm
     for k, step in enumerate(steps):
         for event in step:
-            ops += visits(contents, event)
-        ops += sweeps(contents, k % len(contents.repeats))
+            ops += visits(synapses, event)
+        ops += sweeps(synapses, rhythm, k % len(rhythm.repeats))
     return ops
 
 
@@ -95,13 +105,14 @@ class Seen:
     waited: int = 0
 
 
-def run(shape: Shape, contents: ConvRom, steps: Sequence[Sequence[Word]], credits: int, i_stall: float, keep: float) -> Seen:
+def run(shape: Shape, layer: LayerPlan, steps: Sequence[Sequence[Word]], credits: int, i_stall: float, keep: float) -> Seen:
     """Send steps; a place is given back with probability 1 - keep in each cycle."""
-    event = Event(contents.source, shape.max_count)
-    layout = Located(event, contents)
-    dut, rng, seen = ConvSequencer(layout, contents, event, credits), random.Random(7), Seen()
-    words = [bits(layout, word) for word in closed(contents, steps)]
-    source, total = Source(words, layout.size, i_stall, rng), len(reference(contents, steps))
+    synapses = synapses_of(layer)
+    event = Event(synapses.source, shape.max_count)
+    layout = Located(event, synapses)
+    dut, rng, seen = ConvSequencer(layout, synapses, layer.rhythm, event, credits), random.Random(7), Seen()
+    words = [bits(layout, word) for word in closed(layer.rhythm, steps)]
+    source, total = Source(words, layout.size, i_stall, rng), len(reference(layer, steps))
 
     async def bench(ctx: Any, _: ClockDomain) -> None:
         taken = idle = cycle = 0
@@ -114,7 +125,7 @@ def run(shape: Shape, contents: ConvRom, steps: Sequence[Sequence[Word]], credit
             assert ctx.get(dut.cleared) or not ctx.get(dut.i.ready)
             if source.see(ctx.get(dut.i.ready)):
                 seen.moved.append(cycle)
-            op = fields(dut.op.shape(), ctx.get(dut.op.as_value()))
+            op = fields(dut.ops.payload.shape(), ctx.get(dut.ops.payload.as_value()))
             taken += op["sweep"] - returned
             seen.places = max(seen.places, taken)
             note(seen, cycle, op)
@@ -127,10 +138,10 @@ def run(shape: Shape, contents: ConvRom, steps: Sequence[Sequence[Word]], credit
     return seen
 
 
-def closed(contents: ConvRom, steps: Sequence[Sequence[Word]]) -> Iterator[Word]:
+def closed(rhythm: Steps, steps: Sequence[Sequence[Word]]) -> Iterator[Word]:
     for k, step in enumerate(steps):
         yield from step
-        yield {"closes": 1, "end": int(k % len(contents.repeats) == len(contents.repeats) - 1)}
+        yield {"closes": 1, "end": int(k % len(rhythm.repeats) == len(rhythm.repeats) - 1)}
 
 
 def note(seen: Seen, cycle: int, op: Word) -> None:
@@ -146,29 +157,29 @@ def note(seen: Seen, cycle: int, op: Word) -> None:
         seen.clears.append((cycle, {"following": op["following"], "words": words}))
 
 
-def config(shape: Shape, lanes: int, parallel: bool) -> ConvRom:
+def config(shape: Shape, lanes: int, parallel: bool) -> LayerPlan:
     """Ticks that hold their current, where the shape has a single channel; else none."""
     held = {"schedule": "time_stepped", "T": (5, 1), "t_in": 3, "bias_mode": "spread"} if shape.map[0] == 1 else {}
-    return shape.contents(min(lanes, shape.channels), parallel, shape.network(**held))  # type: ignore[arg-type]
+    return shape.plan(min(lanes, shape.channels), parallel, shape.network(**held))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("shape", "lanes", "parallel"), CONFIGS)
 def test_operations_equal_the_reference_under_stalls(shape: Shape, lanes: int, parallel: bool) -> None:
-    contents, credits = config(shape, lanes, parallel), 3 if lanes == 1 else 1
-    steps = steps_of(shape, contents, 2, random.Random(lanes))
-    seen = run(shape, contents, steps, credits, 0.4, 0.5)
-    assert [op for _, op in seen.ops] == reference(contents, steps)
-    cleared = [{"following": n % contents.channel_groups, "words": [n] * contents.banks} for n in range(contents.groups)]
+    layer, credits = config(shape, lanes, parallel), 3 if lanes == 1 else 1
+    synapses, steps = synapses_of(layer), steps_of(shape, layer, 2, random.Random(lanes))
+    seen = run(shape, layer, steps, credits, 0.4, 0.5)
+    assert [op for _, op in seen.ops] == reference(layer, steps)
+    cleared = [{"following": n % synapses.channel_groups, "words": [n] * synapses.banks} for n in range(synapses.groups)]
     assert [op for _, op in seen.clears] == cleared
     assert seen.places == credits, "all places were taken at some time, and never more"
 
 
 @pytest.mark.parametrize(("shape", "lanes", "parallel"), CONFIGS)
 def test_an_operation_in_every_cycle_as_long_as_words_come(shape: Shape, lanes: int, parallel: bool) -> None:
-    contents = config(shape, lanes, parallel)
-    steps = steps_of(shape, contents, 2, random.Random(3))
-    seen = run(shape, contents, steps, 1000, 0, 0)
-    first = contents.groups + 2  # every word is cleared first, and an operation leaves two cycles after its issue
+    layer = config(shape, lanes, parallel)
+    steps = steps_of(shape, layer, 2, random.Random(3))
+    seen = run(shape, layer, steps, 1000, 0, 0)
+    first = layer.layout.groups + 2  # every word is cleared first, and an operation leaves two cycles after its issue
     assert [cycle for cycle, _ in seen.ops] == list(range(first, first + len(seen.ops)))
     assert not [1 for event in steps[0] if parallel and (event["y"].get("visits", 1) > 1 or event["x"].get("visits", 1) > 1)]
 
@@ -183,7 +194,7 @@ def check(network: Network, inputs: np.ndarray, lanes: Sequence[Any], stall: flo
     difference = trace.first_difference(seen.trace)
     assert difference is None, str(difference)
     if not stall and not options:
-        law = cycles.timing(network, trace, inputs, lanes, back_to_back=True)
+        law = cycles.timing(plan(network, lanes), trace, inputs, back_to_back=True)
         assert (law.cycles.tolist(), law.interval.tolist()) == (seen.cycles, seen.interval)
 
 
@@ -210,9 +221,9 @@ def test_positions_beyond_the_edge_never_fire(schedule: str, T: tuple[int, int])
     """Their sums start above the threshold: were they neurons, all of them would fire."""
     shape = Shape((1, 4, 6), 3, 3)
     network = shape.network(schedule, T, bias=np.full(3, 99), threshold=np.full(3, 1))
-    contents = shape.contents(2, True, network)
-    assert contents.rows.edge < contents.rows.banks and contents.columns.edge < contents.columns.banks
-    check(network, random_inputs(np.random.default_rng(0), network, 2), [(2, contents.banks), 3])
+    synapses = synapses_of(shape.plan(2, True, network))
+    assert synapses.rows.edge < synapses.rows.banks and synapses.columns.edge < synapses.columns.banks
+    check(network, random_inputs(np.random.default_rng(0), network, 2), [(2, synapses.banks), 3])
 
 
 def test_a_map_of_which_no_kernel_reaches_anything_has_no_say() -> None:

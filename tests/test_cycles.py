@@ -11,7 +11,7 @@ from networks import random_inputs, random_network
 
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network
-from polyrhythm.sw.plan.rom_layers import lay_out
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.timing.pipeline import costs
 
@@ -36,8 +36,8 @@ def test_timing_equals_the_circuit(seed: int) -> None:
     inputs, lanes = random_inputs(rng, network, 3), lanes_of(rng, network)
     trace = golden_trace(network, inputs)
     alone = run_accelerator(network, inputs[-1:], lanes)
-    assert cycles.timing(network, trace, inputs, lanes, back_to_back=False).cycles[-1:].tolist() == alone.cycles
-    law, row = cycles.timing(network, trace, inputs, lanes, back_to_back=True), run_accelerator(network, inputs, lanes)
+    assert cycles.timing(plan(network, lanes), trace, inputs, back_to_back=False).cycles[-1:].tolist() == alone.cycles
+    law, row = cycles.timing(plan(network, lanes), trace, inputs, back_to_back=True), run_accelerator(network, inputs, lanes)
     assert law.cycles.tolist() == row.cycles
     assert law.interval.tolist() == row.interval
 
@@ -61,7 +61,7 @@ def test_timing_where_queues_are_full_and_layers_wait_for_each_other(schedule: s
     network = chain(schedule, (19, 40, 4, 2), T, t_in=2 if schedule == "time_stepped" else 1)
     inputs, lanes = np.ones((4, network.input.T, 19), np.int64), [40, 1, 2]
     run = run_accelerator(network, inputs, lanes)
-    law = cycles.timing(network, golden_trace(network, inputs), inputs, lanes, back_to_back=True)
+    law = cycles.timing(plan(network, lanes), golden_trace(network, inputs), inputs, back_to_back=True)
     assert law.cycles.tolist() == run.cycles
     assert law.interval.tolist() == run.interval
     gaps = [b - a for (a, word), (b, _) in itertools.pairwise(run.taps[0]) if not word["tick"] and not word["end"]]
@@ -76,7 +76,7 @@ def test_timing_of_a_large_weight_memory() -> None:
     inputs[:, [3, 599]] = 1
     run, trace = run_accelerator(network, inputs, [7]), golden_trace(network, inputs)
     assert trace.first_difference(run.trace) is None
-    assert cycles.timing(network, trace, inputs, [7], back_to_back=True).cycles.tolist() == run.cycles
+    assert cycles.timing(plan(network, [7]), trace, inputs, back_to_back=True).cycles.tolist() == run.cycles
 
 
 # --- an event costs ceil(N_out / lanes) cycles, and so does a tick ---
@@ -109,7 +109,7 @@ def test_frames_in_a_row_come_as_fast_as_the_work_allows(neurons: int, lanes: in
     network = chain("time_stepped", (12, neurons), (3,), t_in=3)
     inputs = np.random.default_rng(1).integers(0, 2, (6, 3, 12))
     run = run_accelerator(network, inputs, [lanes])
-    work = cycles.work(network, golden_trace(network, inputs), inputs, [lanes])[:, 0]
+    work = cycles.work(plan(network, [lanes]), golden_trace(network, inputs), inputs)[:, 0]
     assert work.tolist() == [(int(frame.sum()) + 3) * -(-neurons // lanes) for frame in inputs]
     assert run.interval[1:] == work[1:].tolist()
 
@@ -119,10 +119,10 @@ def test_work_counts_events_and_sweeps_of_every_layer() -> None:
     inputs = np.array([[[1, 1, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0], [0, 0, 0, 0]]])
     trace = golden_trace(network, inputs)
     # Two inputs make every neuron spike at the first tick (v = 2) and at the second (v = 1): ten events for the readout.
-    assert cycles.work(network, trace, inputs, [2, 3]).tolist() == [[(2 + 2) * 3, 10 + 3], [2 * 3, 3]]
+    assert cycles.work(plan(network, [2, 3]), trace, inputs).tolist() == [[(2 + 2) * 3, 10 + 3], [2 * 3, 3]]
     still = chain("two_phase", (4, 5, 3), (2, 3))
     counts = inputs[:, 0]
-    assert cycles.work(still, golden_trace(still, counts), counts, [5, 1]).tolist() == [[3, (5 + 1) * 3], [1, 3]]
+    assert cycles.work(plan(still, [5, 1]), golden_trace(still, counts), counts).tolist() == [[3, (5 + 1) * 3], [1, 3]]
 
 
 # --- the size of the demo ---
@@ -145,14 +145,14 @@ def test_a_digit_in_ten_ticks_takes_at_most_230_cycles() -> None:
     run = run_accelerator(network, inputs, [20, 10], back_to_back=False)
     assert trace.first_difference(run.trace) is None
     assert max(run.cycles) <= 230
-    assert cycles.timing(network, trace, inputs, [20, 10], back_to_back=False).cycles.tolist() == run.cycles
+    assert cycles.timing(plan(network, [20, 10]), trace, inputs, back_to_back=False).cycles.tolist() == run.cycles
 
 
 def test_no_frames_take_no_cycles() -> None:
     network = chain("two_phase", (3, 2), (1,))
     inputs = np.zeros((0, 1, 3), np.int64)
     for back_to_back in (False, True):
-        law = cycles.timing(network, golden_trace(network, inputs), inputs, [1], back_to_back)
+        law = cycles.timing(plan(network, [1]), golden_trace(network, inputs), inputs, back_to_back)
         assert law.cycles.shape == law.interval.shape == (0,)
 
 
@@ -160,7 +160,7 @@ def test_spikes_are_needed_where_there_are_ticks() -> None:
     network = chain("time_stepped", (3, 4, 2), (2, 2))
     inputs = np.zeros((1, 1, 3), np.int64)
     with pytest.raises(ValueError) as error:
-        cycles.timing(network, golden.run(network, inputs), inputs, [1, 1], back_to_back=True)
+        cycles.timing(plan(network, [1, 1]), golden.run(network, inputs), inputs, back_to_back=True)
     assert str(error.value) == (
         "the cycles of a time_stepped network follow from its spikes: run the golden model with spikes=True"
     )
@@ -172,5 +172,5 @@ def test_only_places_that_fill_a_block_cost_anything(size: int, pool: int) -> No
     blocks, wide = size // pool, 10
     weight = np.ones((2, blocks * (wide // pool)), np.int8)
     network = Network("pooled", "two_phase", Input((1, size, wide)), (Layer("out", "readout", weight, np.zeros(2, np.int32), pool=pool),))
-    found = costs(lay_out(network, 0, 2), pool).reshape(size, wide)
+    found = costs(plan(network, [2]).layers[0].input.synapses).reshape(size, wide)
     assert found.tolist() == [[int(y < blocks * pool and x < wide // pool * pool) for x in range(wide)] for y in range(size)]

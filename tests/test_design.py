@@ -34,4 +34,4 @@ def test_a_file_that_moved_is_another_generator(tmp_path: Path, monkeypatch: pyt
 
 def test_the_rooms_of_the_house_are_covered() -> None:
     names = {path.relative_to(design.PACKAGE).as_posix() for path in design.generators()}
-    assert {"hw/export.py", "hw/accelerator.py", "sw/network/network.py", "sw/plan/rom.py"} <= names
+    assert {"hw/export.py", "hw/accelerator.py", "sw/network/network.py", "sw/plan/layer.py"} <= names

@@ -19,6 +19,7 @@ from networks import random_network
 
 from polyrhythm.hw.export import texts
 from polyrhythm.hw.top import Top
+from polyrhythm.sw.plan.network import plan
 
 KEPT: dict[str, Any] = json.loads(digests.KEPT.read_text())
 QUICK = ("digits", "digits-lif", "digits-mtt")
@@ -71,14 +72,14 @@ def test_no_name_comes_from_the_code_that_asks_for_it(schedule: str, kind: str, 
     """
     network = random_network(np.random.default_rng(5), schedule, (kind, "dense"), shape=(1, 5, 6), sizes=(7,), max_T=3)
     coding: Any = "unary" if schedule == "two_phase" else "count"
-    before, calls = texts(Top(network, [1, 2, 7], coding=coding)), []
+    before, calls = texts(Top(plan(network, [1, 2, 7], coding))), []
 
     def read(depth: int = 2, default: Any = None) -> str:
         calls.append(depth)
         return f"read_{len(calls)}"
 
     monkeypatch.setattr(amaranth.tracer, "get_var_name", read)
-    assert texts(Top(network, [1, 2, 7], coding=coding)) == before
+    assert texts(Top(plan(network, [1, 2, 7], coding))) == before
     assert amaranth.tracer.get_var_name() == f"read_{len(calls)}"
 
 

@@ -13,6 +13,7 @@ from elaborators import icarus, lint, source, yosys
 from polyrhythm.hw.export import export, texts
 from polyrhythm.hw.top import Top
 from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.plan.network import plan
 
 CASES = {"two_phase": (3, 2), "time_stepped": (2, 3)}  # T of the hidden layer and of the readout
 
@@ -99,7 +100,7 @@ def test_yosys_elaborates_without_a_word(exported: Path) -> None:
 @pytest.mark.parametrize("kind", ["dense", "conv2d"])
 def test_every_signal_of_ours_has_a_name(schedule: str, kind: str) -> None:
     network = networks.random_network(np.random.default_rng(5), schedule, (kind, "dense"), shape=(1, 5, 6), sizes=(7,), max_T=3)
-    source = texts(Top(network, [1, 2, 7]))[f"{network.name}.v"]
+    source = texts(Top(plan(network, [1, 2, 7])))[f"{network.name}.v"]
     assert not re.findall(r"[$](?:signal|like)\S*", source)
 
 

@@ -12,8 +12,9 @@ from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.top import Top
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network
-from polyrhythm.sw.plan.rom_conv import parallel_banks
-from polyrhythm.sw.plan.rom_layers import Lanes
+from polyrhythm.sw.plan.conv import parallel_banks
+from polyrhythm.sw.plan.lanes import Lanes
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 
 KINDS = (("dense",), ("dense", "dense"), ("conv2d",), ("conv2d", "conv2d"), ("conv2d", "dense"))
@@ -50,7 +51,7 @@ def test_counts_and_logits_equal_golden_s(seed: int, neuron: str, stall: float) 
     if neuron == "unsigned":
         assert (run.trace.events == expected.events).all()
     if not stall:
-        law = cycles.timing(network, expected, inputs, lanes, back_to_back=True)
+        law = cycles.timing(plan(network, lanes), expected, inputs, back_to_back=True)
         assert (law.cycles.tolist(), law.interval.tolist()) == (run.cycles, run.interval)
 
 
@@ -80,7 +81,7 @@ def test_live_logits_show_what_has_reached_the_readout_so_far() -> None:
     hidden = Layer("l0", "dense", rng.integers(-8, 8, (6, 8)), np.zeros(6, np.int32), np.full(6, 5), 4, T=4)
     out = Layer("out", "readout", rng.integers(-8, 8, (3, 6)), np.array([1, -2, 3]), weight_bits=4)
     network = Network("live", "event_driven", Input((8,)), (hidden, out))
-    top = Top(network, [3, 3], Rom)
+    top = Top(plan(network, [3, 3]), Rom)
     width, sent, shown = len(top.live_logits) // 3, np.zeros(6, int), []
 
     async def bench(ctx: Any, _: ClockDomain) -> None:

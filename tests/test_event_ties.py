@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from gateware import run_accelerator
 
-from polyrhythm.hw.accelerator import check_buildable
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network
+from polyrhythm.sw.plan.refusals import check_buildable
 
 THRESHOLDS = [1, 2, 3, 5]
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 from networks import random_network
+from plans import layer_plan
 
 from polyrhythm.hw.export import export
-from polyrhythm.hw.lib.rom import Rom
-from polyrhythm.hw.names import identifier, stems, told_apart, top_name
 from polyrhythm.hw.stream.input_checker import FAULT_DOC
-from polyrhythm.hw.top import Top
+from polyrhythm.hw.top import ports_of
 from polyrhythm.sw.network import Input, Layer, MarginExit, Network
-from polyrhythm.sw.plan import rom
+from polyrhythm.sw.plan.names import identifier, stems, told_apart, top_name
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.widths import bounds, signed_width
 
 SCHEDULES = ("two_phase", "time_stepped")
@@ -116,14 +116,11 @@ def test_hex_files_hold_the_rows_of_the_memories(exported: tuple[Network, Path])
     network, folder = exported
     told, found = interface_of(folder), []
     for i, (layer, lanes) in enumerate(zip(network.layers, LANES, strict=True)):
-        held = rom.dense(network, i, lanes)
-        tables = {"weight": held.weights, "start": held.starts, "threshold": held.thresholds}
-        if held.tables is not None:
-            tables |= {"reach": held.tables.reach, "threshold": held.tables.thresholds, "rest": held.tables.rest}
-        for name, rows in tables.items():
-            file = f"random.{layer.name}_{name}.hex"
+        planned = layer_plan(network, i, lanes)
+        for held in (planned.input.synapses.weights, planned.sums.start, *planned.neuron.tables):
+            file = f"random.{held.name}.hex"
             if file in told["files"]:
-                assert rows is not None and rows_of(folder, file) == list(rows), file
+                assert rows_of(folder, file) == list(held.rows), file
                 found.append(file)
         assert [file for file in found if file.startswith(f"random.{layer.name}_")] == sorted(told["layers"][i]["files"], key=found.index)
     assert sorted(found) == sorted(told["files"]) == sorted(path.name for path in folder.glob("*.hex"))
@@ -171,22 +168,23 @@ def test_interface_says_what_the_network_is(exported: tuple[Network, Path]) -> N
     told = interface_of(folder)
     bits = {port["name"]: port["bits"] for port in told["ports"]}
     assert {name: told[name] for name in ("format", "top", "digest", "network", "schedule", "clock", "reset")} == {
-        "format": 1, "top": "random", "digest": network.digest, "network": "random", "schedule": network.schedule, "clock": "clk", "reset": "rst",
+        "format": 2, "top": "random", "digest": network.digest, "network": "random", "schedule": network.schedule, "clock": "clk", "reset": "rst",
     }  # fmt: skip
     assert told["input"] == {"address_bits": 3, "count_bits": 2, "size": 5, "shape": [5, 1, 1], "T": network.input.T, "max_count": 3}
     width = bits["o_logits"] // 7
     assert told["output"] == {"classes": 7, "class_bits": 3, "logit_bits": width}
-    counted = 2 if network.schedule == "two_phase" else 0
+    counted, most, ticks = (2, 3, (1, 1)) if network.schedule == "two_phase" else (0, 1, (3, 2))
     assert told["taps"] == [
-        {"index": 0, "layer": "l0", "size": 7, "shape": [7, 1, 1], "T": 3, "address_bits": 3, "count_bits": counted},
-        {"index": 1, "layer": "l1", "T": 2, "logit_bits": width, "classes": 7},
+        {"index": 0, "layer": "l0", "size": 7, "shape": [7, 1, 1], "T": 3, "ticks": ticks[0], "max_count": most, "repeats": False,
+         "address_bits": 3, "count_bits": counted},
+        {"index": 1, "layer": "l1", "T": 2, "ticks": ticks[1], "logit_bits": width, "classes": 7},
     ]
     for i, layer in enumerate(told["layers"]):
-        held, proved = rom.dense(network, i, LANES[i]), bounds(network, i)
+        held, proved = layer_plan(network, i, LANES[i]).sums, bounds(network, i)
         assert (layer["name"], layer["kind"], layer["T"]) == (network.layers[i].name, network.layers[i].kind, network.layers[i].T)
         assert (layer["n_in"], layer["n_out"]) == (network.n_in(i), 7)
         assert (layer["lanes"], layer["groups"]) == (LANES[i], (3, 4)[i])
-        assert (layer["acc_bits"], layer["acc_bounds"]) == (held.sum_bits, list(held.sum_bounds))
+        assert (layer["acc_bits"], layer["acc_bounds"]) == (held.bits, list(held.bounds))
         assert layer["v_bounds"] == list(proved.v) and layer["v_bits"] >= signed_width(*proved.v)
 
 
@@ -492,8 +490,8 @@ def test_a_folder_that_is_none_is_told_before_the_work(tmp_path: Path) -> None:
 
 
 def test_every_port_is_known_as_one() -> None:
-    """A port that `hw.names` does not know could be the name of a network."""
+    """A port that `sw.plan.names` does not know could be the name of a network."""
     for schedule, neuron in (("two_phase", "signed"), ("time_stepped", "signed"), ("event_driven", "signed")):
         network = random_network(np.random.default_rng(3), schedule, ("dense",), shape=(5,), sizes=(7,), T=(3, 2), t_in=2, max_count=3, neuron=neuron)
-        ports = Top(network, [3, 7], Rom).ports
+        ports = ports_of(plan(network, [3, 7]))
         assert all(top_name(port.name) == f"net_{port.name}" for port in ports), ports

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from amaranth.hdl import signed
+from amaranth.lib import data
 from gateware import bits, drive
 from networks import random_network
+from plans import layer_plan
 
-from polyrhythm.hw.dense.sequencer import Op
+from polyrhythm.hw.dense.operation import Op
 from polyrhythm.hw.lib.rom import Rom
-from polyrhythm.hw.neuron.membrane import Dynamics, Membrane
+from polyrhythm.hw.neuron.membrane import Membrane
 from polyrhythm.sw.network import Input, Layer, Network
 from polyrhythm.sw.network.align import bias_at, source_ticks
-from polyrhythm.sw.plan import rom
+from polyrhythm.sw.plan.layer import LayerPlan
+from polyrhythm.sw.plan.neurons import TickingNeuron
 
 
 def reference(layer: Layer, currents: np.ndarray, cases: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -45,49 +49,57 @@ class Swept:
     idle_silent: bool
 
 
+DONE, OP, SUMS, COMING = "i.words.valid", "i.words.payload.op", "i.words.payload.values", "i.coming.payload"
+
+
+def membrane(plan: LayerPlan, op: Op) -> Membrane:
+    assert isinstance(plan.neuron, TickingNeuron)
+    sums = data.ArrayLayout(signed(plan.sums.bits), plan.layout.lanes)
+    return Membrane(Rom, op, plan.neuron, plan.layout.groups, sums)
+
+
 def run(network: Network, lanes: int, frames: np.ndarray, pause: float, rng: random.Random) -> Swept:
     """Sweep layer 0 over frames of currents (frames, steps, N), a step for each sum that `Charge` would finish."""
-    layer, contents = network.layers[0], rom.dense(network, 0, lanes)
-    tables, held = contents.tables, max(contents.repeats) > 1
-    assert tables is not None
+    layer, plan = network.layers[0], layer_plan(network, 0, lanes)
+    groups, steps_of, sum_bits, v_bits = plan.layout.groups, plan.rhythm, plan.sums.bits, plan.potential_bits
+    held = steps_of.held
     share = bias_at(layer.bias, layer.T, layer.bias_mode)
     reach = share - (0 if layer.threshold is None else layer.threshold.astype(np.int64))
-    shape, groups = Op(1, 1, contents.groups, (max(contents.phases) + 1) * contents.groups), contents.groups
-    idle, mask = (0 if held or layer.threshold is None else -1), (1 << contents.sum_bits) - 1
+    shape = Op(1, 1, groups, (max(steps_of.phases) + 1) * groups)
+    idle, mask = (0 if held or layer.threshold is None else -1), (1 << sum_bits) - 1
     steps: list[dict[str, int]] = []
     for frame in frames:
         tick = 0
-        for current, repeat in zip(frame, contents.repeats, strict=True):
+        for current, repeat in zip(frame, steps_of.repeats, strict=True):
             for again in range(repeat):
                 sums = current if held else current + reach[tick]
                 padded = np.concatenate([sums, np.full(groups * lanes - len(sums), idle)]).tolist()
                 for group in range(groups):
                     while rng.random() < pause:
-                        steps.append({"swept": bits(shape, {"table": 0}), "sums": rng.getrandbits(contents.sum_bits * lanes)})
+                        steps.append({OP: bits(shape, {"table": 0}), SUMS: rng.getrandbits(sum_bits * lanes)})
                     op = {"sweep": 1, "held": int(again > 0), "closing": int(tick == layer.T - 1), "group": group}
-                    op["table"] = contents.phases[tick] * groups + group
-                    word = sum((value & mask) << k * contents.sum_bits for k, value in enumerate(padded[group * lanes :][:lanes]))
-                    noise = rng.getrandbits(contents.sum_bits * lanes)
-                    steps.append({"done": 1, "swept": bits(shape, op), "sums": noise if again else word})
+                    op["table"] = steps_of.phases[tick] * groups + group
+                    word = sum((value & mask) << k * sum_bits for k, value in enumerate(padded[group * lanes :][:lanes]))
+                    noise = rng.getrandbits(sum_bits * lanes)
+                    steps.append({DONE: 1, OP: bits(shape, op), SUMS: noise if again else word})
                 tick += 1
-    for step, behind in zip(steps, [*steps[1:], {"swept": 0}], strict=True):
-        step.setdefault("done", 0)
-        step["coming"] = behind["swept"]
-    first = {"done": 0, "swept": 0, "sums": 0, "coming": steps[0]["swept"]}
-    dynamics = Dynamics(layer.leak_shift, layer.reset, fires=layer.threshold is not None)
-    dut = Membrane(Rom, "fc", shape, tables, dynamics, held=held, sum_bits=contents.sum_bits)
-    outputs = ["o_done", "o_swept", "fire", "v"]
-    seen = drive(dut, [first, *steps, *[{"done": 0, "swept": 0, "coming": 0}] * dut.latency], outputs)
+    for step, behind in zip(steps, [*steps[1:], {OP: 0}], strict=True):
+        step.setdefault(DONE, 0)
+        step[COMING] = behind[OP]
+    first = {DONE: 0, OP: 0, SUMS: 0, COMING: steps[0][OP]}
+    dut = membrane(plan, shape)
+    outputs = ["o.valid", "o.payload.op", "o.payload.fire", "o.payload.values"]
+    seen = drive(dut, [first, *steps, *[{DONE: 0, OP: 0, COMING: 0}] * dut.latency], outputs)
     words = []
     for asked, got in zip([first, *steps], seen[dut.latency :], strict=True):
-        assert got["o_done"] == asked["done"]
-        if asked["done"]:
-            assert got["o_swept"] == asked["swept"]
+        assert got["o.valid"] == asked[DONE]
+        if asked[DONE]:
+            assert got["o.payload.op"] == asked[OP]
             words.append(got)
-    fire = np.array([[word["fire"] >> k & 1 for k in range(lanes)] for word in words]).reshape(len(frames), layer.T, -1)
-    fields = [[word["v"] >> k * tables.v_bits & (1 << tables.v_bits) - 1 for k in range(lanes)] for word in words]
-    v = np.array([[value - (value >> tables.v_bits - 1 << tables.v_bits) for value in word] for word in fields])
-    n = contents.n_out
+    fire = np.array([[word["o.payload.fire"] >> k & 1 for k in range(lanes)] for word in words]).reshape(len(frames), layer.T, -1)
+    fields = [[word["o.payload.values"] >> k * v_bits & (1 << v_bits) - 1 for k in range(lanes)] for word in words]
+    v = np.array([[value - (value >> v_bits - 1 << v_bits) for value in word] for word in fields])
+    n = plan.n_out
     return Swept(fire[..., :n], v.reshape(len(frames), layer.T, -1)[..., :n], not fire[..., n:].any())
 
 
@@ -100,7 +112,7 @@ def currents_of(network: Network, inputs: np.ndarray) -> np.ndarray:
 def check(network: Network, lanes: int, inputs: np.ndarray, pause: float, seed: int) -> Counter[str]:
     """Compare with the reference; say which cases happened."""
     cases: Counter[str] = Counter()
-    currents, repeats = currents_of(network, inputs), rom.dense(network, 0, lanes).repeats
+    currents, repeats = currents_of(network, inputs), layer_plan(network, 0, lanes).rhythm.repeats
     steps = np.cumsum([0, *repeats[:-1]])
     got = run(network, lanes, currents[:, steps], pause, random.Random(seed))
     for frame, current in enumerate(currents):
@@ -176,10 +188,8 @@ def test_every_frame_starts_from_rest() -> None:
 @pytest.mark.parametrize(("t_in", "latency"), [(2, 1), (1, 2)])
 def test_latency_is_a_cycle_and_one_more_where_currents_are_held(t_in: int, latency: int) -> None:
     network = neuron(2, 10, t_in=t_in)
-    contents = rom.dense(network, 0, 1)
-    assert contents.tables is not None
     shape = Op(1, 1, 1, 1)
-    dut = Membrane(Rom, "fc", shape, contents.tables, Dynamics(None, "zero", True), held=t_in == 1, sum_bits=contents.sum_bits)
     op = bits(shape, {"sweep": 1})
-    steps = [{"coming": op}, {"coming": 0, "swept": op, "done": 1}, *[{"swept": 0, "done": 0}] * 4]
-    assert [seen["o_done"] for seen in drive(dut, steps, ["o_done"])].index(1) == 1 + latency
+    steps = [{COMING: op}, {COMING: 0, OP: op, DONE: 1}, *[{OP: 0, DONE: 0}] * 4]
+    seen = drive(membrane(layer_plan(network, 0, 1), shape), steps, ["o.valid"])
+    assert [word["o.valid"] for word in seen].index(1) == 1 + latency

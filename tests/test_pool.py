@@ -8,19 +8,19 @@ from gateware import Word, run_stream
 
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.pool import Pool
-from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.sw.plan.addresses import AddressMap
 
 CASES = [((1, 4, 4), 2), ((3, 5, 7), 2), ((2, 9, 8), 3), ((5, 1, 1), 1), ((1, 8, 9), 4), ((2, 11, 6), 5), ((4, 2, 3), 2), ((1, 7, 7), 7)]
 
 
-def places(source: Map) -> list[tuple[int, int, int]]:
+def places(source: AddressMap) -> list[tuple[int, int, int]]:
     channels, rows, columns = source.shape
     return [(c, y, x) for c in range(channels) for y in range(rows) for x in range(columns)]
 
 
-def reference(words: list[tuple[Any, ...]], source: Map, pool: int) -> list[Word]:
+def reference(words: list[tuple[Any, ...]], source: AddressMap, pool: int) -> list[Word]:
     """words: (channel, row, column, count), or ("tick" or "end",)."""
-    blocks, found = Map((source.shape[0], source.shape[1] // pool, source.shape[2] // pool)), []
+    blocks, found = AddressMap((source.shape[0], source.shape[1] // pool, source.shape[2] // pool)), []
     for word in words:
         if len(word) == 1:
             found.append({word[0]: 1})
@@ -29,7 +29,7 @@ def reference(words: list[tuple[Any, ...]], source: Map, pool: int) -> list[Word
     return found
 
 
-def run(words: list[tuple[Any, ...]], source: Map, pool: int, most: int, stall: float) -> tuple[list[Word], list[int]]:
+def run(words: list[tuple[Any, ...]], source: AddressMap, pool: int, most: int, stall: float) -> tuple[list[Word], list[int]]:
     inputs: list[Word] = [
         {word[0]: 1} if len(word) == 1
         else {"address": source.address(*word[:3])} | ({"count": word[3]} if most > 1 else {})
@@ -42,7 +42,7 @@ def run(words: list[tuple[Any, ...]], source: Map, pool: int, most: int, stall: 
 @pytest.mark.parametrize(("shape", "pool"), CASES)
 @pytest.mark.parametrize("most", [1, 9])
 def test_events_carry_their_blocks_address_under_stalls(shape: tuple[int, int, int], pool: int, most: int) -> None:
-    rng, source = random.Random(pool), Map(shape)
+    rng, source = random.Random(pool), AddressMap(shape)
     words: list[tuple[Any, ...]] = [(*place, rng.randint(1, most)) for place in rng.sample(places(source), source.neurons)]
     for _ in range(9):
         words.insert(rng.randrange(len(words) + 1), (rng.choice(("tick", "end")),))
@@ -55,7 +55,7 @@ def test_events_carry_their_blocks_address_under_stalls(shape: tuple[int, int, i
 
 
 def test_an_event_passes_in_its_cycle_and_a_dropped_one_costs_its_own() -> None:
-    source = Map((1, 3, 3))
+    source = AddressMap((1, 3, 3))
     words: list[tuple[Any, ...]] = [*((*place, 1) for place in places(source)), ("end",)]
     outputs, cycles = run(words, source, 2, 1, 0)
     assert cycles == [0, 1, 3, 4, 9] and [word.get("address") for word in outputs[:4]] == [0, 0, 0, 0]
@@ -63,6 +63,6 @@ def test_an_event_passes_in_its_cycle_and_a_dropped_one_costs_its_own() -> None:
 
 def test_what_is_dropped_waits_for_nobody() -> None:
     """Even where the other side takes nothing, a place outside every block goes."""
-    source = Map((1, 3, 3))
+    source = AddressMap((1, 3, 3))
     words: list[tuple[Any, ...]] = [(0, 2, 2, 1)] * 30
     assert run(words, source, 2, 1, 0) == ([], [])

@@ -9,7 +9,7 @@ from amaranth.hdl import ClockDomain
 from gateware import QUIET, Watch, Word, fields, simulate
 
 from polyrhythm.hw.output.readout import Readout
-from polyrhythm.sw.plan.parameters import winner_stages
+from polyrhythm.sw.plan.parameters import STANDARD
 
 BITS = 9
 LOWEST, HIGHEST = -(1 << BITS - 1), (1 << BITS - 1) - 1
@@ -33,6 +33,7 @@ def run(classes: int, lanes: int, frames: list[Frame], pause: float, o_stall: fl
     """Finished groups in their order; a frame's very last one comes after the answer before it was taken."""
     dut, rng, watch, seen = Readout(classes, lanes, BITS), random.Random(seed), Watch("o"), Seen()
     groups, shape = -(-classes // lanes), dut.o.payload.shape()
+    into, word = dut.i.words, dut.i.words.payload
     words = []
     for frame in frames:
         for tick, sums in enumerate(frame):
@@ -51,18 +52,18 @@ def run(classes: int, lanes: int, frames: list[Frame], pause: float, o_stall: fl
             final = closing and group == groups - 1
             done = done and (free or not final)
             ready = rng.random() >= o_stall
-            ctx.set(dut.done, done)
-            ctx.set(dut.sums.as_value(), packed if done else rng.getrandbits(BITS * lanes))
-            ctx.set(dut.group, group if done else rng.randrange(groups))
-            ctx.set(dut.closing, closing if done else rng.randrange(2))
+            ctx.set(into.valid, done)
+            ctx.set(word.sums.as_value(), packed if done else rng.getrandbits(BITS * lanes))
+            ctx.set(word.group, group if done else rng.randrange(groups))
+            ctx.set(word.closing, closing if done else rng.randrange(2))
             ctx.set(dut.o.ready, ready)
-            if ctx.get(dut.tick):
-                seen.running.append(list(ctx.get(dut.running)))
+            if ctx.get(dut.running.valid):
+                seen.running.append(list(ctx.get(dut.running.payload)))
             raw, valid = ctx.get(dut.o.payload.as_value()), ctx.get(dut.o.valid)
             if valid and len(seen.waits) == len(seen.answers):
                 seen.waits.append(cycle - last)
             moved = watch.see(cycle, valid, ready, raw)
-            assert ctx.get(dut.returned) == moved, "the place is given back when the answer is taken"
+            assert ctx.get(dut.i.returned) == moved, "the place is given back when the answer is taken"
             if moved:
                 seen.answers.append(fields(shape, raw))
             if done and final:
@@ -117,4 +118,4 @@ def test_a_tie_goes_to_the_lowest_class(classes: int, lanes: int) -> None:
 @pytest.mark.parametrize(("lanes", "latency"), [(1, 3), (2, 3), (4, 3), (5, 5), (10, 5), (16, 5), (17, 7)])
 def test_the_answer_comes_a_cycle_after_the_winners_stages(lanes: int, latency: int) -> None:
     frames = frames_of(lanes, 2, 6, random.Random(1))
-    assert set(run(lanes, lanes, frames, 0, 0).waits) == {latency} == {winner_stages(lanes) + 1}
+    assert set(run(lanes, lanes, frames, 0, 0).waits) == {latency} == {STANDARD.winner_stages(lanes) + 1}

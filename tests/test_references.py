@@ -8,7 +8,8 @@ import pytest
 from polyrhythm.sim import bulk
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.rom_layers import Lanes, default_lanes
+from polyrhythm.sw.plan.lanes import Lanes, default_lanes
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -36,7 +37,7 @@ def check(
         assert np.mean(alone.answer == labels) == stated
     some = inputs[:LAW_FRAMES]
     law = golden.run(network, some, spikes=network.schedule == "time_stepped")
-    by_frame, in_a_row = (cycles.timing(network, law, some, lanes, back_to_back=flowing) for flowing in (False, True))
+    by_frame, in_a_row = (cycles.timing(plan(network, lanes), law, some, back_to_back=flowing) for flowing in (False, True))
     np.testing.assert_array_equal(alone.cycles[:LAW_FRAMES], by_frame.cycles)
     np.testing.assert_array_equal(streamed.interval[:LAW_FRAMES], in_a_row.interval)
     return float(alone.cycles.mean()), float(streamed.interval.mean())
@@ -87,7 +88,7 @@ def test_convolutions_agree_in_every_count_and_cycle(name: str, data_root: Path)
         trace = bulk.run(network, inputs[:LAW_FRAMES], back_to_back=flowing)
         assert expected.first_difference(trace) is None
         some = golden.run(network, inputs[:100], spikes=network.schedule == "time_stepped")
-        law = cycles.timing(network, some, inputs[:100], lanes, back_to_back=flowing)
+        law = cycles.timing(plan(network, lanes), some, inputs[:100], back_to_back=flowing)
         seen, told = (trace.interval, law.interval) if flowing else (trace.cycles, law.cycles)
         np.testing.assert_array_equal(seen[:100], told)
 
@@ -111,7 +112,7 @@ def test_learned_time_steps_agree_in_every_count_and_cycle(name: str, data_root:
     for flowing in (False, True):
         trace = bulk.run(network, some, lanes=lanes, back_to_back=flowing)
         assert expected.first_difference(trace) is None
-        law = cycles.timing(network, few, law_frames, lanes or default_lanes(network), back_to_back=flowing)
+        law = cycles.timing(plan(network, lanes or default_lanes(network)), few, law_frames, back_to_back=flowing)
         seen, told = (trace.interval, law.interval) if flowing else (trace.cycles, law.cycles)
         np.testing.assert_array_equal(seen[: len(law_frames)], told)
 

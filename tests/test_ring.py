@@ -9,7 +9,8 @@ from gateware import Word, drive, run_stream
 
 from polyrhythm.hw.dense.replay import Replay
 from polyrhythm.hw.lib.ring import Ring
-from polyrhythm.hw.stream.event import Event, Queue
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.queue import Queue
 
 SIZES = [1, 2, 3, 4, 7, 8]
 

@@ -11,6 +11,7 @@ from gateware import Source, Word, bits, drive, fields, simulate
 
 from polyrhythm.hw.dense.sequencer import Sequencer
 from polyrhythm.hw.stream.event import Event
+from polyrhythm.sw.plan.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Case:
 
     def sequencer(self) -> Sequencer:
         return Sequencer(
-            self.event, groups=self.groups, capacity=self.neurons * self.merged, repeats=self.repeats,
-            phases=self.phases, credits=self.credits, closing_only=self.closing_only,
+            self.event, groups=self.groups, capacity=self.neurons * self.merged,
+            steps=Steps(len(self.phases), self.repeats, (True,), self.phases), credits=self.credits, closing_only=self.closing_only,
         )  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def run(case: Case, frames: Sequence[Frame], i_stall: float, keep: float, seed: 
             ctx.set(dut.returned, returned)
             if source.see(ctx.get(dut.i.ready)):
                 seen.moved.append(cycle)
-            op = fields(dut.op.shape(), ctx.get(dut.op.as_value()))
+            op = fields(dut.ops.payload.shape(), ctx.get(dut.ops.payload.as_value()))
             assert not (op["integrate"] and op["sweep"])
             if op["integrate"]:
                 seen.ops.append((cycle, {"row": op["row"], "count": op.get("count", 1)}))
@@ -189,6 +190,6 @@ def test_a_readout_waits_for_a_place_only_with_its_very_last_sweep(case: Case) -
 def test_what_is_not_valid_is_no_operation() -> None:
     rng, dut = random.Random(6), CASES[1].sequencer()
     steps = [{"i.valid": 0, "i.payload": rng.getrandbits(dut.i.payload.shape().size)} for _ in range(50)]
-    for seen in drive(dut, steps, ["op"]):
-        op = fields(dut.op.shape(), seen["op"])
+    for seen in drive(dut, steps, ["ops.payload"]):
+        op = fields(dut.ops.payload.shape(), seen["ops.payload"])
         assert not op["integrate"] and not op["sweep"]

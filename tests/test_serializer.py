@@ -10,8 +10,10 @@ from amaranth.hdl import ClockDomain
 from gateware import QUIET, Watch, Word, bits, fields, simulate
 
 from polyrhythm.hw.output.serializer import Serializer
-from polyrhythm.sw.plan.addresses import dense_layout
-from polyrhythm.sw.plan.parameters import BLOCK, FAR_LANES, STORED_WORDS
+from polyrhythm.sw.plan.layout import dense_layout
+from polyrhythm.sw.plan.parameters import STANDARD
+
+BLOCK, FAR_LANES, STORED_WORDS = STANDARD.block, STANDARD.far_lanes, STANDARD.stored_words
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def run(
 ) -> Seen:  # fmt: skip
     """Put words while there are places for them."""
     dut, rng, watch, seen = Serializer(dense_layout(size, lanes), value_bits, slots), random.Random(seed), Watch("o"), Seen()
-    words = [bits(dut.i.shape(), group.word(lanes)) for group in groups]
+    fired, into = dut.i.words.payload.fired, dut.i.words
+    words = [bits(fired.shape(), group.word(lanes)) for group in groups]
     values = [sum(value << k * value_bits for k, value in group.fired.items()) for group in groups]
     shape = dut.o.payload.shape()
 
@@ -90,13 +93,13 @@ def run(
         while idle < QUIET:
             put = len(seen.puts) < len(words) and taken < slots and rng.random() >= i_stall
             ready = rng.random() >= o_stall
-            ctx.set(dut.put, put)
-            ctx.set(dut.i.as_value(), words[len(seen.puts)] if put else rng.getrandbits(dut.i.shape().size))
+            ctx.set(into.valid, put)
+            ctx.set(fired.as_value(), words[len(seen.puts)] if put else rng.getrandbits(fired.shape().size))
             if value_bits:
-                ctx.set(dut.values.as_value(), values[len(seen.puts)] if put else rng.getrandbits(value_bits * lanes))
+                ctx.set(into.payload["values"].as_value(), values[len(seen.puts)] if put else rng.getrandbits(value_bits * lanes))
             ctx.set(dut.o.ready, ready)
             seen.full += taken == slots
-            taken += put - ctx.get(dut.returned)
+            taken += put - ctx.get(dut.i.returned)
             assert 0 <= taken <= slots
             if put:
                 seen.puts.append(cycle)

@@ -11,6 +11,7 @@ from polyrhythm.hw.export import export
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network, NetworkError, Skip
 from polyrhythm.sw.plan import widths
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training import train
 from polyrhythm.sw.training.recipe import Conversion, LayerSpec, Recipe, SkipSpec
@@ -113,7 +114,7 @@ def test_only_two_phase_convolutions_have_them(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=text):
         export(made, tmp_path / "v")
     with pytest.raises(ValueError, match=text):
-        cycles.work(made, golden.run(made, frames(4)), frames(4), [3, 4, 5, 3])
+        cycles.work(plan(made, [3, 4, 5, 3]), golden.run(made, frames(4)), frames(4))
 
 
 RESIDUAL = (

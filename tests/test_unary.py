@@ -10,10 +10,10 @@ from gateware import Word, run_accelerator, run_stream
 from networks import random_inputs, random_network
 from test_event_driven import lanes_of
 
-from polyrhythm.hw.accelerator import Accelerator
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.unary import Unary
 from polyrhythm.sw import golden
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 
 CASES = (
@@ -59,7 +59,7 @@ def test_answers_counts_and_law_hold(seed: int, schedule: str, kinds: tuple[str,
     assert run.trace.events is not None
     assert run.trace.events.tolist() == [[int(expected.counts[layer.name][b].sum()) for layer in network.hidden] for b in range(3)]
     if not stall:
-        law = cycles.timing(network, expected, inputs, lanes, back_to_back=True, coding="unary")
+        law = cycles.timing(plan(network, lanes, "unary"), expected, inputs, back_to_back=True)
         assert (law.cycles.tolist(), law.interval.tolist()) == (run.cycles, run.interval)
 
 
@@ -69,7 +69,7 @@ def test_the_work_of_a_layer_is_a_visit_for_each_spike() -> None:
     trace, lanes = golden.run(network, inputs), [network.n_out(0), 1]
     counts, classes = trace.counts[network.hidden[0].name], network.n_out(1)
     assert counts.max() > 1
-    by_count, by_spike = (cycles.work(network, trace, inputs, lanes, coding)[:, 1] for coding in ("count", "unary"))
+    by_count, by_spike = (cycles.work(plan(network, lanes, coding), trace, inputs)[:, 1] for coding in ("count", "unary"))
     assert by_spike.tolist() == ((counts.sum(axis=1) + 1) * classes).tolist()
     assert by_count.tolist() == (((counts > 0).sum(axis=1) + 1) * classes).tolist()
 
@@ -88,11 +88,9 @@ def test_every_neuron_s_every_spike_waits_for_the_further_groups() -> None:
 @pytest.mark.parametrize(("schedule", "neuron"), [("two_phase", "unsigned"), ("time_stepped", "unsigned"), ("event_driven", "signed")])
 def test_hidden_words_carry_no_count_and_the_input_s_do(schedule: str, neuron: str) -> None:
     network = random_network(np.random.default_rng(1), schedule, kinds=("dense", "dense"), sizes=(5,), T=[3, 2, 2], neuron=neuron)
-    counted, unary = (
-        Accelerator(network, [network.n_out(i) for i in range(3)], coding=coding) for coding in ("count", "unary")
-    )
-    assert all(event.max_count == 1 for event in unary.events[1:])
-    assert ("count" in counted.events[1].amount) == (schedule == "two_phase")
+    counted, unary = (plan(network, [network.n_out(i) for i in range(3)], coding) for coding in ("count", "unary"))
+    assert all(layer.input.word.max_count == 1 for layer in unary.layers[1:])
+    assert (counted.layers[1].input.word.max_count > 1) == (schedule == "two_phase")
     assert unary.input.max_count == counted.input.max_count == network.input.max_count
 
 
@@ -100,4 +98,4 @@ def test_another_coding_is_refused() -> None:
     network: Any = random_network(np.random.default_rng(1), "two_phase", kinds=("dense",), sizes=(5,))
     coding: Any = "binary"
     with pytest.raises(ValueError, match="coding must be one of count, unary, not 'binary'"):
-        Accelerator(network, [network.n_out(0), network.n_out(1)], coding=coding)
+        plan(network, [network.n_out(0), network.n_out(1)], coding)

@@ -8,7 +8,7 @@ import torch
 
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.rom_layers import default_lanes
+from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training.work import Work
 
@@ -25,8 +25,7 @@ def test_mean_work_is_that_of_the_law(name: str, coding: str, data_root: Path) -
     if network.schedule == "two_phase":
         counts = counts.reshape(len(counts), *network.input.shape)
     trace = golden.run(network, counts, spikes=True)
-    lanes = default_lanes(network)
-    expected = cycles.work(network, trace, counts, lanes, coding).mean(axis=0)
+    expected = cycles.work(plan(network, None, coding), trace, counts).mean(axis=0)
     work, received = Work(network, coding=coding), as_trained(network, trace, counts)  # type: ignore[arg-type]
     found = [float(work.busy(i, work.words(i, n))) for i, n in enumerate(received)]
     assert found == pytest.approx(expected.tolist(), rel=1e-6)

@@ -1,4 +1,4 @@
-"""sw.plan.rom_conv: every event reaches exactly the output positions, and meets exactly the weights, that the definition names.
+"""sw.plan.conv: every event reaches exactly the output positions, and meets exactly the weights, that the definition names.
 
 A convolution's definition is a sum over output positions; hardware asks the other way round, from an input position. The
 references here walk the definition and look nothing up.
@@ -9,10 +9,13 @@ from itertools import product
 import numpy as np
 import pytest
 from networks import random_network
+from plans import layer_plan
 
-from polyrhythm.hw.accelerator import Accelerator
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.rom_conv import Axis, ConvRom, Reach, axis, conv, parallel_banks
+from polyrhythm.sw.plan.conv import Axis, ConvSynapses, Reach, axis, parallel_banks
+from polyrhythm.sw.plan.layout import Layout
+from polyrhythm.sw.plan.network import plan
+from polyrhythm.sw.plan.neurons import CountingNeuron, TickingNeuron
 
 KERNELS = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 3), (5, 1), (5, 2), (5, 4)]  # K, stride
 
@@ -73,17 +76,17 @@ def unpacked(word: int, bits: int, fields: int) -> list[int]:
     return [value - (value >> bits - 1 << bits) for value in values]
 
 
-def matrix(contents: ConvRom) -> np.ndarray:
+def matrix(contents: ConvSynapses, layout: Layout, n_out: int) -> np.ndarray:
     """The weight between every input and every output neuron, (N_out, N_in), as operations on the memories bring it about."""
     rows, columns, groups = contents.rows, contents.columns, contents.channel_groups
-    found = np.zeros((contents.n_out, contents.n_in), np.int64)
-    numbers = contents.layout.neurons  # (groups, lanes), lanes (bank row, bank column, channel)
+    found = np.zeros((n_out, contents.n_in), np.int64)
+    numbers = layout.neurons  # (groups, lanes), lanes (bank row, bank column, channel)
     for n, (channel, y, x) in enumerate(np.ndindex(contents.source.shape)):
         ry, rx = rows.reaches[y], columns.reaches[x]
         for vy, vx, group in product(range(ry.visits), range(rx.visits), range(groups)):
             py, px = ry.phase - vy * rows.stride, rx.phase - vx * columns.stride
             row = ((channel * rows.phases + py) * columns.phases + px) * groups + group
-            weights = unpacked(contents.weights[row], contents.weight_bits, contents.lanes)
+            weights = unpacked(contents.weights.rows[row], contents.weights.bits, contents.lanes)
             for lane, weight in enumerate(weights):
                 by, bx = divmod(lane // contents.channel_lanes, columns.banks)
                 if ry.enabled[by] and rx.enabled[bx]:
@@ -115,7 +118,10 @@ def test_memories_bring_about_the_convolution(seed: int) -> None:
     want = convolution(network)
     for banks in {1, parallel_banks(network, 0)}:
         for lanes in {1, -(-len(network.layers[0].weight) // 2), len(network.layers[0].weight)}:
-            assert (matrix(conv(network, 0, lanes, banks)) == want).all(), (banks, lanes)
+            layer = layer_plan(network, 0, (lanes, banks))
+            assert isinstance(layer.input.synapses, ConvSynapses)
+            found = matrix(layer.input.synapses, layer.layout, layer.n_out)
+            assert (found == want).all(), (banks, lanes)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -126,17 +132,19 @@ def test_constants_of_a_word_are_those_of_its_channels(seed: int, schedule: str)
     layer, c_out = network.layers[0], len(network.layers[0].weight)
     assert layer.threshold is not None
     for banks, lanes in product({1, parallel_banks(network, 0)}, {1, max(1, c_out - 1), c_out}):
-        contents = conv(network, 0, lanes, banks)
-        tables, spare = contents.tables, contents.channel_groups * lanes - c_out
-        starts = np.array([unpacked(row, contents.sum_bits, lanes) for row in contents.starts]).reshape(-1, contents.channel_groups * lanes)
-        if tables is None:
-            assert contents.thresholds == tuple(layer.threshold)
+        planned = layer_plan(network, 0, (lanes, banks))
+        groups, neuron, sums = planned.input.synapses.channel_groups, planned.neuron, planned.sums
+        spare = groups * lanes - c_out
+        starts = np.array([unpacked(row, sums.bits, lanes) for row in sums.start.rows]).reshape(-1, groups * lanes)
+        if isinstance(neuron, CountingNeuron):
+            assert neuron.thresholds.rows == tuple(layer.threshold)
             assert (starts[0, :c_out] == layer.v0 + layer.bias - layer.threshold).all()
         else:
-            rest = np.array([unpacked(row, tables.v_bits, banks * lanes) for row in tables.rest])
-            each = rest.reshape(contents.channel_groups, banks, lanes).swapaxes(0, 1).reshape(banks, -1)
-            assert (each[:, :c_out] == layer.v0).all() and tables.groups == contents.groups
-        if tables is None or max(contents.repeats) == 1:
+            assert isinstance(neuron, TickingNeuron)
+            rest = np.array([unpacked(row, neuron.v_bits, banks * lanes) for row in neuron.rest.rows])
+            each = rest.reshape(groups, banks, lanes).swapaxes(0, 1).reshape(banks, -1)
+            assert (each[:, :c_out] == layer.v0).all() and planned.layout.groups == planned.input.synapses.groups
+        if not planned.rhythm.held:
             assert (starts[:, c_out:] < 0).all() and starts.shape[1] - c_out == spare
 
 
@@ -148,13 +156,13 @@ def test_lanes_that_cannot_be_built_are_refused() -> None:
     layer, c_out, banks = network.layers[0], len(network.layers[0].weight), parallel_banks(network, 0)
     assert banks == (-(-layer.weight.shape[-1] // layer.stride)) ** 2
     with pytest.raises(ValueError, match=rf"^layer 0 \(l0\): channel lanes must be 1\.\.{c_out}, not {c_out + 1}$"):
-        conv(network, 0, c_out + 1, 1)
+        layer_plan(network, 0, (c_out + 1, 1))
     with pytest.raises(ValueError, match=rf"^layer 0 \(l0\): banks must be 1 \(serial\) or {banks} \(parallel\), not 7$"):
-        conv(network, 0, 1, 7)
+        layer_plan(network, 0, (1, 7))
     with pytest.raises(ValueError, match=r"^layer 1 \(l1\): a readout layer has no banks: lanes must be one number, not \(1, 1\)$"):
-        Accelerator(network, [(1, 1), (1, 1)])
+        plan(network, [(1, 1), (1, 1)])
 
 
 def test_a_single_number_means_all_banks() -> None:
     network = drawn(3)
-    assert Accelerator(network, [1, 1]).contents[0].banks == parallel_banks(network, 0) > 1
+    assert plan(network, [1, 1]).layers[0].input.synapses.banks == parallel_banks(network, 0) > 1

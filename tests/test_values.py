@@ -1,11 +1,11 @@
-"""hw.output.banks: the values of waiting words stay where they were put, and the oldest one's blocks can be read."""
+"""hw.output.values: the values of waiting words stay where they were put, and the oldest one's blocks can be read."""
 
 import random
 
 import pytest
 from gateware import drive
 
-from polyrhythm.hw.output.banks import Banks
+from polyrhythm.hw.output.values import WaitingValues
 
 BLOCKS = [[range(0, 3)], [range(0, 8), range(8, 13)], [range(0, 2), range(2, 4), range(4, 6)]]
 
@@ -32,7 +32,7 @@ def test_the_oldest_word_shows_the_chosen_block(blocks: list[range], words: int,
         taken = cycle if take else taken
         queue = queue[take:] + ([(cycle, values)] if put else [])
         fullest = max(fullest, len(queue))
-    seen = drive(Banks(blocks, width, words, registered), steps, ["o"])
+    seen = drive(WaitingValues(blocks, max(map(len, blocks)), width, words, registered), steps, ["o"])
     for cycle, (word, want) in enumerate(zip(seen, wanted, strict=True)):
         assert want is None or word["o"] == want, f"cycle {cycle}"
     assert fullest == words and sum(want is not None for want in wanted) > 100
@@ -40,4 +40,4 @@ def test_the_oldest_word_shows_the_chosen_block(blocks: list[range], words: int,
 
 def test_no_block_chosen_is_zero() -> None:
     steps = [{"put": 1, "i": 0x7FFF, "take": 0, "chosen": 0}] + [{"put": 0, "i": 0, "take": 0, "chosen": 0}] * 3
-    assert [word["o"] for word in drive(Banks([range(0, 3)], 5, 4), steps, ["o"])] == [0] * 4
+    assert [word["o"] for word in drive(WaitingValues([range(0, 3)], 3, 5, 4), steps, ["o"])] == [0] * 4

@@ -7,7 +7,8 @@ import pytest
 from networks import random_network
 
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.addresses import Layout, Map, dense_layout, map_layout, pooled_wire, wire
+from polyrhythm.sw.plan.addresses import AddressMap, input_addresses, pooled_addresses
+from polyrhythm.sw.plan.layout import Layout, dense_layout, map_layout
 
 SHAPES = [(1, 1, 1), (7, 1, 1), (1, 8, 1), (1, 1, 5), (3, 4, 8), (2, 5, 7), (4, 9, 1), (5, 1, 3)]
 
@@ -17,7 +18,7 @@ SHAPES = [(1, 1, 1), (7, 1, 1), (1, 8, 1), (1, 1, 5), (3, 4, 8), (2, 5, 7), (4, 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_address_is_column_row_and_channel_side_by_side(shape: tuple[int, int, int]) -> None:
-    source = Map(shape)
+    source = AddressMap(shape)
     found = source.addresses().tolist()
     for address, (channel, row, column) in zip(found, product(*map(range, shape)), strict=True):
         digits = f"{channel:b}" + (f"{row:0{source.row_bits}b}" if source.row_bits else "")
@@ -29,7 +30,7 @@ def test_an_address_is_column_row_and_channel_side_by_side(shape: tuple[int, int
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8])
 def test_without_maps_an_address_is_the_number(n: int) -> None:
-    assert Map((n, 1, 1)).addresses().tolist() == list(range(n)) and Map((n, 1, 1)).places == n
+    assert AddressMap((n, 1, 1)).addresses().tolist() == list(range(n)) and AddressMap((n, 1, 1)).places == n
 
 
 def drawn(*kinds: str) -> Network:
@@ -38,17 +39,17 @@ def drawn(*kinds: str) -> Network:
 
 def test_a_wire_is_a_map_beside_a_convolution_or_a_pooling_and_plain_otherwise() -> None:
     network = drawn("conv2d", "dense", "dense")
-    assert wire(network, 0) == Map((2, 7, 5))
-    assert wire(network, 1) == Map(network.out_shape(0))  # type: ignore[arg-type]
-    assert wire(network, 2) == Map((network.n_out(1), 1, 1)) and wire(network, 3) == Map((network.n_out(2), 1, 1))
+    assert input_addresses(network, 0) == AddressMap((2, 7, 5))
+    assert input_addresses(network, 1) == AddressMap(network.out_shape(0))  # type: ignore[arg-type]
+    assert input_addresses(network, 2) == AddressMap((network.n_out(1), 1, 1)) and input_addresses(network, 3) == AddressMap((network.n_out(2), 1, 1))
 
 
 def test_a_map_that_only_dense_layers_read_has_plain_numbers_unless_it_is_pooled() -> None:
     plain = [network for seed in range(20) if (network := dense_on_map(seed)).layers[0].pool == 1]
     pooled = [network for seed in range(20) if (network := dense_on_map(seed)).layers[0].pool == 2]
-    assert plain and {wire(network, 0) for network in plain} == {Map((70, 1, 1))}
-    assert pooled and {wire(network, 0) for network in pooled} == {Map((2, 7, 5))}
-    assert {pooled_wire(network, 0) for network in pooled} == {Map((2, 3, 2))}
+    assert plain and {input_addresses(network, 0) for network in plain} == {AddressMap((70, 1, 1))}
+    assert pooled and {input_addresses(network, 0) for network in pooled} == {AddressMap((2, 7, 5))}
+    assert {pooled_addresses(network, 0) for network in pooled} == {AddressMap((2, 3, 2))}
 
 
 def dense_on_map(seed: int) -> Network:
@@ -94,4 +95,4 @@ def test_every_dense_neuron_stands_once_where_its_address_says(n_out: int) -> No
 @pytest.mark.parametrize("side", [1, 2, 3, 5])
 def test_every_neuron_of_a_map_stands_once_where_its_address_says(shape: tuple[int, int, int], side: int) -> None:
     for channel_lanes in range(1, shape[0] + 1):
-        check(map_layout(Map(shape), channel_lanes, (side, side)))
+        check(map_layout(AddressMap(shape), channel_lanes, (side, side)))

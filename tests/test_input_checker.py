@@ -14,17 +14,18 @@ from networks import random_inputs, random_network
 
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.stream.event import Event
-from polyrhythm.hw.stream.input_checker import FAULT_DOC, STATUS_BITS, Guard, Status
+from polyrhythm.hw.stream.input_checker import FAULT_DOC, STATUS_BITS, InputChecker, Status
 from polyrhythm.hw.top import Top
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.addresses import Map, wire
+from polyrhythm.sw.plan.addresses import AddressMap, input_addresses
+from polyrhythm.sw.plan.network import plan
 
 MOST = (1 << STATUS_BITS) - 1
 TICK, END = {"tick": 1, "end": 0}, {"tick": 0, "end": 1}
 
 
-def corrected(words: Sequence[Word], source: Map, most: int, T: int) -> tuple[list[Word], Counter[str]]:
+def corrected(words: Sequence[Word], source: AddressMap, most: int, T: int) -> tuple[list[Word], Counter[str]]:
     """The reference: what passes the door, and how many faults of each kind there were."""
     names = set(source.addresses().tolist())
     passed: list[Word] = []
@@ -73,12 +74,12 @@ def plain(words: Sequence[Word]) -> list[tuple[int, ...]]:
     ]
 
 
-MAPS = [Map((1, 1, 1)), Map((5, 1, 1)), Map((8, 1, 1)), Map((3, 2, 5))]
+MAPS = [AddressMap((1, 1, 1)), AddressMap((5, 1, 1)), AddressMap((8, 1, 1)), AddressMap((3, 2, 5))]
 
 
 @pytest.mark.parametrize(("source", "most", "T"), list(itertools.product(MAPS, [1, 5, 7], [1, 2, 5])))
-def test_what_passes_and_what_is_counted_equal_the_reference(source: Map, most: int, T: int) -> None:
-    shape, dut, counted = Event(source, most), Guard(Event(source, most), T), {}
+def test_what_passes_and_what_is_counted_equal_the_reference(source: AddressMap, most: int, T: int) -> None:
+    shape, dut, counted = Event(source, most), InputChecker(Event(source, most), T), {}
     words = any_words(shape, T, 300, random.Random(source.neurons * most + T))
     passed, found = corrected(words, source, most, T)
     outputs, _ = run_stream(dut, words, seed=T, at_end=lambda ctx: counted.update(_status(ctx, dut.status)))
@@ -104,7 +105,7 @@ def legal_frames(shape: Event, T: int, number: int, rng: random.Random) -> list[
 @pytest.mark.parametrize("T", [1, 3])
 def test_legal_frames_pass_in_the_cycle_in_which_they_come(T: int) -> None:
     shape, counted = Event(5, 6), {}
-    dut, words = Guard(shape, T), legal_frames(shape, T, 12, random.Random(T))
+    dut, words = InputChecker(shape, T), legal_frames(shape, T, 12, random.Random(T))
     outputs, cycles = run_stream(dut, words, 0, 0, at_end=lambda ctx: counted.update(_status(ctx, dut.status), error=ctx.get(dut.error)))
     assert outputs == words
     assert cycles == list(range(len(words)))
@@ -115,7 +116,7 @@ def reported(words: Sequence[Word], T: int = 1) -> list[int]:
     """What the error port shows in the cycle of each word and in two more, with a sink that never waits."""
     shape = Event(5, 6)
     steps = [{"i.payload": bits(shape, word), "i.valid": 1, "o.ready": 1} for word in words]
-    return [seen["error"] for seen in drive(Guard(shape, T), [*steps, {"i.valid": 0}, {}], ["error"])]
+    return [seen["error"] for seen in drive(InputChecker(shape, T), [*steps, {"i.valid": 0}, {}], ["error"])]
 
 
 GOOD: list[Word] = [{"address": j, "count": 6} for j in range(5)]
@@ -137,7 +138,7 @@ def test_a_fault_is_reported_from_the_next_cycle_on(case: str) -> None:
 
 def test_counters_stay_at_their_largest_value() -> None:
     shape, counted = Event(5, 1), {}
-    dut = Guard(shape, 2)
+    dut = InputChecker(shape, 2)
     words = [{"address": 7}] * (MOST + 3) + [{"address": 0}] * (MOST + 1) + [{"end": 1}]
     outputs, _ = run_stream(dut, words, 0, 0, at_end=lambda ctx: counted.update(_status(ctx, dut.status)))
     assert counted == {"address": MOST, "order": MOST, "tick_missing": 1, "end_missing": 0, "end_late": 0}
@@ -153,7 +154,7 @@ def test_only_faults_that_can_be_have_a_counter() -> None:
 def test_what_is_not_valid_is_not_looked_at() -> None:
     shape = Event(5, 1)
     steps = [{"i.payload": bits(shape, {"address": 7}), "i.valid": 0, "o.ready": k % 2} for k in range(20)]
-    assert not any(seen["error"] or seen["o.valid"] for seen in drive(Guard(shape, 1), steps, ["error", "o.valid"]))
+    assert not any(seen["error"] or seen["o.valid"] for seen in drive(InputChecker(shape, 1), steps, ["error", "o.valid"]))
 
 
 # --- what is wrong with a frame ---
@@ -214,7 +215,7 @@ def rough(network: Network, seed: int) -> tuple[list[Word], list[tuple[int, np.n
 
 def frames_of(words: Sequence[Word], network: Network) -> np.ndarray:
     """Legal words as counts (B, T_in, *shape)."""
-    numbers = {int(address): n for n, address in enumerate(wire(network, 0).addresses())}
+    numbers = {int(address): n for n, address in enumerate(input_addresses(network, 0).addresses())}
     closings = [k for k, word in enumerate(words) if word.get("tick") or word.get("end")]
     steps = np.zeros((len(closings), network.input.size), np.int32)
     for row, (low, high) in zip(steps, itertools.pairwise([-1, *closings]), strict=True):
@@ -229,8 +230,8 @@ def network_of(kind: str, schedule: str, t_in: int, seed: int) -> Network:
     return random_network(rng, schedule, (kind,), shape=shape, sizes=(5, 7), T=(2, 3), t_in=t_in, max_count=5)
 
 
-def mended_for(network: Network, words: Sequence[Word]) -> tuple[list[Word], Counter[str]]:
-    return corrected(words, wire(network, 0), network.input.max_count, network.input.T)
+def corrected_for(network: Network, words: Sequence[Word]) -> tuple[list[Word], Counter[str]]:
+    return corrected(words, input_addresses(network, 0), network.input.max_count, network.input.T)
 
 
 SOURCES = [("dense", "two_phase", 1), ("dense", "time_stepped", 1), ("dense", "time_stepped", 3), ("conv2d", "two_phase", 1), ("conv2d", "time_stepped", 3)]
@@ -244,7 +245,7 @@ def test_the_reference_leaves_a_legal_frame_behind_an_end_as_it_is(case: tuple[s
     assert len(safe) > 2 * len(FAULTS) - 6
     for start, frame in safe:
         before, own = (
-            frames_of(mended_for(network, part)[0], network) for part in (words[:start], [*words[:start], *words_of(network, frame)])
+            frames_of(corrected_for(network, part)[0], network) for part in (words[:start], [*words[:start], *words_of(network, frame)])
         )
         assert len(own) == len(before) + 1 and (own[-1] == frame).all()
 
@@ -256,7 +257,7 @@ def test_a_tick_where_the_end_had_to_be_costs_no_frame_anything(fault: str, case
     frames = random_inputs(np.random.default_rng(2), network, 4)[[1, 2, 3]]
     words = [word for frame in frames for word in words_of(network, frame)]
     first = FAULTS[fault](words_of(network, frames[0]), random.Random(1))
-    passed, found = mended_for(network, [*first, *words])
+    passed, found = corrected_for(network, [*first, *words])
     assert (frames_of(passed, network) == frames[[0, 0, 1, 2]]).all()
     assert +found == Counter(end_missing=1, end_late=int(fault == "tick before end"))
 
@@ -266,7 +267,7 @@ def test_a_tick_where_the_end_had_to_be_costs_no_frame_anything(fault: str, case
 
 def run(top: Top, words: Sequence[Word], i_stall: float, o_stall: float, seed: int) -> tuple[list[dict[str, int]], dict[str, int]]:
     """Send words to the ports of `top`; return its answers and what its status ports show in the end."""
-    rng, watch, shape = random.Random(seed), Watch("o"), top.accelerator.input
+    rng, watch, shape = random.Random(seed), Watch("o"), Event.of(top.plan.input)
     source = Source([bits(shape, word) for word in words], shape.size, i_stall, rng)
     answers: list[dict[str, int]] = []
     status: dict[str, int] = {}
@@ -296,13 +297,13 @@ def run(top: Top, words: Sequence[Word], i_stall: float, o_stall: float, seed: i
 
 @pytest.mark.parametrize(("i_stall", "o_stall"), [(0.0, 0.0), (0.5, 0.3), (0.0, 0.97)])
 @pytest.mark.parametrize("case", SOURCES)
-def test_an_accelerator_answers_every_mended_frame_and_counts_its_faults(case: tuple[str, str, int], i_stall: float, o_stall: float) -> None:
+def test_an_accelerator_answers_every_corrected_frame_and_counts_its_faults(case: tuple[str, str, int], i_stall: float, o_stall: float) -> None:
     network, t_in = network_of(*case, 3), case[2]
     words, _ = rough(network, int(100 * o_stall))
-    passed, found = mended_for(network, words)
+    passed, found = corrected_for(network, words)
     frames = frames_of(passed, network)
     assert len(frames) * t_in == sum(word.get("tick", 0) + word.get("end", 0) for word in passed), "whole frames"
-    top = Top(network, [3, 5], Rom)
+    top = Top(plan(network, [3, 5]), Rom)
     answers, status = run(top, words, i_stall, o_stall, seed=t_in)
     trace, width = golden.run(network, frames), len(top.o_logits) // network.n_out(1)
     assert [answer["o_class"] for answer in answers] == trace.answer.tolist()
