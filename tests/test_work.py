@@ -9,7 +9,7 @@ import torch
 from polyrhythm.sw import cycles, data, golden
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.rom_layers import default_lanes
-from polyrhythm.sw.training.work import Work
+from polyrhythm.sw.training.cost.work import Work
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

@@ -25,7 +25,7 @@ from polyrhythm.sw.architecture import Coding
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.rom_layers import default_lanes
 from polyrhythm.sw.training import train
-from polyrhythm.sw.training.conversion import COSTS
+from polyrhythm.sw.training.methods.conversion import COSTS
 from polyrhythm.sw.training.recipe import Conversion, Recipe
 from polyrhythm.sw.training.recipes import RECIPES
 

@@ -99,11 +99,14 @@ class Anytime:
 
 
 @dataclass(frozen=True)
-class Clockless:
-    """Fine-tuning of a trained network for `event_driven` hardware of `unsigned` neurons (`clockless`)."""
+class ToEvents:
+    """Fine-tuning of a trained network for `event_driven` hardware of `unsigned` neurons."""
 
     T: int = 15  # spikes that a neuron may send in a frame
     bins: int = 16  # parts in which a frame's events are looked at
+
+
+Clockless = ToEvents  # its name in recipes of earlier versions
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,15 @@ class Recipe:
     validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
     mixture: Mixture | None = None  # time_stepped: the layers' T are those of the network without a profile
     anytime: Anytime | None = None  # time_stepped
-    clockless: Clockless | None = None  # event_driven: layers, weights and thresholds are those of the network it begins with
+    # event_driven: layers, weights and thresholds are those of the network it begins with; the
+    # field keeps the name that it has in network files and run folders
+    clockless: ToEvents | None = None
     conversion: Conversion | None = None  # two_phase: the layers' T are where learning starts; None: they stay
+
+    @property
+    def norm(self) -> bool:
+        """Whether the float network has batch normalization."""
+        return any(part.norm for part in (self.conversion, self.mixture) if part is not None)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

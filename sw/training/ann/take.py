@@ -14,8 +14,8 @@ from polyrhythm.sw.training.ann.parts import Part, Problem, UnsupportedError
 from polyrhythm.sw.training.ann.read import Reader
 from polyrhythm.sw.training.ann.trace import Step, Trace, trace, unwrapped
 from polyrhythm.sw.training.ann.verify import verify
+from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.recipe import Conversion, LayerSpec, SkipSpec
-from polyrhythm.sw.training.trainable import TrainableNetwork
 
 SAMPLE = 3  # inputs that the model is read with: as many as seldom stand for anything else in a model
 CHECKED = 16  # random inputs that it is compared on

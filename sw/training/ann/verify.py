@@ -9,8 +9,8 @@ from polyrhythm.sw.training.ann.parts import Part, Problem, UnsupportedError
 from polyrhythm.sw.training.ann.stale import tensors
 from polyrhythm.sw.training.ann.trace import Step, Trace, needed, output, trace
 from polyrhythm.sw.training.ann.words import REARRANGING
-from polyrhythm.sw.training.trainable import TrainableNetwork
-from polyrhythm.sw.training.trainable_layer import Seen
+from polyrhythm.sw.training.layers.network import TrainableNetwork
+from polyrhythm.sw.training.layers.seen import Seen
 
 EXACT = {torch.float64: 1e-4, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 2e-2}  # of a layer's largest value
 CHANGES = (
