@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from polyrhythm.sw.training.ann.trace import unwrapped
 
 State = dict[str, Tensor]
-TALLIES = ("num_batches_tracked", "n_averaged", "total_ops", "total_params", "_extra_state")  # no weights: they may be there or not
+# no weights: they may be there or not
+TALLIES = ("num_batches_tracked", "n_averaged", "total_ops", "total_params", "_extra_state")
 DEPTH, FOREIGN = 4, 100  # of dicts in dicts; names of other objects in a file
 SHOWN = 3  # names in a message
 SAVE = "save torch.save(model.state_dict(), FILE) and give that"
@@ -35,9 +36,12 @@ class _Inert:
 
 
 def load_weights(module: nn.Module, path: str, model: str = "the model") -> list[str]:
-    """Put the weights of a file into a model; gives what is worth saying: wrappers, prefixes, and keys that were left out.
+    """Put the weights of a file into a model.
 
-    ValueError, in one line, with everything that does not fit: missing and unexpected keys, shapes, kinds, numbers that are none.
+    Gives what is worth saying: wrappers, prefixes, and keys that were left out.
+
+    ValueError, in one line, with everything that does not fit: missing and unexpected keys, shapes,
+    kinds, numbers that are none.
     """
     whole, target = read_checkpoint(path), unwrapped(module)
     wanted = {key: value for key, value in target.state_dict().items() if isinstance(value, Tensor)}
@@ -46,7 +50,13 @@ def load_weights(module: nn.Module, path: str, model: str = "the model") -> list
     if all(score <= 0 for score, *_ in fits) and next(_arrays(whole), None) is not None:
         raise ValueError(f"weights: {path} holds arrays of numpy, not tensors; {SAVE}")
     if not found:
-        kind = "one tensor" if isinstance(whole, Tensor) else "a whole model" if isinstance(whole, _Inert) else type(whole).__name__
+        kind = (
+            "one tensor"
+            if isinstance(whole, Tensor)
+            else "a whole model"
+            if isinstance(whole, _Inert)
+            else type(whole).__name__
+        )
         raise ValueError(f"weights: {path} must hold a state_dict, not {kind}; {SAVE}")
     best = max(range(len(fits)), key=lambda i: (fits[i][0], "ema" not in fits[i][3].lower(), -i))
     _, taken, prefix, where, state = fits[best]
@@ -57,10 +67,14 @@ def load_weights(module: nn.Module, path: str, model: str = "the model") -> list
         notes.append(f"weights: the prefix {prefix!r} of its keys is taken off")
     taken = _masked(taken, wanted, notes)
     if problems := [*_names(taken, wanted), *_contents(taken, wanted)]:
-        raise ValueError(f"weights: {path} must hold the state_dict of {model}: {'; '.join(problems)}")
+        raise ValueError(
+            f"weights: {path} must hold the state_dict of {model}: {'; '.join(problems)}"
+        )
     if rest := [key for key in state if not key.startswith(prefix) and not key.endswith(TALLIES)]:
         notes.append(f"weights: left out {_listed(rest)}")
-    target.load_state_dict({key: taken.get(key, value) for key, value in wanted.items()}, strict=False)
+    target.load_state_dict(
+        {key: taken.get(key, value) for key, value in wanted.items()}, strict=False
+    )
     return notes
 
 
@@ -78,18 +92,34 @@ def read_checkpoint(path: str) -> Any:
     foreign: list[Any] = []
     while True:
         try:
-            with file.open("rb") as opened, warnings.catch_warnings(), torch.serialization.safe_globals(foreign):
+            with (
+                file.open("rb") as opened,
+                warnings.catch_warnings(),
+                torch.serialization.safe_globals(foreign),
+            ):
                 warnings.simplefilter("ignore")
                 return torch.load(opened, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             name = re.search(r"GLOBAL ([\w.]+)", str(error))
-            if name is None or len(foreign) >= FOREIGN or name[1] in {known for _, known in foreign}:
-                told = "holds objects that cannot be read safely" if zipfile.is_zipfile(path) else "must be a checkpoint of torch"
+            if (
+                name is None
+                or len(foreign) >= FOREIGN
+                or name[1] in {known for _, known in foreign}
+            ):
+                told = (
+                    "holds objects that cannot be read safely"
+                    if zipfile.is_zipfile(path)
+                    else "must be a checkpoint of torch"
+                )
                 raise ValueError(f"weights: {path} {told}; {SAVE}") from None
             foreign.append((type(name[1].rpartition(".")[2], (_Inert,), {}), name[1]))
         except Exception as error:
             compiled = "TorchScript" in str(error)
-            told = "is compiled by torch.jit" if compiled else "must be a checkpoint of torch or a .safetensors file"
+            told = (
+                "is compiled by torch.jit"
+                if compiled
+                else "must be a checkpoint of torch or a .safetensors file"
+            )
             raise ValueError(f"weights: {path} {told}; {SAVE}") from None
 
 
@@ -99,11 +129,16 @@ def _read_safetensors(path: str) -> State:
     try:
         with safe_open(path, "pt") as file:
             if "polyrhythm" in (file.metadata() or {}):
-                told = "is a network of Polyrhythm, which is converted already; give the torch model's weights"
+                told = (
+                    "is a network of Polyrhythm, which is converted already; give the torch "
+                    "model's weights"
+                )
                 raise ValueError(f"weights: {path} {told}")
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"weights: {path} must be a .safetensors file, but cannot be read: {error}") from None
+        raise ValueError(
+            f"weights: {path} must be a .safetensors file, but cannot be read: {error}"
+        ) from None
 
 
 def _states(value: Any, where: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
@@ -115,7 +150,11 @@ def _states(value: Any, where: str = "", depth: int = 0) -> Iterator[tuple[str, 
             yield from _states(item, f"{where}[{i}]", depth + 1)
     if not isinstance(value, Mapping):
         return
-    own = {key: item for key, item in value.items() if isinstance(key, str) and isinstance(item, Tensor)}
+    own = {
+        key: item
+        for key, item in value.items()
+        if isinstance(key, str) and isinstance(item, Tensor)
+    }
     if own:
         yield where, own
     for key, item in value.items():
@@ -124,23 +163,47 @@ def _states(value: Any, where: str = "", depth: int = 0) -> Iterator[tuple[str, 
 
 
 def _arrays(value: Any, depth: int = 0) -> Iterator[_Inert]:
-    """What stands for arrays of numpy in a checkpoint: they are pickled as calls of its function _reconstruct."""
+    """What stands for arrays of numpy in a checkpoint.
+
+    They are pickled as calls of its function _reconstruct.
+    """
     if isinstance(value, _Inert) and type(value).__name__ == "_reconstruct":
         yield value
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    items = (
+        value.values()
+        if isinstance(value, Mapping)
+        else value
+        if isinstance(value, list | tuple)
+        else ()
+    )
     for item in items if depth <= DEPTH else ():
         yield from _arrays(item, depth + 1)
 
 
 def _fit(state: State, wanted: Mapping[str, Tensor]) -> tuple[int, State, str]:
-    """How many of the wanted keys a state has, its tensors under those names, and the prefix that is taken off."""
-    heads = {"", *(".".join(key.split(".")[:k]) + "." for key in state for k in range(1, key.count(".") + 1))}
+    """How many of the wanted keys a state has, and how they are found.
+
+    Gives also its tensors under those names, and the prefix that is taken off.
+    """
+    heads = {
+        "",
+        *(
+            ".".join(key.split(".")[:k]) + "."
+            for key in state
+            for k in range(1, key.count(".") + 1)
+        ),
+    }
     first = {key.split(".")[0] + "." for key in wanted}
-    ahead = {"", *(first if len(first) == 1 else ())}  # of a model that wraps the one whose state it is
+    # of a model that wraps the one whose state it is
+    ahead = {"", *(first if len(first) == 1 else ())}
     best: tuple[int, State, str] = (-1, {}, "")
     for head in sorted(heads, key=lambda text: (len(text), text)):
         for front in sorted(ahead, key=len):
-            named = {front + _plain(key[len(head) :]): value for key, value in state.items() if key.startswith(head)}
+            named = {
+                front + _plain(key[len(head) :]): value
+                for key, value in state.items()
+                if key.startswith(head)
+            }
             score = sum(key in wanted or _base(key) in wanted for key in named)
             if score > best[0]:
                 best = score, named, head
@@ -157,7 +220,10 @@ def _base(key: str) -> str:
 
 
 def _masked(state: State, wanted: Mapping[str, Tensor], notes: list[str]) -> State:
-    """Pruned weights (torch.nn.utils.prune) for a model that is not pruned: the product with their mask."""
+    """Pruned weights (torch.nn.utils.prune) for a model that is not pruned.
+
+    The product with their mask.
+    """
     found = dict(state)
     for key in state:
         plain = key.removesuffix("_orig")
@@ -189,8 +255,14 @@ def _contents(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list
         lazy = nn.parameter.is_lazy(place)
         if given.is_meta:
             told.append(f"{key} lies on the device meta, so it has no numbers")
-        elif given.is_quantized or given.is_complex() or (place.is_floating_point() and not given.is_floating_point()):
-            told.append(f"{key} must hold real float numbers, not {str(given.dtype).removeprefix('torch.')}")
+        elif (
+            given.is_quantized
+            or given.is_complex()
+            or (place.is_floating_point() and not given.is_floating_point())
+        ):
+            told.append(
+                f"{key} must hold real float numbers, not {str(given.dtype).removeprefix('torch.')}"
+            )
         elif not lazy and given.shape != place.shape:
             told.append(f"{key} must have shape {tuple(place.shape)}, not {tuple(given.shape)}")
         elif place.is_floating_point() and bool((bad := ~torch.isfinite(given.float())).any()):

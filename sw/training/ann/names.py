@@ -1,4 +1,7 @@
-"""Names of layers and networks, made of the model's own: letters, digits and underscores of ASCII, short, each once."""
+"""Names of layers and networks, made of the model's own.
+
+Letters, digits and underscores of ASCII, short, each once.
+"""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +11,15 @@ from polyrhythm.sw.training.ann.trace import WRAPPERS
 
 LONGEST = 32
 KINDS = {4: "conv", 2: "fc"}
-MAKERS = re.compile(r"_?(get|make|build|create|load|new)?_?(model|net|network|ann|nn|module)?_?")  # say nothing of the model
+# say nothing of the model
+MAKERS = re.compile(r"_?(get|make|build|create|load|new)?_?(model|net|network|ann|nn|module)?_?")
 
 
 def name_parts(parts: Sequence[Part]) -> None:
-    """Name each layer by its path in the model; by its kind and number where the path is digits alone, as in a Sequential."""
+    """Name each layer by its path in the model.
+
+    By its kind and number where the path is digits alone, as in a Sequential.
+    """
     counts: dict[str, int] = {}
     used: set[str] = set()
     for i, part in enumerate(parts):
@@ -28,8 +35,15 @@ def name_parts(parts: Sequence[Part]) -> None:
 
 
 def network_name(file: str, function: str) -> str:
-    """What a network is called that a function of a file makes: by the function, or by the file where it only says `model`."""
-    chosen = file if MAKERS.fullmatch(function.lower()) else re.sub(r"^(get|make|build|create)_", "", function)
+    """What a network is called that a function of a file makes.
+
+    By the function, or by the file where it only says `model`.
+    """
+    chosen = (
+        file
+        if MAKERS.fullmatch(function.lower())
+        else re.sub(r"^(get|make|build|create)_", "", function)
+    )
     return word_of(chosen)[:LONGEST] or "converted"
 
 

@@ -1,8 +1,11 @@
-"""From the steps of a model to its layers: [pool] weights [norm] ReLU, again and again, and weights without a ReLU at the end.
+"""From the steps of a model to its layers.
 
-What stands between two layers folds into the weights of the next: pooling, constants, normalization, another order of elements.
-To the sums of a Conv2d the map of an earlier layer may be added, as it is or through a 1 x 1 Conv2d (residual blocks). A step that
-cannot be taken is told, and reading goes on behind it, so that all of a model's problems are told at once.
+[pool] weights [norm] ReLU, again and again, and weights without a ReLU at the end.
+
+What stands between two layers folds into the weights of the next: pooling, constants,
+normalization, another order of elements. To the sums of a Conv2d the map of an earlier layer may be
+added, as it is or through a 1 x 1 Conv2d (residual blocks). A step that cannot be taken is told,
+and reading goes on behind it, so that all of a model's problems are told at once.
 """
 
 from collections.abc import Callable
@@ -18,12 +21,15 @@ from polyrhythm.sw.training.ann.words import ANSWERS, CASTS, DROPOUTS, REARRANGI
 
 TWO = "use a Linear with two outputs, one for each class, for the largest of one is always class 0"
 HANDLERS: dict[str, Callable[[Chain, Step, list[Value]], Value]] = {
-    "linear": weights.linear, "matmul": weights.matmul, "addmm": weights.addmm, "conv2d": weights.conv2d,
-    "batch_norm": constants.batch_norm, "mul": constants.mul, "div": constants.div, "neg": constants.neg, "add": constants.add,
-    "sub": constants.sub, "rsub": constants.rsub, "relu": activations.relu, "clamp": activations.clamp,
-    "clamp_min": activations.clamp_min, "maximum": activations.maximum, "max": activations.max, "threshold": activations.threshold,
-    "hardtanh": activations.hardtanh, "relu6": activations.relu6, "avg_pool2d": pool.avg_pool2d,
-    "adaptive_avg_pool2d": pool.adaptive_avg_pool2d, "mean": pool.mean, "sum": pool.sum, "pad": pool.pad,
+    "linear": weights.linear, "matmul": weights.matmul, "addmm": weights.addmm,
+    "conv2d": weights.conv2d, "batch_norm": constants.batch_norm, "mul": constants.mul,
+    "div": constants.div, "neg": constants.neg, "add": constants.add, "sub": constants.sub,
+    "rsub": constants.rsub, "relu": activations.relu, "clamp": activations.clamp,
+    "clamp_min": activations.clamp_min, "maximum": activations.maximum, "max": activations.max,
+    "threshold": activations.threshold, "hardtanh": activations.hardtanh,
+    "relu6": activations.relu6, "avg_pool2d": pool.avg_pool2d,
+    "adaptive_avg_pool2d": pool.adaptive_avg_pool2d, "mean": pool.mean, "sum": pool.sum,
+    "pad": pool.pad,
 }  # fmt: skip
 
 
@@ -35,7 +41,8 @@ class Reader:
         self.problems = list(found.problems)
         unused = [Problem(step.place, "", step.line).where for step in found.unused]
         self.notes = [f"{where} is computed and not returned; it is left out" for where in unused]
-        self.answers: list[Step] = []  # behind the logits: what was left out, and what stands behind it
+        # behind the logits: what was left out, and what stands behind it
+        self.answers: list[Step] = []
         self.values: dict[Ref, Value] = {(-1, 0): Value.fresh(None, tuple(found.source.shape[1:]))}
         for k in needed(found):
             self._visit(k, found.steps[k])
@@ -49,7 +56,10 @@ class Reader:
         return self.chain.parts
 
     def _visit(self, k: int, step: Step) -> None:
-        """One step; behind one that is told, values are in doubt, and only what is certain is told of them."""
+        """One step.
+
+        Behind one that is told, values are in doubt, and only what is certain is told of them.
+        """
         given = [self.values[ref] for ref in step.refs()]
         doubt = any(value.doubt for value in given)
         given = [Value.fresh(None, value.shape) if value.doubt else value for value in given]
@@ -90,7 +100,9 @@ class Reader:
             return [first]
         if word in ANSWERS and not first.fired:
             self.answers.append(step)
-            self.notes.append(f"{step.place} at the end is left out: the largest logit stays the largest")
+            self.notes.append(
+                f"{step.place} at the end is left out: the largest logit stays the largest"
+            )
             return [replace(first, answered=True)]
         if word not in HANDLERS:
             raise missing(step)
@@ -102,11 +114,22 @@ class Reader:
         if value.doubt:
             return
         if part is None or part.fires or part.weight.ndim != 2 or not value.in_order:
-            self._tell(Problem("the model", "must end in a Linear layer without ReLU, the readout of the classes"))
+            self._tell(
+                Problem(
+                    "the model",
+                    "must end in a Linear layer without ReLU, the readout of the classes",
+                )
+            )
             return
         if not value.shape or len(part.weight) == 1:
             shape = f"(B, {', '.join(map(str, value.shape))})" if value.shape else "(B,)"
-            self._tell(Problem("the model", f"must return logits (B, C), C at least 2, not {shape}; {TWO}", part.line))
+            self._tell(
+                Problem(
+                    "the model",
+                    f"must return logits (B, C), C at least 2, not {shape}; {TWO}",
+                    part.line,
+                )
+            )
             return
         try:
             self.chain.append(part)

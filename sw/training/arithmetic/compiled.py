@@ -1,8 +1,11 @@
-"""The operations of kernels.cpp for torch's tensors: built by g++ when they are first wanted, and kept in the user's cache.
+"""The operations of kernels.cpp for torch's tensors.
 
-They compute float32 on a CPU in one thread of their own. Where there is no g++, on a GPU, in other precisions and with more torch
-threads than were measured, `usable` says no and the callers compute the same with torch's operations: slower, and equal within the
-rounding of float32, since sums are added in another order.
+Built by g++ when they are first wanted, and kept in the user's cache.
+
+They compute float32 on a CPU in one thread of their own. Where there is no g++, on a GPU, in other
+precisions and with more torch threads than were measured, `usable` says no and the callers compute
+the same with torch's operations: slower, and equal within the rounding of float32, since sums are
+added in another order.
 """
 
 import ctypes
@@ -24,7 +27,15 @@ from torch import Tensor
 from polyrhythm.sw.data import cache_root
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
-FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+FLAGS = (
+    "-O3",
+    "-std=c++17",
+    "-shared",
+    "-fPIC",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+)
 THREADS = 2  # of torch: up to here one thread of ours was measured to be quicker than torch's
 TILE = 64  # inputs whose marks share a word
 SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
@@ -55,7 +66,10 @@ def library() -> ctypes.CDLL | None:
         loaded = _loaded(compiler, (*FLAGS, *wide))
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        told = f"training is slower: {compiler} must build {SOURCE.name}, but says: {said[0] if said else error}"
+        told = (
+            f"training is slower: {compiler} must build {SOURCE.name}, but says: "
+            f"{said[0] if said else error}"
+        )
         warnings.warn(told, stacklevel=2)
         return None
     for name, (result, arguments) in SIGNATURES.items():
@@ -66,8 +80,12 @@ def library() -> ctypes.CDLL | None:
 
 def _loaded(compiler: str, flags: tuple[str, ...]) -> ctypes.CDLL:
     """The library of this source, these flags and this compiler, from the cache or built anew."""
-    version = subprocess.run([compiler, "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True, check=True).stdout
-    told = hashlib.sha256("\n".join((SOURCE.read_text(), *flags, version)).encode()).hexdigest()[:16]
+    version = subprocess.run(
+        [compiler, "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True, check=True
+    ).stdout
+    told = hashlib.sha256("\n".join((SOURCE.read_text(), *flags, version)).encode()).hexdigest()[
+        :16
+    ]
     place = cache_root() / "kernels"
     built = place / f"{told}.so"
     if built.exists():
@@ -79,7 +97,9 @@ def _loaded(compiler: str, flags: tuple[str, ...]) -> ctypes.CDLL:
         folder = tempfile.TemporaryDirectory()
     with folder as made:
         new = Path(made) / "kernels.so"
-        subprocess.run([compiler, *flags, "-o", new, SOURCE], capture_output=True, text=True, check=True)
+        subprocess.run(
+            [compiler, *flags, "-o", new, SOURCE], capture_output=True, text=True, check=True
+        )
         loaded = ctypes.CDLL(str(new))
         with suppress(OSError):
             os.replace(new, built)  # it takes its name when it is whole
@@ -88,7 +108,9 @@ def _loaded(compiler: str, flags: tuple[str, ...]) -> ctypes.CDLL:
 
 def _call(name: str, *arguments: Any) -> Any:
     """A kernel with addresses for tensors and null for None."""
-    return getattr(library(), name)(*(x.data_ptr() if isinstance(x, Tensor) else x for x in arguments))
+    return getattr(library(), name)(
+        *(x.data_ptr() if isinstance(x, Tensor) else x for x in arguments)
+    )
 
 
 def density(counts: Tensor, rows: int = 32) -> float:
@@ -99,7 +121,10 @@ def density(counts: Tensor, rows: int = 32) -> float:
 
 
 def mark(counts: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Where counts (R, I) are not 0, a bit each, and what they are there; None where all of these are 1."""
+    """Where counts (R, I) are not 0, a bit each, and what they are there.
+
+    None where all of these are 1.
+    """
     marks = torch.empty(-(-counts.shape[1] // TILE), len(counts), dtype=torch.int64)
     found = _call("mark", counts, marks, *counts.shape)
     if found < 0:
@@ -125,11 +150,27 @@ def project_back(marks: Tensor, values: Tensor | None, grad: Tensor, inputs: int
     return of_weight
 
 
-def lif(drive: Tensor, start: Tensor, threshold: Tensor, leak: int | None, subtract: bool, whole: bool) -> tuple[Tensor, Tensor]:
-    """Spikes and potentials (T, ..) of drive (T, ..). Start and threshold repeat themselves over the neurons. All contiguous."""
+def lif(
+    drive: Tensor, start: Tensor, threshold: Tensor, leak: int | None, subtract: bool, whole: bool
+) -> tuple[Tensor, Tensor]:
+    """Spikes and potentials (T, ..) of drive (T, ..).
+
+    Start and threshold repeat themselves over the neurons. All contiguous.
+    """
     spikes, potential = torch.empty_like(drive), torch.empty_like(drive)
     sizes = len(drive), drive.numel() // len(drive), start.numel(), threshold.numel()
-    _call("lif", drive, start, threshold, spikes, potential, *sizes, -1 if leak is None else leak, subtract, whole)
+    _call(
+        "lif",
+        drive,
+        start,
+        threshold,
+        spikes,
+        potential,
+        *sizes,
+        -1 if leak is None else leak,
+        subtract,
+        whole,
+    )
     return spikes, potential
 
 
@@ -143,9 +184,22 @@ def lif_back(
     width: float,
     learned: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """Gradients of the drive (T, ..) and, if it is learned, of each neuron's threshold (..), all contiguous."""
-    of_drive, of_threshold = torch.empty_like(potential), torch.empty_like(potential[0]) if learned else None
+    """Gradients of the drive (T, ..) and, if learned, of the thresholds (..), all contiguous."""
+    of_drive, of_threshold = (
+        torch.empty_like(potential),
+        torch.empty_like(potential[0]) if learned else None,
+    )
     chosen = -1 if leak is None else leak, subtract, width
     sizes = len(potential), potential.numel() // len(potential), threshold.numel()
-    _call("lif_back", of_spikes, of_potential, potential, threshold, of_drive, of_threshold, *sizes, *chosen)
+    _call(
+        "lif_back",
+        of_spikes,
+        of_potential,
+        potential,
+        threshold,
+        of_drive,
+        of_threshold,
+        *sizes,
+        *chosen,
+    )
     return of_drive, of_threshold

@@ -25,9 +25,7 @@ def bins(n: Tensor, number: int) -> Tensor:
     return n * mask.reshape(number, 1, *n.shape[1:])
 
 
-def counts_in_bins(
-    spec: neurons.Kind, currents: Tensor, bias: Tensor, threshold: Tensor
-) -> Tensor:
+def counts_in_bins(spec: neurons.Kind, currents: Tensor, bias: Tensor, threshold: Tensor) -> Tensor:
     """What the neurons send in each bin, from currents (bins, B, *map): counts of that shape.
 
     What can fire before the first event does so in the first bin. The gradient of a count is that

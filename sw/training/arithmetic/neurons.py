@@ -1,6 +1,7 @@
 """A layer's arithmetic in torch, exact for evaluation and differentiable for training.
 
-Axis order: counts (B, *map) in two_phase and (T, B, *map) in time_stepped; currents and potentials (B, *map).
+Axis order: counts (B, *map) in two_phase and (T, B, *map) in time_stepped; currents and potentials
+(B, *map).
 """
 
 from typing import Protocol
@@ -48,12 +49,17 @@ def project(layer: Kind, counts: Tensor, weight: Tensor, bias: Tensor | None = N
 
 
 def skipped(counts: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """What a residual addition brings: counts (B, C, H, W) of its source, weight (C_out, C) -> (B, C_out, H', W')."""
+    """What a residual addition brings.
+
+    Counts (B, C, H, W) of its source, weight (C_out, C) -> (B, C_out, H', W').
+    """
     return F.conv2d(counts, weight[:, :, None, None], stride=stride)
 
 
 def project_ticks(layer: Kind, counts: Tensor, weight: Tensor) -> Tensor:
-    """Currents of each of the layer's T ticks (T, B, *map), from the source ticks that it sees: sums over groups, or one held.
+    """Currents of each of the layer's T ticks (T, B, *map), from the source ticks that it sees.
+
+    Sums over groups, or one held.
 
     Counts that are added up, or held, are projected once.
     """
@@ -102,17 +108,34 @@ def driven(layer: Kind, currents: Tensor, bias: Tensor, whole: bool) -> Tensor:
     bias = per_channel(bias, currents[0])
     if layer.bias_mode == "per_tick":
         return currents + bias
-    return currents + torch.stack([bias_at(layer, bias, t, whole) for t in range(len(currents))]).unsqueeze(1)
+    return currents + torch.stack(
+        [bias_at(layer, bias, t, whole) for t in range(len(currents))]
+    ).unsqueeze(1)
 
 
 def fire(
-    layer: Kind, currents: Tensor, bias: Tensor, threshold: Tensor, *, whole: bool, width: float = 1.0
+    layer: Kind,
+    currents: Tensor,
+    bias: Tensor,
+    threshold: Tensor,
+    *,
+    whole: bool,
+    width: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """One layer's ticks: spikes 0/1 and the potentials before each reset, (T, B, *map), from currents (T, B, *map)."""
+    """One layer's ticks.
+
+    Spikes 0/1 and the potentials before each reset, (T, B, *map), from currents (T, B, *map).
+    """
     threshold = per_channel(threshold, currents[0])
     drive, start = driven(layer, currents, bias, whole), start_value(layer, threshold, whole)
     return lif(
-        drive, start, threshold, leak_shift=layer.leak_shift, subtract=layer.reset == "subtract", whole=whole, width=width
+        drive,
+        start,
+        threshold,
+        leak_shift=layer.leak_shift,
+        subtract=layer.reset == "subtract",
+        whole=whole,
+        width=width,
     )
 
 
@@ -127,26 +150,41 @@ def read_out(layer: Kind, currents: Tensor, bias: Tensor, *, whole: bool) -> Ten
     return torch.stack(sums)
 
 
-def read_out_frame(layer: Kind, counts: Tensor, weight: Tensor, bias: Tensor, *, whole: bool) -> Tensor:
+def read_out_frame(
+    layer: Kind, counts: Tensor, weight: Tensor, bias: Tensor, *, whole: bool
+) -> Tensor:
     """The readout's sum after its last tick alone: (B, C), from the source ticks (T_in, B, *map).
 
-    Without a leak it does not matter when a count came, so those of all ticks are added up and projected once.
+    Without a leak it does not matter when a count came, so those of all ticks are added up and
+    projected once.
     """
     if layer.leak_shift is not None:
         return read_out(layer, project_ticks(layer, counts, weight), bias, whole=whole)[-1]
     if len(counts) < layer.T:
         starts = [ticks.start for ticks in source_ticks(len(counts), layer.T)]
-        held = torch.tensor([starts.count(t) for t in range(len(counts))], dtype=counts.dtype, device=counts.device)
+        held = torch.tensor(
+            [starts.count(t) for t in range(len(counts))], dtype=counts.dtype, device=counts.device
+        )
         counts = counts * held.reshape(-1, *[1] * (counts.ndim - 1))
-    with torch.autocast(counts.device.type, enabled=False):  # counts of a frame can be more than bfloat16 holds
+    # counts of a frame can be more than bfloat16 holds
+    with torch.autocast(counts.device.type, enabled=False):
         sums = project(layer, counts.sum(0), weight)
     return sums + (bias * layer.T if layer.bias_mode == "per_tick" else bias)
 
 
 def count(
-    layer: Kind, current: Tensor, bias: Tensor, threshold: Tensor, *, whole: bool, T: Tensor | None = None
+    layer: Kind,
+    current: Tensor,
+    bias: Tensor,
+    threshold: Tensor,
+    *,
+    whole: bool,
+    T: Tensor | None = None,
 ) -> Tensor:
-    """One two_phase layer: clip(floor((start + B + current) / Th), 0, T); T where it is learned, else the layer's."""
+    """One two_phase layer: clip(floor((start + B + current) / Th), 0, T).
+
+    T where it is learned, else the layer's.
+    """
     bias, threshold = per_channel(bias, current), per_channel(threshold, current)
     v = start_value(layer, threshold, whole) + bias + current
     return quantize.quantize_count(v, threshold, layer.T if T is None else T)

@@ -1,12 +1,16 @@
-"""Products of counts and weights, where most counts are 0: rows of weights are added up, instead of multiplied.
+"""Products of counts and weights, where most counts are 0.
 
-Spikes are 0 or 1 and few. A dense layer's currents are then sums of the weights of what fired, and the gradient of its weights sums
-of the currents' gradients; both are taken from the same marks, a bit for each count (kernels.cpp). Counts above 1 and fractions
-are multiplied as they are. Sums of integers stay exact: only the order of the additions differs.
+Rows of weights are added up, instead of multiplied.
 
-Where that pays was measured with `python tools/bench_projection.py` (one core with AVX2). From 32 outputs on, spikes cost 20 to
-75 % of the matrix product at a density of 0.2, and as much as it from 0.4 or 0.5 on; counts above 1 cost 55 to 87 %, and as much
-from 0.3 on. MNIST's pixels as rates have a density of 0.13, its pixels as counts one of 0.19, N-MNIST in six frames one of 0.11.
+Spikes are 0 or 1 and few. A dense layer's currents are then sums of the weights of what fired, and
+the gradient of its weights sums of the currents' gradients; both are taken from the same marks, a
+bit for each count (kernels.cpp). Counts above 1 and fractions are multiplied as they are. Sums of
+integers stay exact: only the order of the additions differs.
+
+Where that pays was measured with `python tools/bench_projection.py` (one core with AVX2). From 32
+outputs on, spikes cost 20 to 75 % of the matrix product at a density of 0.2, and as much as it from
+0.4 or 0.5 on; counts above 1 cost 55 to 87 %, and as much from 0.3 on. MNIST's pixels as rates have
+a density of 0.13, its pixels as counts one of 0.19, N-MNIST in six frames one of 0.11.
 """
 
 from typing import Any
@@ -37,7 +41,11 @@ class _Sparse(Function):
         marks, values, weight = ctx.saved_tensors
         grad = grads[0].contiguous()
         of_counts = grad @ weight if ctx.needs_input_grad[0] else None
-        of_weight = compiled.project_back(marks, values, grad, weight.shape[1]) if ctx.needs_input_grad[1] else None
+        of_weight = (
+            compiled.project_back(marks, values, grad, weight.shape[1])
+            if ctx.needs_input_grad[1]
+            else None
+        )
         return of_counts, of_weight
 
 

@@ -1,6 +1,7 @@
 """Quantizers with straight-through gradients, and the export rule from float scales to integers.
 
-Rounding is floor(x + 1/2) everywhere: ties go up, as in the integer network, and not to even as in torch.round.
+Rounding is floor(x + 1/2) everywhere: ties go up, as in the integer network, and not to even as in
+torch.round.
 """
 
 from typing import Any
@@ -10,7 +11,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 ENOUGH = 1 << 22  # activations that set a clip range
-FAINT, STRONG = 1e-8, 1e15  # weights that are all below say nothing; squares of those above leave float32
+# weights that are all below say nothing; squares of those above leave float32
+FAINT, STRONG = 1e-8, 1e15
 
 
 class _Floor(Function):
@@ -42,27 +44,31 @@ def weight_range(bits: int) -> tuple[int, int]:
 def quantize_weight(weight: Tensor, step: Tensor, bits: int) -> Tensor:
     """Integer weights clip(floor(w / step + 1/2), -2^(b-1), 2^(b-1) - 1).
 
-    Gradients: inside the range d/dw = 1 / step and d/dstep = -w / step^2 (so step * integer has the gradient of
-    LSQ, Esser et al. 2020); outside both are 0.
+    Gradients: inside the range d/dw = 1 / step and d/dstep = -w / step^2 (so step * integer has the
+    gradient of LSQ, Esser et al. 2020); outside both are 0.
     """
     low, high = weight_range(bits)
     return round_half_up(weight / step).clamp(low, high)
 
 
 def quantize_count(v: Tensor, threshold: Tensor, T: int | Tensor) -> Tensor:
-    """Counts clip(floor(v / threshold), 0, T); straight-through where the floor lies in 0..T, 0 outside.
+    """Counts clip(floor(v / threshold), 0, T).
 
-    A T that is learned is a whole number in a tensor; its gradient is that of the counts that are clipped to it.
+    Straight-through where the floor lies in 0..T, 0 outside.
 
-    `v` holds the start value threshold / 2, so this is the rounding quantizer of design 1.1. Exact for integers while
-    |v| + threshold stays below 2^24 (float32) or 2^53 (float64): no quotient is then rounded up to the next integer.
+    A T that is learned is a whole number in a tensor; its gradient is that of the counts that are
+    clipped to it.
+
+    `v` holds the start value threshold / 2, so this is the rounding quantizer of design 1.1. Exact
+    for integers while |v| + threshold stays below 2^24 (float32) or 2^53 (float64): no quotient is
+    then rounded up to the next integer.
     """
     counts = floor(v / threshold)
     return counts.clamp(0, T) if isinstance(T, int) else torch.clamp(counts, torch.zeros_like(T), T)
 
 
 class _Round(Function):
-    """`round_counts` with its gradients in closed form, so that maps are gone through a few times and not dozens."""
+    """`round_counts` with gradients in closed form, which read maps a few times and not dozens."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, worth: Tensor, T: Tensor) -> Tensor:
@@ -76,27 +82,37 @@ class _Round(Function):
         most, aten = float(T) + 1, torch.ops.aten
         passed = aten.hardtanh_backward(grads[0], v, 0.0, most)  # where 0 < v < T + 1
         for_worth = (0.5 * passed.sum() - (passed * v).sum()) / worth
-        for_T = aten.threshold_backward(grads[0], v, most).sum() if ctx.needs_input_grad[2] else None  # where v > T + 1
+        # where v > T + 1
+        for_T = (
+            aten.threshold_backward(grads[0], v, most).sum() if ctx.needs_input_grad[2] else None
+        )
         return passed.div_(worth), for_worth, for_T
 
 
 def round_counts(y: Tensor, worth: Tensor, T: Tensor) -> Tensor:
-    """Counts clip(floor(y / worth + 1/2), 0, T) of activations, with `quantize_count`'s gradients; worth, T: scalars."""
+    """Counts clip(floor(y / worth + 1/2), 0, T) of activations, with `quantize_count`'s gradients.
+
+    worth, T: scalars.
+    """
     return _Round.apply(y, worth, T)
 
 
 def steps(clip_range: Tensor, count: Tensor, max_T: int) -> Tensor:
-    """Time steps T = clip(floor(range / count + 1/2), 1, max_T) of a clip range and what one count is worth (Uhlich et al. 2020).
+    """Time steps T = clip(floor(range / count + 1/2), 1, max_T) (Uhlich et al. 2020).
 
-    Straight-through inside 1..max_T, 0 outside: beyond the range a quantizer's value is T counts = the range, and so is the
-    gradient; within it, it hangs on the count alone.
+    clip_range: of the activations. count: what one count is worth.
+
+    Straight-through inside 1..max_T, 0 outside: beyond the range a quantizer's value is T counts =
+    the range, and so is the gradient; within it, it hangs on the count alone.
     """
     return round_half_up(clip_range / count).clamp(1, max_T)
 
 
 @torch.no_grad()
 def best_step(weight: Tensor, bits: int) -> Tensor:
-    """The step of least squared error for `weight`, of 100 between a fiftieth and twice the one that clips nothing.
+    """The step of least squared error for `weight`.
+
+    It is one of 100 between a fiftieth and twice the one that clips nothing.
 
     Weights that are all 0, or as good as that, get a step that suits weights up to 1.
     """
@@ -108,18 +124,26 @@ def best_step(weight: Tensor, bits: int) -> Tensor:
         return best_step(weight / unit, bits) * unit
     full = largest.clamp_min(FAINT) / top
     steps = full * torch.linspace(0.02, 2, 100, dtype=weight.dtype, device=weight.device)
-    errors = torch.stack([(quantize_weight(weight, step, bits) * step - weight).square().sum() for step in steps])
+    errors = torch.stack(
+        [(quantize_weight(weight, step, bits) * step - weight).square().sum() for step in steps]
+    )
     return steps[errors.argmin()]
 
 
 def beside(step: Tensor, weight: Tensor) -> Tensor:
-    """A step for all weights stays; steps of output channels (C,) come to stand beside theirs, (C, 1, ..)."""
+    """A step for all weights stays.
+
+    Steps of output channels (C,) come to stand beside theirs, (C, 1, ..).
+    """
     return step.reshape(-1, *[1] * (weight.ndim - 1)) if step.ndim else step
 
 
 @torch.no_grad()
 def best_steps(weight: Tensor, bits: int, like: Tensor) -> Tensor:
-    """`best_step` of all weights, or of each output channel's, as `like` has one or many; without weights it has the largest."""
+    """`best_step` of all weights, or of each output channel's, as `like` has one or many.
+
+    Without weights it has the largest.
+    """
     if not like.ndim:
         return best_step(weight, bits)
     steps = torch.stack([best_step(channel, bits) for channel in weight])
@@ -131,11 +155,14 @@ def best_steps(weight: Tensor, bits: int, like: Tensor) -> Tensor:
 
 @torch.no_grad()
 def best_range(y: Tensor, T: int) -> Tensor:
-    """The clip range lambda of least squared error for non-negative activations `y` quantized to T levels above 0.
+    """The clip range lambda of least squared error for activations `y` of T levels above 0.
+
+    y: non-negative.
 
     Of more than 2 ENOUGH activations every third, fifth, .. is looked at: less than 2 ENOUGH.
     """
-    y = y.flatten()[:: 1 + 2 * (y.numel() // (2 * ENOUGH))]  # an odd distance: channels and columns have even numbers
+    # an odd distance: channels and columns have even numbers
+    y = y.flatten()[:: 1 + 2 * (y.numel() // (2 * ENOUGH))]
     top = y.max().clamp_min(1e-8)
     ranges = top * torch.linspace(0.02, 1, 50, dtype=y.dtype, device=y.device)
     errors = [((y * T / r + 0.5).floor().clamp(0, T) * (r / T) - y).square().sum() for r in ranges]
@@ -144,7 +171,7 @@ def best_range(y: Tensor, T: int) -> Tensor:
 
 @torch.no_grad()
 def export_threshold(clip_range: Tensor, levels: int, unit: Tensor) -> Tensor:
-    """Th = max(1, floor(lambda / (levels * unit) + 1/2)), unit = weight step * input sigma (design 1.1)."""
+    """Th = max(1, floor(lambda / (levels * unit) + 1/2)), unit = weight step * input sigma."""
     return round_half_up(clip_range / (levels * unit)).clamp_min(1)
 
 

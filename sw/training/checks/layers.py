@@ -19,7 +19,8 @@ def check_layers(found: Problems, recipe: Recipe, row: Dataset) -> None:
         found.unless(name not in maps, f"{where}: name must differ from that of another layer")
         last = i == len(recipe.layers) - 1
         found.unless(
-            (spec.kind == "readout") == last, f"{where}: the last layer, and no other, must be the readout, not kind {spec.kind!r}"
+            (spec.kind == "readout") == last,
+            f"{where}: the last layer, and no other, must be the readout, not kind {spec.kind!r}",
         )
         good = _check_fields(found, where, spec, recipe.schedule)
         shape = _shape_behind(found, where, spec, shape) if good else None
@@ -33,9 +34,9 @@ def check_layers(found: Problems, recipe: Recipe, row: Dataset) -> None:
 def _check_fields(found: Problems, where: str, spec: LayerSpec, schedule: str) -> bool:
     """Whether all that the shapes hang on is well."""
     good = found.of(check.choice, f"{where}: kind", spec.kind, KINDS)
-    for name, low, high in (("size", 1, MAX_SIZE), ("pool", 1, MAX_SIZE), ("stride", 1, MAX_SIZE), ("padding", 0, MAX_SIZE),
-                            ("kernel", 1, MAX_SIZE)):  # fmt: skip
-        good &= found.of(check.integer, f"{where}: {name}", getattr(spec, name), low, high)
+    for name in ("size", "pool", "stride", "padding", "kernel"):
+        low = 0 if name == "padding" else 1
+        good &= found.of(check.integer, f"{where}: {name}", getattr(spec, name), low, MAX_SIZE)
     found.of(check.integer, f"{where}: T", spec.T, 1, MAX_T)
     found.of(check.integer, f"{where}: weight_bits", spec.weight_bits, 2, 8)
     found.of(check.choice, f"{where}: reset", spec.reset, ("subtract", "zero"))
@@ -48,11 +49,16 @@ def _check_fields(found: Problems, where: str, spec: LayerSpec, schedule: str) -
         found.unless(spec.leak_shift is None, f"{told} leak_shift {spec.leak_shift}")
         found.unless(spec.reset == "subtract", f"{told} reset {spec.reset!r}")
     if spec.kind != "conv2d":
-        found.unless((spec.stride, spec.padding) == (1, 0), f"{where}: stride and padding belong to conv2d, not to {spec.kind}")
+        found.unless(
+            (spec.stride, spec.padding) == (1, 0),
+            f"{where}: stride and padding belong to conv2d, not to {spec.kind}",
+        )
     return good
 
 
-def _shape_behind(found: Problems, where: str, spec: LayerSpec, shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
+def _shape_behind(
+    found: Problems, where: str, spec: LayerSpec, shape: tuple[int, ...] | None
+) -> tuple[int, ...] | None:
     """What a layer makes of its input's shape; None, once told, where it does not fit."""
     if shape is None:
         return None
@@ -61,19 +67,29 @@ def _shape_behind(found: Problems, where: str, spec: LayerSpec, shape: tuple[int
         found.append(f"{where}: {what} needs an input map (C, H, W), not {shape}")
         return None
     if spec.pool > 1 and not found.unless(
-        spec.pool <= min(shape[1:]), f"{where}: pool must fit its input map {shape}, not {spec.pool}"
+        spec.pool <= min(shape[1:]),
+        f"{where}: pool must fit its input map {shape}, not {spec.pool}",
     ):
         return None
     if spec.kind != "conv2d":
         return (spec.size,)
     pooled = [extent // spec.pool for extent in shape[1:]]
-    height, width = ((extent + 2 * spec.padding - spec.kernel) // spec.stride + 1 for extent in pooled)
-    told = f"{where}: the {spec.kernel} x {spec.kernel} kernel must fit its padded input map {(shape[0], *pooled)}"
+    height, width = (
+        (extent + 2 * spec.padding - spec.kernel) // spec.stride + 1 for extent in pooled
+    )
+    told = (
+        f"{where}: the {spec.kernel} x {spec.kernel} kernel must fit its padded input map "
+        f"{(shape[0], *pooled)}"
+    )
     return (spec.size, height, width) if found.unless(height >= 1 and width >= 1, told) else None
 
 
 def _check_skip(
-    found: Problems, where: str, spec: LayerSpec, maps: dict[str, tuple[int, ...] | None], shape: tuple[int, ...] | None
+    found: Problems,
+    where: str,
+    spec: LayerSpec,
+    maps: dict[str, tuple[int, ...] | None],
+    shape: tuple[int, ...] | None,
 ) -> None:
     skip = spec.skip
     if not isinstance(skip, SkipSpec):
@@ -82,13 +98,21 @@ def _check_skip(
     earlier = [name for name, there in maps.items() if there is not None]
     if not found.unless(
         skip.source in earlier,
-        f"{where}: skip must add an earlier convolution ({', '.join(earlier) or 'none'}), not {skip.source!r}",
+        f"{where}: skip must add an earlier convolution ({', '.join(earlier) or 'none'}), not "
+        f"{skip.source!r}",
     ):
         return
     found.of(check.integer, f"{where}: skip weight_bits", skip.weight_bits, 2, 8)
     seen = maps[skip.source]
-    if found.of(check.integer, f"{where}: skip stride", skip.stride, 1, MAX_SIZE) and seen and shape and len(shape) == 3:
+    if (
+        found.of(check.integer, f"{where}: skip stride", skip.stride, 1, MAX_SIZE)
+        and seen
+        and shape
+        and len(shape) == 3
+    ):
         got = tuple(-(-extent // skip.stride) for extent in seen[1:])
         found.unless(
-            got == shape[1:], f"{where}: skip must see a map of {shape[1:]}, but {skip.source} gives {got} at stride {skip.stride}"
+            got == shape[1:],
+            f"{where}: skip must see a map of {shape[1:]}, but {skip.source} gives {got} at "
+            f"stride {skip.stride}",
         )

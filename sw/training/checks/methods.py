@@ -11,14 +11,23 @@ from polyrhythm.sw.training.recipe import Recipe
 
 def check_methods(found: Problems, recipe: Recipe) -> None:
     """The parts that belong to one schedule."""
-    homes = {"mixture": "time_stepped", "anytime": "time_stepped", "conversion": "two_phase", "clockless": "event_driven"}
+    homes = {
+        "mixture": "time_stepped",
+        "anytime": "time_stepped",
+        "conversion": "two_phase",
+        "clockless": "event_driven",
+    }
     for name, home in homes.items():
         if getattr(recipe, name) is not None:
-            found.unless(recipe.schedule == home, f"{name} belongs to {home} networks, not to {recipe.schedule} ones")
+            found.unless(
+                recipe.schedule == home,
+                f"{name} belongs to {home} networks, not to {recipe.schedule} ones",
+            )
     if recipe.schedule == "event_driven":
         found.unless(
             recipe.clockless is not None,
-            "event_driven networks are tuned from trained ones: clockless must be given; see polyrhythm tune",
+            "event_driven networks are tuned from trained ones: clockless must be given; see "
+            "polyrhythm tune",
         )
     if recipe.mixture is not None:
         _check_mixture(found, recipe)
@@ -47,17 +56,26 @@ def _check_mixture(found: Problems, recipe: Recipe) -> None:
         return
     names = [name for name, _ in pairs]
     found.unless(
-        len(set(names)) == len(names), f"mixture: every profile must have a name of its own, not {', '.join(map(str, names))}"
+        len(set(names)) == len(names),
+        f"mixture: every profile must have a name of its own, not {', '.join(map(str, names))}",
     )
     for name, T in pairs:
         found.of(check.name, "mixture: profile name", name)
-        found.unless(len(T) == depth, f"mixture: profile {name!r} must give T of {depth} layers, not {len(T)}: {T}")
+        found.unless(
+            len(T) == depth,
+            f"mixture: profile {name!r} must give T of {depth} layers, not {len(T)}: {T}",
+        )
         for value in T:
             found.of(check.integer, f"mixture: profile {name!r}: T", value, 1, MAX_T)
 
 
 def _is_profile(pair: Any) -> bool:
-    return isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], tuple | list)
+    return (
+        isinstance(pair, tuple | list)
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and isinstance(pair[1], tuple | list)
+    )
 
 
 def _check_conversion(found: Problems, recipe: Recipe) -> None:
@@ -71,4 +89,8 @@ def _check_conversion(found: Problems, recipe: Recipe) -> None:
         found.of(check.real, "conversion: target", conversion.target, math.inf)
     if conversion.cost == "cycles" and any(spec.skip for spec in recipe.layers):
         traded = bool(conversion.trade or conversion.target)
-        found.unless(not traded, "conversion: no accelerator has residual additions, so cost must be mean_T or events, not cycles")
+        found.unless(
+            not traded,
+            "conversion: no accelerator has residual additions, so cost must be mean_T or events, "
+            "not cycles",
+        )

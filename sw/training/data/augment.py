@@ -20,7 +20,9 @@ def augmented(images: Tensor, change: Augment, generator: torch.Generator) -> Te
         return shifted(images, int(change.shift), generator)
     if change.crop or change.cutout:
         return _whole_pixels(images, change, generator)
-    grid = F.affine_grid(_affine(images, change, generator), list(images.shape), align_corners=False)
+    grid = F.affine_grid(
+        _affine(images, change, generator), list(images.shape), align_corners=False
+    )
     moved = F.grid_sample(images.float(), grid, align_corners=False)
     return moved.to(images.dtype) if images.is_floating_point() else (moved + 0.5).to(images.dtype)
 
@@ -41,7 +43,11 @@ def _affine(images: Tensor, change: Augment, generator: torch.Generator) -> Tens
     def draw(limit: float) -> Tensor:
         return (torch.rand(size, generator=generator) * 2 - 1) * limit
 
-    angle, shear, zoom = draw(math.radians(change.rotate)), draw(change.shear), 1 + draw(change.zoom)
+    angle, shear, zoom = (
+        draw(math.radians(change.rotate)),
+        draw(change.shear),
+        1 + draw(change.zoom),
+    )
     moved = [draw(2 * change.shift / extent) for extent in (images.shape[-1], images.shape[-2])]
     rows = [
         torch.cos(angle) * zoom, (shear - torch.sin(angle)) * zoom, moved[0],

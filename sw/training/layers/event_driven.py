@@ -19,7 +19,12 @@ class EventDriven(Schedule):
         return event_neuron.bins(n, bins)
 
     def forward(
-        self, layer: TrainableLayer, n: Tensor, sigma_in: Tensor, seen: Seen | None, source: Source | None
+        self,
+        layer: TrainableLayer,
+        n: Tensor,
+        sigma_in: Tensor,
+        seen: Seen | None,
+        source: Source | None,
     ) -> tuple[Tensor, Tensor]:
         weight, bias, threshold, unit = layer.scales(sigma_in)
         one = torch.ones((), device=n.device)

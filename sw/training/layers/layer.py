@@ -45,7 +45,12 @@ class Schedule:
     neuron: str = "signed"
 
     def forward(
-        self, layer: "TrainableLayer", n: Tensor, sigma_in: Tensor, seen: Seen | None, source: Source | None
+        self,
+        layer: "TrainableLayer",
+        n: Tensor,
+        sigma_in: Tensor,
+        seen: Seen | None,
+        source: Source | None,
     ) -> tuple[Tensor, Tensor]:
         """See `TrainableLayer.forward`."""
         raise NotImplementedError

@@ -170,7 +170,8 @@ class TrainableNetwork(nn.Module):
             layers.append(exchange.integer_layer(layer, most, added))
             sent[layer.spec.name] = counts = layer.schedule.most(layer.spec)
             ticks = layer.spec.T
-        return Network(name, self.schedule, self.source, tuple(layers), **fields)  # type: ignore[arg-type]
+        made = tuple(layers)
+        return Network(name, self.schedule, self.source, made, **fields)  # type: ignore[arg-type]
 
 
 def _is_float(name: str) -> bool:

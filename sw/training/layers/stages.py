@@ -24,7 +24,9 @@ def calibrate(layer: TrainableLayer) -> None:
     layer.log_step.copy_(steps.log())
     if layer.seen is not None:
         fires = bool((layer.seen > quantize.FAINT).any())
-        best = quantize.best_range(layer.seen, layer.spec.T) if fires else saturate.silent_range(layer)
+        best = (
+            quantize.best_range(layer.seen, layer.spec.T) if fires else saturate.silent_range(layer)
+        )
         layer.log_range.copy_(best.log())
         layer.seen = None
     if layer.log_count is not None:

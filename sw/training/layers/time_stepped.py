@@ -34,9 +34,18 @@ class TimeStepped(Schedule):
         return 1 if spec.bias_mode == "per_tick" else spec.T
 
     def forward(
-        self, layer: TrainableLayer, n: Tensor, sigma_in: Tensor, seen: Seen | None, source: Source | None
+        self,
+        layer: TrainableLayer,
+        n: Tensor,
+        sigma_in: Tensor,
+        seen: Seen | None,
+        source: Source | None,
     ) -> tuple[Tensor, Tensor]:
-        out = _read_out(layer, n, sigma_in, seen) if layer.readout else _fire(layer, n, sigma_in, seen)
+        out = (
+            _read_out(layer, n, sigma_in, seen)
+            if layer.readout
+            else _fire(layer, n, sigma_in, seen)
+        )
         return out, torch.ones((), device=n.device)
 
 

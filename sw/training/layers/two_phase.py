@@ -25,7 +25,12 @@ class TwoPhase(Schedule):
         return worth.mean() if worth.ndim else worth
 
     def forward(
-        self, layer: TrainableLayer, n: Tensor, sigma_in: Tensor, seen: Seen | None, source: Source | None
+        self,
+        layer: TrainableLayer,
+        n: Tensor,
+        sigma_in: Tensor,
+        seen: Seen | None,
+        source: Source | None,
     ) -> tuple[Tensor, Tensor]:
         weight, bias, threshold, unit = layer.scales(sigma_in)
         if layer.norm is not None:

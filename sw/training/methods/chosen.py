@@ -97,4 +97,6 @@ class Methods:
         return found()
 
     def results(self, measure: Callable[[], Measured]) -> dict[str, Any]:
-        return {key: value for method in self.each for key, value in method.results(measure).items()}
+        return {
+            key: value for method in self.each for key, value in method.results(measure).items()
+        }

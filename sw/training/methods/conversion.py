@@ -36,7 +36,10 @@ class Price(Method):
     def __init__(
         self, conversion: Conversion, net: TrainableNetwork, work: Work | None, batches: int
     ) -> None:
-        """work: the cycle model of the network, if there is one. batches: of the stage that learns."""
+        """work: the cycle model of the network, if there is one.
+
+        batches: of the stage that learns.
+        """
         if net.schedule != "two_phase":
             raise ValueError(
                 "conversion: time steps are learned in two_phase networks, "

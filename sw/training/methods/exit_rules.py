@@ -26,16 +26,22 @@ SCALES = 200  # between which the best is looked for, over six decades
 
 
 def margins(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) -> MarginExit:
-    """The rule `margin`: for each tick the least lead with which all but `epsilon` of the frames are right now and ever after.
+    """The rule `margin`.
 
-    sums (B, T, C) and labels (B,) of training frames. A tick in which no lead is enough gets the largest sum there is.
+    For each tick the least lead with which all but `epsilon` of the frames are right now and ever
+    after.
+
+    sums (B, T, C) and labels (B,) of training frames. A tick in which no lead is enough gets the
+    largest sum there is.
     """
     _check_share(epsilon)
     two = np.partition(sums, -2, axis=2)[:, :, -2:]
     lead = two[..., 1] - two[..., 0]  # (B, T)
     right = sums.argmax(axis=2) == labels[:, None]
     lasting = np.logical_and.accumulate(right[:, ::-1], axis=1)[:, ::-1]
-    return MarginExit(tuple(_least(lead[:, t], lasting[:, t], epsilon) for t in range(sums.shape[1])))
+    return MarginExit(
+        tuple(_least(lead[:, t], lasting[:, t], epsilon) for t in range(sums.shape[1]))
+    )
 
 
 def _least(lead: npt.NDArray[np.int64], right: npt.NDArray[np.bool_], epsilon: float) -> int:
@@ -48,7 +54,10 @@ def _least(lead: npt.NDArray[np.int64], right: npt.NDArray[np.bool_], epsilon: f
 
 
 def softmax(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) -> SoftmaxExit:
-    """The rule `softmax` with the scale under which the training frames are most likely, over all ticks (Guo et al., ICML 2017)."""
+    """The rule `softmax` with the scale that makes the training frames most likely, over all ticks.
+
+    Source: Guo et al., ICML 2017.
+    """
     _check_share(epsilon)
     lead = torch.from_numpy(sums - sums.max(axis=2, keepdims=True)).float()
     wanted = torch.from_numpy(labels.astype(np.int64)).repeat_interleave(sums.shape[1])
@@ -60,22 +69,34 @@ def softmax(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) ->
 
 def _check_share(epsilon: float) -> None:
     if not 0 < epsilon < 1 or not math.isfinite(epsilon):
-        raise ValueError(f"epsilon must be a share of the frames between 0 and 1, such as 0.01, not {epsilon}")
+        raise ValueError(
+            f"epsilon must be a share of the frames between 0 and 1, such as 0.01, not {epsilon}"
+        )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rule does to frames, by the golden model: the answer is the one that stands when the rule lets the frame go."""
+    """What a rule does to frames, by the golden model.
+
+    The answer is the one that stands when the rule lets the frame go.
+    """
 
     rule: str  # "none": all ticks
     mean_ticks: float
     accuracy: float
     changed: int  # answers that are not those of all ticks
-    cycles: float  # first input word to that answer by the cycle law, mean of the frames that `ticks` was given for
+    # first input word to that answer by the cycle law, mean of the frames that `ticks` was given
+    # for
+    cycles: float
 
 
-def outcome(network: Network, rule: Exit | None, sums: Sums, labels: npt.NDArray[Any], ticks: Sums) -> Outcome:
-    """Let the frames of `sums` (B, T, C) go by a rule of the format (None: stay). ticks: of `sw.cycles.Timing`, (frames, T)."""
+def outcome(
+    network: Network, rule: Exit | None, sums: Sums, labels: npt.NDArray[Any], ticks: Sums
+) -> Outcome:
+    """Let the frames of `sums` (B, T, C) go by a rule of the format (None: stay).
+
+    ticks: of `sw.cycles.Timing`, (frames, T).
+    """
     used = golden.exit_ticks(replace(network, exit=rule), sums)
     answers = sums.argmax(axis=2)
     given = answers[np.arange(len(sums)), used - 1]
@@ -99,7 +120,9 @@ def by_tick(sums: Sums, labels: npt.NDArray[Any]) -> list[float]:
 def training_frames(
     network: Network, size: int, root: str | Path | None = None, dataset: Dataset | None = None
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """(counts, labels) of `size` evenly spaced training samples, each changed at random as in training: none as it was learned.
+    """(counts, labels) of `size` evenly spaced training samples.
+
+    Each is changed at random as in training, so that none is as it was learned.
 
     dataset: in place of the one that the network's provenance names.
     """
@@ -107,8 +130,15 @@ def training_frames(
     row = dataset or data.find(str(made.get("dataset")))
     images, labels = data.load(row, "train", root)
     chosen = np.arange(min(size, len(labels))) * len(labels) // min(size, len(labels))
-    images, labels, preprocess = images[chosen], labels[chosen], data.preprocess_of(network, None, row)
-    change, kind = Augment(**made.get("config", {}).get("augment", {})), data.parse_preprocess(preprocess).takes
+    images, labels, preprocess = (
+        images[chosen],
+        labels[chosen],
+        data.preprocess_of(network, None, row),
+    )
+    change, kind = (
+        Augment(**made.get("config", {}).get("augment", {})),
+        data.parse_preprocess(preprocess).takes,
+    )
     generator = torch.Generator().manual_seed(0)
     if change.active and kind == "images":
         images = augmented(torch.from_numpy(np.array(images)), change, generator).numpy()

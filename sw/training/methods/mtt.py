@@ -25,9 +25,7 @@ REESTIMATED = 10  # batches whose statistics normalization keeps
 class Mixing(Method):
     """The vectors of time steps of a run."""
 
-    def __init__(
-        self, mixture: Mixture, net: TrainableNetwork, generator: torch.Generator
-    ) -> None:
+    def __init__(self, mixture: Mixture, net: TrainableNetwork, generator: torch.Generator) -> None:
         if net.schedule != "time_stepped":
             raise ValueError(
                 "mixture: time steps are mixed in time_stepped networks, "
@@ -41,8 +39,7 @@ class Mixing(Method):
                 )
         if not 1 <= mixture.min_T <= mixture.max_T or mixture.draws < 1:
             raise ValueError(
-                "mixture: must draw at least one vector of 1 <= min_T <= max_T, "
-                f"not {mixture}"
+                f"mixture: must draw at least one vector of 1 <= min_T <= max_T, not {mixture}"
             )
         self.mixture, self.net, self.generator = mixture, net, generator
         self.own = net.steps()

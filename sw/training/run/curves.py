@@ -1,4 +1,7 @@
-"""Learning curves of a run as a picture: loss, accuracy, time steps and spikes, cycles, epoch by epoch."""
+"""Learning curves of a run as a picture.
+
+Loss, accuracy, time steps and spikes, cycles, epoch by epoch.
+"""
 
 import io
 from pathlib import Path
@@ -10,13 +13,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rows = list[dict[str, Any]]
-PANELS = {"loss": "loss", "accuracy": "training accuracy [%]", "mean_T": "mean T", "spike_rate": "spikes per neuron\nand time step",
-          "cycles": "cycles of a frame"}  # fmt: skip
+PANELS = {
+    "loss": "loss",
+    "accuracy": "training accuracy [%]",
+    "mean_T": "mean T",
+    "spike_rate": "spikes per neuron\nand time step",
+    "cycles": "cycles of a frame",
+}
 SHADES = ("#f1f1f1", "#ffffff")  # behind the stages, one after the other
 
 
 def draw(rows: Rows, path: str | Path) -> None:
-    """Write the curves of a log (rows of `sw.training.cost.measure.Epoch`) as SVG; quantities that no row has are left out."""
+    """Write the curves of a log (rows of `sw.training.cost.measure.Epoch`) as SVG.
+
+    Quantities that no row has are left out.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -26,7 +37,9 @@ def draw(rows: Rows, path: str | Path) -> None:
     for axis, key in zip(axes, panels, strict=True):
         _panel(axis, rows, key)
     for name, first, _ in _stages(rows):
-        axes[0].annotate(name, (first - 0.4, 1.02), xycoords=("data", "axes fraction"), va="bottom", color="gray")
+        axes[0].annotate(
+            name, (first - 0.4, 1.02), xycoords=("data", "axes fraction"), va="bottom", color="gray"
+        )
     figure.suptitle(rows[0]["recipe"])
     axes[-1].set_xlabel("epoch")
     buffer = io.BytesIO()
@@ -36,8 +49,13 @@ def draw(rows: Rows, path: str | Path) -> None:
 
 
 def _panel(axis: "Axes", rows: Rows, key: str) -> None:
-    values = [float("nan") if row[key] is None else (100 if key == "accuracy" else 1) * row[key] for row in rows]
-    axis.plot([row["epoch"] for row in rows], values, marker=".", label=f"at the end {_short(values[-1])}")
+    values = [
+        float("nan") if row[key] is None else (100 if key == "accuracy" else 1) * row[key]
+        for row in rows
+    ]
+    axis.plot(
+        [row["epoch"] for row in rows], values, marker=".", label=f"at the end {_short(values[-1])}"
+    )
     axis.set_ylabel(PANELS[key])
     axis.legend(loc="best", frameon=False)
     axis.grid(alpha=0.3)

@@ -15,7 +15,9 @@ from polyrhythm.sw.training.layers.network import TrainableNetwork
 
 
 def save_network(network: Network, out: str | Path, folder: str | Path | None) -> None:
-    """Write a network file; where that fails, in the run's folder, the current or the temporary one.
+    """Write a network file.
+
+    Where that fails, in the run's folder, the current or the temporary one.
 
     ValueError names where it is then.
     """

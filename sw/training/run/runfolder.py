@@ -1,4 +1,7 @@
-"""What a training run leaves behind as it goes: after each epoch a checkpoint and a line of its log, each whole or not at all."""
+"""What a training run leaves behind as it goes.
+
+After each epoch a checkpoint and a line of its log, each whole or not at all.
+"""
 
 import hashlib
 import io
@@ -15,10 +18,14 @@ State = dict[str, Any]  # tensors, numbers, texts, and dicts and lists of them
 
 
 class RunFolder:
-    """One run: checkpoint.pt (the last epoch's), float.pt (behind the float stage), log.jsonl (epochs), config.json (what it is).
+    """One run.
 
-    A folder belongs to one configuration, and to what the run began with (`begun`, a digest): whoever comes with the same goes on
-    behind its last epoch. ValueError where another run lies there, or a checkpoint that cannot be read.
+    Checkpoint.pt (the last epoch's), float.pt (behind the float stage), log.jsonl (epochs),
+    config.json (what it is).
+
+    A folder belongs to one configuration, and to what the run began with (`begun`, a digest):
+    whoever comes with the same goes on behind its last epoch. ValueError where another run lies
+    there, or a checkpoint that cannot be read.
     """
 
     def __init__(self, path: str | Path, config: dict[str, Any]):
@@ -37,12 +44,14 @@ class RunFolder:
         if config.get("begun") != there.get("begun"):
             raise ValueError(
                 f"{self.path}: the run that lies there began with another model or other weights "
-                f"({_begun(there)}, this one with {_begun(config)}); name another folder, or delete this one"
+                f"({_begun(there)}, this one with {_begun(config)}); name another folder, or "
+                "delete this one"
             )
         for key in sorted({*config, *there}):
             if config.get(key) != there.get(key):
                 raise ValueError(
-                    f"{self.path}: the run that lies there has {key} {there.get(key)!r}, this one {config.get(key)!r}; "
+                    f"{self.path}: the run that lies there has {key} {there.get(key)!r}, this one "
+                    f"{config.get(key)!r}; "
                     "name another folder, or delete this one"
                 )
 
@@ -52,11 +61,17 @@ class RunFolder:
         except ValueError:
             there = None
         if not isinstance(there, dict):
-            raise ValueError(f"{claim}: must be what a run writes, but cannot be read; name another folder, or delete this one")
+            raise ValueError(
+                f"{claim}: must be what a run writes, but cannot be read; name another folder, or "
+                "delete this one"
+            )
         return there
 
     def load(self) -> State | None:
-        """The state behind the last epoch, None before the first; log lines that came after it are dropped."""
+        """The state behind the last epoch, None before the first.
+
+        Log lines that came after it are dropped.
+        """
         if not self.checkpoint.exists():
             self.log.unlink(missing_ok=True)
             return None
@@ -70,7 +85,10 @@ class RunFolder:
         return state
 
     def save(self, state: State, row: dict[str, Any]) -> None:
-        """Keep the state behind an epoch (`state["epochs"]`: how many there have been), and its line of the log."""
+        """Keep the state behind an epoch, and its line of the log.
+
+        `state["epochs"]` says how many there have been.
+        """
         with self.log.open("a") as file:
             file.write(json.dumps(row) + "\n")
         buffer = io.BytesIO()
@@ -85,7 +103,11 @@ class RunFolder:
 
     def rows(self) -> list[dict[str, Any]]:
         """The log, epoch by epoch."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+        return (
+            [json.loads(line) for line in self.log.read_text().splitlines()]
+            if self.log.exists()
+            else []
+        )
 
 
 def _begun(config: dict[str, Any]) -> str:
@@ -98,7 +120,10 @@ def digest_of(state: State) -> str:
     """SHA-256 over the tensors of a network."""
     total = hashlib.sha256()
     for name, tensor in sorted(state.items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.contiguous().numpy().tobytes())
+        total.update(
+            f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
+            + tensor.contiguous().numpy().tobytes()
+        )
     return total.hexdigest()
 
 
@@ -106,6 +131,9 @@ def read_floats(folder: str | Path) -> State:
     """What a run's network was behind its float stage. ValueError where there is none."""
     path = Path(folder) / FLOATS
     if not path.exists():
-        raise ValueError(f"{path}: must be there: a run of which the float stage is done, trained with a run folder")
+        raise ValueError(
+            f"{path}: must be there: a run of which the float stage is done, trained with a run "
+            "folder"
+        )
     state: State = torch.load(path, map_location="cpu", weights_only=True)
     return state

@@ -115,9 +115,7 @@ class Trainer:
         else:
             before = self.sampled(self.net)
             self.net.snap()
-            self.cross(
-                "quantized to snapped, before it learns on", before, self.sampled(self.net)
-            )
+            self.cross("quantized to snapped, before it learns on", before, self.sampled(self.net))
 
     def quantize(self) -> None:
         """float -> quantized; the float network is scored and kept."""
@@ -135,7 +133,9 @@ class Trainer:
     def sampled(self, net: TrainableNetwork) -> float:
         """Accuracy of the first training images, as they are."""
         size = min(CALIBRATION, len(self.train.labels))
-        return trained_accuracy(net, self.train.rows(torch.arange(size, device=self.process.device)))
+        return trained_accuracy(
+            net, self.train.rows(torch.arange(size, device=self.process.device))
+        )
 
     def cross(self, what: str, before: float, after: float) -> None:
         """Keep what a boundary cost, and print it where it is too much."""
@@ -226,9 +226,7 @@ class Trainer:
 
     # What is kept
 
-    def keep(
-        self, stage: int, behind: int, optimizer: Optimizer, rate: Rate, row: Epoch
-    ) -> None:
+    def keep(self, stage: int, behind: int, optimizer: Optimizer, rate: Rate, row: Epoch) -> None:
         """A checkpoint from which the run goes on as if it had never stopped."""
         if self.folder is None:
             return
