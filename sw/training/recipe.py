@@ -241,17 +241,6 @@ def converting(
     epochs: quantized and snapped, the second at half the rate.
     """
     return Recipe(
-        name,
-        dataset,
-        preprocess,
-        "two_phase",
-        (),
-        0,
-        *epochs,
-        lr,
-        lr,
-        lr / 2,
-        seed=seed,
-        threads=threads,
-        conversion=conversion,
-    )
+        name, dataset, preprocess, "two_phase", (), 0, *epochs, lr, lr, lr / 2,
+        seed=seed, threads=threads, conversion=conversion,
+    )  # fmt: skip

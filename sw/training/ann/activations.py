@@ -6,7 +6,7 @@ from polyrhythm.sw.training.ann.chain import Chain, argument
 from polyrhythm.sw.training.ann.constants import constant
 from polyrhythm.sw.training.ann.parts import Value
 from polyrhythm.sw.training.ann.refuse import Refused, missing
-from polyrhythm.sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.step import Step
 
 CLIPS = ": the clip range of a spiking neuron is learned"
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from polyrhythm.sw.training.ann.parts import Part, Shortcut, Value, per_channel
 from polyrhythm.sw.training.ann.refuse import Refused
 from polyrhythm.sw.training.ann.stale import tensors
-from polyrhythm.sw.training.ann.trace import Step, Trace
+from polyrhythm.sw.training.ann.step import Step
+from polyrhythm.sw.training.ann.trace import Trace
 
 
 class Chain:

@@ -11,7 +11,7 @@ from torch import Tensor
 from polyrhythm.sw.training.ann.chain import Chain, argument, numbers
 from polyrhythm.sw.training.ann.parts import Part, Value, per_channel
 from polyrhythm.sw.training.ann.refuse import Refused
-from polyrhythm.sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.step import Step
 
 
 def batch_norm(chain: Chain, step: Step, given: list[Value]) -> Value:

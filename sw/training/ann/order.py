@@ -14,7 +14,7 @@ from polyrhythm.sw.training.ann.chain import argument
 from polyrhythm.sw.training.ann.parts import Value
 from polyrhythm.sw.training.ann.refuse import Refused
 from polyrhythm.sw.training.ann.stale import tensors
-from polyrhythm.sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.step import Step
 from polyrhythm.sw.training.ann.words import DROPOUTS
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from polyrhythm.sw.training.ann.chain import Chain, argument
 from polyrhythm.sw.training.ann.parts import Value, per_channel
 from polyrhythm.sw.training.ann.refuse import Refused
-from polyrhythm.sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.step import Step
 
 TILES = "pooling must tile the map: stride equal to kernel_size, no padding, ceil_mode or divisor"
 SPREAD = 1 << 22  # elements that an average which is no tile may read

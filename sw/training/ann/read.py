@@ -16,7 +16,8 @@ from polyrhythm.sw.training.ann.chain import Chain, argument
 from polyrhythm.sw.training.ann.order import rearranged, unchanged
 from polyrhythm.sw.training.ann.parts import Part, Problem, Value
 from polyrhythm.sw.training.ann.refuse import Refused, missing
-from polyrhythm.sw.training.ann.trace import Ref, Step, Trace, needed
+from polyrhythm.sw.training.ann.step import Ref, Step
+from polyrhythm.sw.training.ann.trace import Trace, needed
 from polyrhythm.sw.training.ann.words import ANSWERS, CASTS, DROPOUTS, REARRANGING, SAME
 
 TWO = "use a Linear with two outputs, one for each class, for the largest of one is always class 0"

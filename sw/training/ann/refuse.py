@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from polyrhythm.sw.training.ann.trace import Step, of_torch
+from polyrhythm.sw.training.ann.step import Step, of_torch
 from polyrhythm.sw.training.ann.words import INSTEAD
 
 

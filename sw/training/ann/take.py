@@ -15,7 +15,8 @@ from polyrhythm.sw.network import Input
 from polyrhythm.sw.training.ann.names import name_parts
 from polyrhythm.sw.training.ann.parts import Part, Problem, UnsupportedError
 from polyrhythm.sw.training.ann.read import Reader
-from polyrhythm.sw.training.ann.trace import Step, Trace, trace, unwrapped
+from polyrhythm.sw.training.ann.step import Step
+from polyrhythm.sw.training.ann.trace import Trace, trace, unwrapped
 from polyrhythm.sw.training.ann.verify import verify
 from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.recipe import Conversion, LayerSpec, SkipSpec

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from polyrhythm.sw.training.ann.parts import Part, Problem, UnsupportedError
 from polyrhythm.sw.training.ann.stale import tensors
-from polyrhythm.sw.training.ann.trace import Step, Trace, needed, output, trace
+from polyrhythm.sw.training.ann.step import Step
+from polyrhythm.sw.training.ann.trace import Trace, needed, output, trace
 from polyrhythm.sw.training.ann.words import REARRANGING
 from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.layers.seen import Seen
