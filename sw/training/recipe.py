@@ -1,4 +1,4 @@
-"""What a training run is told: everything that decides how a network comes out, as data.
+"""Recipes: everything that decides how a network comes out of a training run, as data.
 
 The rows are in `recipes`.
 
@@ -40,9 +40,9 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of each training image, the affine ones uniform in these ranges around none.
+    """Random changes of each training image; with all 0 there are none.
 
-    All 0 is off.
+    The affine ones are uniform in these ranges around no change.
     """
 
     shift: float = 0.0  # pixels, in x and in y
@@ -70,11 +70,11 @@ class Augment:
 
 @dataclass(frozen=True)
 class Conversion:
-    """Learned time steps (MT-SNN, `conversion`).
+    """Learned time steps (MT-SNN, `methods.conversion`).
 
     Each layer's T follows from a learned clip range and a learned count.
 
-    `cost` is what is traded against accuracy: "cycles" (of the cycle law), "mean_T", or "events"
+    `cost` is what is traded against accuracy: "cycles" (of the cycle model), "mean_T", or "events"
     (spikes of a frame).
     """
 
@@ -105,7 +105,7 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Mixed time-step training (MTT, `mtt`).
+    """Mixed time-step training (MTT, `methods.mtt`).
 
     Every batch is learned at several vectors of time steps, drawn at random.
     """
@@ -124,9 +124,9 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Anytime:
-    """Answers that are good after every tick (STR, `anytime`).
+    """Answers that are good after every tick (STR, `methods.anytime`).
 
-    What the loss has beside each tick's cross-entropy.
+    These are the terms that the loss has beside each tick's cross-entropy.
     """
 
     mean_square: float = 1e-3  # share of the squared distance of a tick's logits from 1 (TET)
@@ -146,10 +146,7 @@ Clockless = ToEvents  # its name in recipes of earlier versions
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run.
-
-    What the network is in it (`trainable`), for how long, and the learning rate at its start.
-    """
+    """A part of a run: the network's stage (`layers.layer`), and how it is trained in it."""
 
     name: str
     epochs: int
@@ -158,10 +155,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run.
-
-    Float network, then quantizers with learned scales, then the snapped integer network.
-    """
+    """One training run, of a float, a quantized and a snapped stage."""
 
     name: str
     dataset: str
@@ -183,7 +177,7 @@ class Recipe:
     surrogate_width: float = 1.0  # time_stepped: half the base of the triangle, in thresholds
     augment: Augment = Augment()
     seed: int = 0
-    threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
+    threads: int = 1  # of torch: the order of float sums, and so the result, depends on it
     # products in bfloat16 until the snap, on a CPU that has them too; None: in the float stage on a
     # GPU
     mixed: bool | None = None
@@ -215,9 +209,9 @@ class Recipe:
 
 
 def steered(cost: str, target: float | None, trade: float, max_T: int) -> Conversion:
-    """How `convert` learns time steps: under a target its weight begins at `trade`, or 0.1.
+    """How `convert` learns time steps.
 
-    Else `trade` weighs the cycles.
+    With a target, the weight of the cost begins at `trade`, or 0.1; else `trade` weighs the cycles.
     """
     if target is None:
         return Conversion(trade=trade, max_T=max_T, channels=True, live_norm=True)

@@ -249,10 +249,7 @@ CIFAR_MT = Recipe(
 
 
 def resnet18(width: int, T: int) -> tuple[LayerSpec, ...]:
-    """The convolutions of a ResNet-18 as it is used on 32 x 32 images (He et al. 2016).
-
-    No pooling behind the first.
-    """
+    """The layers of a ResNet-18 for 32 x 32 images (He et al. 2016), without pooling at first."""
     layers = [LayerSpec("conv1", width, "conv2d", T=T, padding=1)]
     for group in range(4):
         for block in range(2):

@@ -13,7 +13,7 @@ from polyrhythm.sw.training.ann.trace import Trace
 
 
 class Chain:
-    """Layers in their order.
+    """Layers in their order; a residual addition brings in an earlier one's map.
 
     Each takes its counts from the one before, and one of an earlier one may be added to its sums.
     """
@@ -25,12 +25,12 @@ class Chain:
     def append(self, part: Part) -> None:
         """The next layer of the chain; its input is the layer before it."""
         if part.source is not (self.parts[-1] if self.parts else None):
-            told = "the model's input" if part.source is None else part.source.path
-            told = (
-                f"takes {told}, and not the layer before it; the model must be one chain but for "
+            text = "the model's input" if part.source is None else part.source.path
+            text = (
+                f"takes {text}, and not the layer before it; the model must be one chain but for "
                 "residual additions"
             )
-            raise Refused(told, place=part.path)
+            raise Refused(text, name=part.path)
         self.parts.append(part)
 
     def residual(self, one: Value, two: Value) -> Value:
@@ -75,7 +75,7 @@ class Chain:
         ):
             raise Refused(
                 "what is added may pass one 1 x 1 Conv2d without padding, and nothing else",
-                place=shortcut.path,
+                name=shortcut.path,
             )
         main.skip = Shortcut(shortcut.source, shortcut.weight[:, :, 0, 0], shortcut.stride)
         main.bias = main.bias + shortcut.bias
@@ -94,7 +94,7 @@ class Chain:
 
 
 def argument(step: Step, at: int, name: str, otherwise: Any) -> Any:
-    """An argument of a function by its place or name."""
+    """An argument of a function by its position or name."""
     return (
         step.kwargs[name]
         if name in step.kwargs
@@ -105,7 +105,7 @@ def argument(step: Step, at: int, name: str, otherwise: Any) -> Any:
 
 
 def numbers(step: Step, at: int, *names: str) -> Tensor | None:
-    """An argument that is a tensor of numbers, or None; it must not hang on the input."""
+    """An argument that is a tensor of numbers, or None; it must not depend on the input."""
     value = argument(step, at, names[0], None)
     for name in names[1:]:
         value = step.kwargs.get(name, value)

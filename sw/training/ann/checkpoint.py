@@ -24,7 +24,7 @@ SHOWN = 3  # names in a message
 def load_weights(module: nn.Module, path: str, model: str = "the model") -> list[str]:
     """Put the weights of a file into a model.
 
-    Gives what is worth saying: wrappers, prefixes, and keys that were left out.
+    Gives notes on wrappers, prefixes and keys that were left out.
 
     ValueError, in one line, with everything that does not fit: missing and unexpected keys, shapes,
     kinds, numbers that are none.
@@ -54,8 +54,8 @@ def load_weights(module: nn.Module, path: str, model: str = "the model") -> list
         raise ValueError(
             f"weights: {path} must hold the state_dict of {model}: {'; '.join(problems)}"
         )
-    if rest := [key for key in state if not key.startswith(prefix) and not key.endswith(TALLIES)]:
-        notes.append(f"weights: left out {_listed(rest)}")
+    if more := [key for key in state if not key.startswith(prefix) and not key.endswith(TALLIES)]:
+        notes.append(f"weights: left out {_listed(more)}")
     target.load_state_dict(
         {key: taken.get(key, value) for key, value in wanted.items()}, strict=False
     )
@@ -102,10 +102,7 @@ def _base(key: str) -> str:
 
 
 def _masked(state: State, wanted: Mapping[str, Tensor], notes: list[str]) -> State:
-    """Pruned weights (torch.nn.utils.prune) for a model that is not pruned.
-
-    The product with their mask.
-    """
+    """Pruned weights (torch.nn.utils.prune), times their masks, for a model that is not pruned."""
     found = dict(state)
     for key in state:
         plain = key.removesuffix("_orig")
@@ -120,37 +117,37 @@ def _names(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[st
     """Keys that one side alone has."""
     missing = [key for key in wanted if key not in state and not key.endswith(TALLIES)]
     more = [key for key in state if key not in wanted and not key.endswith(TALLIES)]
-    told = []
+    found = []
     if missing:
         near = difflib.get_close_matches(missing[0], more, n=1)
-        told.append(f"missing are {_listed(missing)}{f' (it has {near[0]})' if near else ''}")
+        found.append(f"missing are {_listed(missing)}{f' (it has {near[0]})' if near else ''}")
     if more:
-        told.append(f"the model has no {_listed(more)}")
-    return told
+        found.append(f"the model has no {_listed(more)}")
+    return found
 
 
 def _contents(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
     """Tensors of another shape or kind, and numbers that are none."""
-    told = []
+    found = []
     for key in [key for key in wanted if key in state]:
-        given, place = state[key], wanted[key]
-        lazy = nn.parameter.is_lazy(place)
+        given, own = state[key], wanted[key]
+        lazy = nn.parameter.is_lazy(own)
         if given.is_meta:
-            told.append(f"{key} lies on the device meta, so it has no numbers")
+            found.append(f"{key} lies on the device meta, so it has no numbers")
         elif (
             given.is_quantized
             or given.is_complex()
-            or (place.is_floating_point() and not given.is_floating_point())
+            or (own.is_floating_point() and not given.is_floating_point())
         ):
-            told.append(
+            found.append(
                 f"{key} must hold real float numbers, not {str(given.dtype).removeprefix('torch.')}"
             )
-        elif not lazy and given.shape != place.shape:
-            told.append(f"{key} must have shape {tuple(place.shape)}, not {tuple(given.shape)}")
-        elif place.is_floating_point() and bool((bad := ~torch.isfinite(given.float())).any()):
+        elif not lazy and given.shape != own.shape:
+            found.append(f"{key} must have shape {tuple(own.shape)}, not {tuple(given.shape)}")
+        elif own.is_floating_point() and bool((bad := ~torch.isfinite(given.float())).any()):
             at = bad.nonzero()[0].tolist()
-            told.append(f"{key} must be finite, not {float(given[tuple(at)])} at {at}")
-    return told if len(told) <= SHOWN else [*told[:SHOWN], f"and {len(told) - SHOWN} more"]
+            found.append(f"{key} must be finite, not {float(given[tuple(at)])} at {at}")
+    return found if len(found) <= SHOWN else [*found[:SHOWN], f"and {len(found) - SHOWN} more"]
 
 
 def _listed(keys: Sequence[str]) -> str:

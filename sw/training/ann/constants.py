@@ -1,6 +1,6 @@
 """Numbers that a model multiplies, adds, or normalizes with.
 
-Into the weights before them, or into those behind.
+They are folded into the weights before them, or into those behind.
 """
 
 from dataclasses import replace
@@ -18,11 +18,11 @@ def batch_norm(chain: Chain, step: Step, given: list[Value]) -> Value:
     (value,) = given
     mean, variance = numbers(step, 1, "running_mean"), numbers(step, 2, "running_var")
     if mean is None or variance is None or argument(step, 5, "training", False):
-        told = (
+        text = (
             "normalization must keep running statistics (track_running_stats=True) and use them "
             "in evaluation"
         )
-        raise Refused(told, certain=True)
+        raise Refused(text, certain=True)
     weight, bias = numbers(step, 3, "weight"), numbers(step, 4, "bias")
     gain = 1 / torch.sqrt(variance.double() + argument(step, 7, "eps", 1e-5))
     gain = gain if weight is None else gain * weight.double()

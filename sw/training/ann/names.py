@@ -1,6 +1,6 @@
 """Names of layers and networks, made of the model's own.
 
-Letters, digits and underscores of ASCII, short, each once.
+They are short and unique, of ASCII letters, digits and underscores.
 """
 
 import re
@@ -18,7 +18,7 @@ MAKERS = re.compile(r"_?(get|make|build|create|load|new)?_?(model|net|network|an
 def name_parts(parts: Sequence[Part]) -> None:
     """Name each layer by its path in the model.
 
-    By its kind and number where the path is digits alone, as in a Sequential.
+    Where the path is digits alone, as in a Sequential, its kind and number take its place.
     """
     counts: dict[str, int] = {}
     used: set[str] = set()
@@ -35,9 +35,9 @@ def name_parts(parts: Sequence[Part]) -> None:
 
 
 def network_name(file: str, function: str) -> str:
-    """What a network is called that a function of a file makes.
+    """The name of a network that a function of a file makes.
 
-    By the function, or by the file where it only says `model`.
+    It is the function's, or the file's where that of the function only says `model`.
     """
     chosen = (
         file

@@ -1,6 +1,6 @@
 """Elements in another order or shape.
 
-Where a function leaves them, found by letting it work on their numbers.
+A function is applied to the numbers of the elements, which shows where it leaves them.
 """
 
 from collections.abc import Sequence

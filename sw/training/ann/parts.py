@@ -1,6 +1,6 @@
-"""What is read off an ordinary ANN.
+"""What is read off an ordinary ANN: layers, and the problems that stand in the way.
 
-Layers, with everything folded in that surrounds their weights, and what stands in the way.
+Everything that surrounds a layer's weights is folded into them.
 """
 
 from collections.abc import Sequence
@@ -9,23 +9,20 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-MAX_LINES = 40  # problems that are told at once
+MAX_LINES = 40  # problems that one message shows
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A part of a model that no spiking layer can stand for.
+    """A part of a model that no spiking layer can replace, why, and what to use instead."""
 
-    Where, why, and what to use instead.
-    """
-
-    place: str  # path of the module, or name of the function
+    name: str  # path of the module, or name of the function
     text: str
     line: str = ""  # of the user's file
 
     @property
     def where(self) -> str:
-        return f"{self.place} ({self.line})" if self.line else self.place
+        return f"{self.name} ({self.line})" if self.line else self.name
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"
@@ -71,9 +68,9 @@ class Part:
 
 @dataclass
 class Shortcut:
-    """A residual addition.
+    """A residual addition to a part's sums.
 
-    The part whose map is added, through weights (C_out, C), every `stride`-th row and column.
+    The map of `source` is added through weights (C_out, C), every `stride`-th row and column.
     """
 
     source: Part
@@ -83,9 +80,7 @@ class Shortcut:
 
 @dataclass
 class Value:
-    """What a step of the model computes.
-
-    Counts of a part that has fired, or sums of one that has not.
+    """What a step computes: counts of a part that has fired, or sums of one that has not.
 
     Each of its elements, without the batch, is gain * (mean over k of the part's elements `index`)
     + shift; of sums, gain and shift are in the part already.
@@ -98,7 +93,7 @@ class Value:
     shift: Tensor  # (*shape)
     pool: int = 1  # pooled since the part fired
     pad: int = 0  # zeros put around the map
-    doubt: bool = False  # something on the way here has been told already
+    doubt: bool = False  # something on the way here has been reported already
     answered: bool = False  # a softmax has been dropped
     # why a convolution cannot take it, though a Linear can
     skewed: str = field(default="", compare=False)

@@ -1,6 +1,6 @@
 """Averages between two layers.
 
-Tiles that a layer adds up before its weights, and any others that fold into a Linear.
+A layer adds up tiles before its weights; any other average folds into a Linear.
 """
 
 from dataclasses import replace
@@ -22,12 +22,12 @@ SPREAD = 1 << 22  # elements that an average which is no tile may read
 def avg_pool2d(chain: Chain, step: Step, given: list[Value]) -> Value:
     size = argument(step, 1, "kernel_size", None)
     stride = argument(step, 2, "stride", None)
-    rest = (
+    options = (
         argument(step, 3, "padding", 0),
         argument(step, 4, "ceil_mode", False),
         argument(step, 6, "divisor_override", None),
     )
-    return pooled(step, given[0], size, size if stride in (None, ()) else stride, *rest)
+    return pooled(step, given[0], size, size if stride in (None, ()) else stride, *options)
 
 
 def adaptive_avg_pool2d(chain: Chain, step: Step, given: list[Value]) -> Value:
@@ -38,11 +38,11 @@ def adaptive_avg_pool2d(chain: Chain, step: Step, given: list[Value]) -> Value:
     pair = wanted if isinstance(wanted, tuple | list) else (wanted, wanted)
     out = [extent if n is None else n for n, extent in zip(pair, extents, strict=True)]
     if any(extent % n for n, extent in zip(out, extents, strict=True)):
-        told = (
+        text = (
             f"must divide its map of {extents[0]} x {extents[1]} evenly, not into {out[0]} x "
             f"{out[1]}; use AvgPool2d"
         )
-        raise Refused(told, certain=True)
+        raise Refused(text, certain=True)
     size = tuple(extent // n for n, extent in zip(out, extents, strict=True))
     return pooled(step, value, size, size, 0, False, None)
 
@@ -164,8 +164,8 @@ def _tiled(value: Value, size: int) -> Value:
 def _windows(value: Value, size: tuple[int, int], steps: tuple[int, int]) -> Value:
     """Any windows: which elements each one holds."""
     channels, height, width = value.shape
-    places = torch.arange(height * width, dtype=torch.float64).reshape(1, 1, height, width)
-    windows = F.unfold(places, size, stride=steps)[0].T.long()  # (places, k)
+    positions = torch.arange(height * width, dtype=torch.float64).reshape(1, 1, height, width)
+    windows = F.unfold(positions, size, stride=steps)[0].T.long()  # (positions, k)
     out = [
         (extent - n) // by + 1 for extent, n, by in zip((height, width), size, steps, strict=True)
     ]

@@ -12,18 +12,18 @@ class Refused(Exception):
     certain: true whatever came before it; place: of another part.
     """
 
-    def __init__(self, text: str, certain: bool = False, place: str = "") -> None:
+    def __init__(self, text: str, certain: bool = False, name: str = "") -> None:
         super().__init__(text)
-        self.certain, self.place = certain, place
+        self.certain, self.name = certain, name
 
 
 def missing(step: Step) -> Refused:
     """For a function that is not understood."""
-    name = type(step.module).__name__ if step.module is not None and of_torch(step.module) else ""
+    called = type(step.module).__name__ if step.module is not None and of_torch(step.module) else ""
     known, use = INSTEAD.get(step.word, (step.word.strip("_"), ""))
     understood = "Conv2d, Linear, BatchNorm, ReLU, AvgPool2d, Flatten, Dropout, and additions"
     instead = f"use {use}" if use else f"understood are {understood}"
-    return Refused(f"{name or known} has no spiking counterpart; {instead}", certain=True)
+    return Refused(f"{called or known} has no spiking counterpart; {instead}", certain=True)
 
 
 def square(name: str, value: Any) -> int:

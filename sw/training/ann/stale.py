@@ -1,10 +1,10 @@
-"""Tensors that a write in place has changed behind the back of who follows them.
+"""Tensors that a write in place has changed without a step that shows it.
 
-Through a view, through .data, by an assignment.
+This happens through a view, through .data and by an assignment.
 
 A function that works in place and gives the tensor back, as relu_ does, is a step like any other.
 All other tensors that show the same memory are another thing from then on, which no step tells:
-whoever takes one of them later is told.
+a problem for whoever takes one of them later.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,9 +67,9 @@ class Stale:
             if id(value) in own:
                 continue
             if not torch.equal(torch.nan_to_num(value), torch.nan_to_num(was)):
-                self.changed.setdefault(id(value), Problem("forward", _told(word), line))
+                self.changed.setdefault(id(value), Problem("forward", _what(word), line))
 
-    def told(self, taken: Iterable[int], problems: list[Problem]) -> None:
+    def report(self, taken: Iterable[int], problems: list[Problem]) -> None:
         """Problems with the tensors that something takes."""
         for key in taken:
             problem = self.changed.get(key)
@@ -77,7 +77,7 @@ class Stale:
                 problems.append(problem)
 
 
-def _told(word: str) -> str:
+def _what(word: str) -> str:
     what = f"{word} writes in place to a tensor that goes on under another name "
     what += "(a view, a slice, or .data)"
     if word == "__setitem__":

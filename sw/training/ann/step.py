@@ -29,7 +29,7 @@ class Step:
     numbers: list[Tensor] = field(default_factory=list)
 
     @property
-    def place(self) -> str:
+    def name(self) -> str:
         """What a message calls it."""
         by_path = self.path and self.module is not None and of_torch(self.module)
         return self.path if by_path else self.word

@@ -1,6 +1,6 @@
 """A trained ANN as a network that learns to spike.
 
-Read, named, copied, and compared with the model before anything is trained.
+It is read, named, copied, and compared with the model before anything is trained.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class Taken:
         )
         for part in self.parts:
             skip = part.skip
-            told = (
+            facts = (
                 part.name,
                 part.pool,
                 part.stride,
@@ -60,7 +60,7 @@ class Taken:
                 part.fires,
                 skip and (skip.source.name, skip.stride),
             )
-            total.update(repr(told).encode())
+            total.update(repr(facts).encode())
             for numbers in (part.weight, part.bias, *([skip.weight] if skip else [])):
                 total.update(
                     repr(tuple(numbers.shape)).encode()
@@ -157,9 +157,9 @@ def import_ann(
 
 
 def _sizes(parts: Sequence[Part]) -> dict[str, float]:
-    """For layers of extreme weights.
+    """For each layer of extreme weights, a power of two to scale it by.
 
-    A power of two that their outputs are divided by, and the next weights multiplied with.
+    Its outputs are divided by it, and the next weights multiplied with it.
 
     A ReLU lets factors above 0 through, so nothing changes but the size of the logits.
     """

@@ -1,6 +1,6 @@
 """What a torch model does with its input, step by step.
 
-Seen while it runs, so whatever makes its weights has made them.
+It is watched while it runs, when whatever makes its weights has made them.
 
 One forward pass in evaluation, with every torch function watched (`TorchFunctionMode`). Hooks,
 parametrizations, loops, functional code and shared layers are then nothing special. What depends on
@@ -36,7 +36,7 @@ class Trace:
     source: Tensor
     steps: list[Step]
     output: Ref | None
-    # what the output hangs on: itself; all outputs where there are several; the last step of a
+    # what the output depends on: itself; all outputs where there are several; the last step of a
     # model that fails
     ends: list[Ref]
     problems: list[Problem]
@@ -81,7 +81,7 @@ def trace(module: nn.Module, x: Tensor, wanted: Collection[int] = ()) -> Trace:
         try:
             with watch:
                 returned = module(x)
-            watch.stale.told({id(value) for value in tensors(returned)}, watch.problems)
+            watch.stale.report({id(value) for value in tensors(returned)}, watch.problems)
             ends = [
                 watch.known[id(value)] for value in tensors(returned) if id(value) in watch.known
             ]
@@ -105,7 +105,7 @@ def output(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def needed(found: Trace) -> list[int]:
-    """The steps that the output hangs on, in their order."""
+    """The steps that the output depends on, in their order."""
     return sorted(_needed(found.steps, found.ends))
 
 
@@ -114,17 +114,17 @@ def _check(module: nn.Module) -> None:
     problems = []
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
-            told = "is compiled by torch.jit, so its functions cannot be seen; "
-            told += "make the model from its Python class, with its state_dict"
-            problems.append(Problem(name or type(part).__name__, told))
+            text = "is compiled by torch.jit, so its functions cannot be seen; "
+            text += "make the model from its Python class, with its state_dict"
+            problems.append(Problem(name or type(part).__name__, text))
             break
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_meta:
-            told = (
+            text = (
                 "lies on the device meta, so it has no numbers; load its state_dict with "
                 "assign=True first"
             )
-            problems.append(Problem(name, told))
+            problems.append(Problem(name, text))
         elif tensor.is_complex() or tensor.is_quantized:
             problems.append(
                 Problem(
@@ -166,11 +166,11 @@ def _one(returned: Any, watch: Watch, module: nn.Module) -> Ref | None:
     if isinstance(returned, Tensor) or len(found) == 1:
         ref = watch.known.get(id(found[0]))
         if ref is None:
-            told = (
+            text = (
                 "returns something that does not come from its input by torch functions that can "
                 "be followed"
             )
-            watch.problems.append(Problem(type(module).__name__, told))
+            watch.problems.append(Problem(type(module).__name__, text))
         return ref
     if found:
         keys = list(getattr(returned, "_fields", ()))
@@ -178,14 +178,14 @@ def _one(returned: Any, watch: Watch, module: nn.Module) -> Ref | None:
             keys = list(map(repr, returned))
         made = [watch.maker(value) for value in found]
         names = ", ".join(keys if len(keys) == len(made) else made)
-        told = f"returns {len(found)} tensors ({names}), and one is needed: the logits; "
-        told += (
+        text = f"returns {len(found)} tensors ({names}), and one is needed: the logits; "
+        text += (
             "let forward return them alone, or give a module whose forward calls this one and "
             "returns one of them"
         )
     else:
-        told = f"must return the logits, a tensor, not {type(returned).__name__}"
-    watch.problems.append(Problem(type(module).__name__, told))
+        text = f"must return the logits, a tensor, not {type(returned).__name__}"
+    watch.problems.append(Problem(type(module).__name__, text))
     return None
 
 

@@ -1,6 +1,6 @@
 """Whether the layers that were read compute what the model computes.
 
-On a sample of inputs, layer by layer.
+They are compared layer by layer, on a sample of inputs.
 """
 
 from collections.abc import Collection, Sequence
@@ -100,15 +100,15 @@ def _compare_returned(
         and _same_class(logits, returned, room)
     ):
         return
-    told = f"their largest are {float(ours.max()):.3g} and {float(theirs.max()):.3g}"
+    text = f"their largest are {float(ours.max()):.3g} and {float(theirs.max()):.3g}"
     if ours.shape == theirs.shape:
         apart = (ours - theirs).abs().amax(0)  # of each output
-        told = (
+        text = (
             f"output {int(apart.argmax())} is {float(apart.max()):.3g} apart, with values up to "
             f"{float(theirs.abs().max()):.3g}"
         )
     raise UnsupportedError([Problem(name,
-        f"returns other numbers than its layers give: {told}; something changes them behind the "
+        f"returns other numbers than its layers give: {text}; something changes them behind the "
         "last Linear (a write in place, a "
         "hook); let forward return what the Linear gives, and put what is added or scaled into "
         "its weights and bias"),
@@ -171,12 +171,12 @@ def _finite(again: Trace, behind: Collection[int]) -> None:
                     for value in tensors((step.args, step.kwargs))
                     if value.numel()
                 ]
-                told = (
+                text = (
                     f"overflows in the model itself: gives inf or nan in {kind}, from numbers up "
                     f"to {max(given):.3g}"
                 )
                 raise UnsupportedError(
-                    [Problem(step.place, f"{told}; give weights of usual size", step.line)]
+                    [Problem(step.name, f"{text}; give weights of usual size", step.line)]
                 )
 
 
@@ -187,12 +187,12 @@ def _precise(again: Trace, dtype: torch.dtype) -> None:
         kind = step.results[0].dtype
         if kind in (torch.float16, torch.bfloat16) and torch.finfo(dtype).bits > 16:
             name, own = (str(one).removeprefix("torch.") for one in (kind, dtype))
-            told = (
+            text = (
                 f"computes in {name} (autocast, or a cast such as .half()), whose rounding no "
                 "layer has"
             )
             raise UnsupportedError(
-                [Problem(step.place, f"{told}; let forward stay in {own}", step.line)]
+                [Problem(step.name, f"{text}; let forward stay in {own}", step.line)]
             )
 
 
@@ -208,7 +208,7 @@ def _same_steps(found: Trace, again: Trace) -> None:
         one, two = found.steps[k], again.steps[k]
         steady = _figures(one) == _figures(two) and len(one.numbers) == len(two.numbers)
         if not steady or not all(map(_equal, one.numbers, two.numbers)):
-            raise UnsupportedError([Problem(one.place, CHANGES, one.line)])
+            raise UnsupportedError([Problem(one.name, CHANGES, one.line)])
 
 
 def _equal(one: Tensor, two: Tensor) -> bool:

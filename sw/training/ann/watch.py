@@ -49,7 +49,7 @@ class Watch(TorchFunctionMode):
         taken = {id(value): self.known[id(value)] for value in values if id(value) in self.known}
         others = (value for value in values if id(value) not in taken and _small(value))
         numbers = [value.detach().clone() for value in others]
-        self.stale.told(taken, self.problems)
+        self.stale.report(taken, self.problems)
         before = self.stale.before(word, args, given) if taken else []
         result = function(*args, **given)
         if not taken:
@@ -84,7 +84,7 @@ class Watch(TorchFunctionMode):
     def maker(self, value: Tensor) -> str:
         """What a message calls the step that made a tensor."""
         number = self.known.get(id(value), (-1, 0))[0]
-        return self.steps[number].place if number >= 0 else "no layer"
+        return self.steps[number].name if number >= 0 else "no layer"
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -108,17 +108,17 @@ class Watch(TorchFunctionMode):
         """Why the model did not run through."""
         module = self.inside[-1] if self.inside else None
         path = (self.names.get(module, "") if module is not None else "") or "forward"
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
+        text = (str(error).strip() or type(error).__name__).splitlines()[0]
         shape = tuple(x.shape[1:])
-        if isinstance(error, NotImplementedError) and "forward" in told:
+        if isinstance(error, NotImplementedError) and "forward" in text:
             return Problem(
                 path, "has no forward; give the module inside that maps an image to the logits"
             )
         given = next(tensors(self.given), None)
         misfit = "" if given is None else _misfit(module, given)
-        told = misfit or f"{type(error).__name__}: {told}"
+        text = misfit or f"{type(error).__name__}: {text}"
         shapes = ", ".join(map(str, shape))
-        return Problem(path, f"{told}, with inputs of shape (B, {shapes})", _line_of(error))
+        return Problem(path, f"{text}, with inputs of shape (B, {shapes})", _line_of(error))
 
 
 def _misfit(module: nn.Module | None, given: Tensor) -> str:

@@ -1,7 +1,4 @@
-"""Weights.
-
-The sums of a new layer, with all that stands between it and the layer before folded in.
-"""
+"""Weights of a new layer, with all folded in that lies between it and the layer before."""
 
 import torch
 from torch import Tensor

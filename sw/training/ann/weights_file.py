@@ -57,21 +57,21 @@ def read_checkpoint(path: str) -> Any:
                 or len(foreign) >= FOREIGN
                 or name[1] in {known for _, known in foreign}
             ):
-                told = (
+                text = (
                     "holds objects that cannot be read safely"
                     if zipfile.is_zipfile(path)
                     else "must be a checkpoint of torch"
                 )
-                raise ValueError(f"weights: {path} {told}; {SAVE}") from None
+                raise ValueError(f"weights: {path} {text}; {SAVE}") from None
             foreign.append((type(name[1].rpartition(".")[2], (Inert,), {}), name[1]))
         except Exception as error:
             compiled = "TorchScript" in str(error)
-            told = (
+            text = (
                 "is compiled by torch.jit"
                 if compiled
                 else "must be a checkpoint of torch or a .safetensors file"
             )
-            raise ValueError(f"weights: {path} {told}; {SAVE}") from None
+            raise ValueError(f"weights: {path} {text}; {SAVE}") from None
 
 
 def _read_safetensors(path: str) -> State:
@@ -80,11 +80,11 @@ def _read_safetensors(path: str) -> State:
     try:
         with safe_open(path, "pt") as file:
             if "polyrhythm" in (file.metadata() or {}):
-                told = (
+                text = (
                     "is a network of Polyrhythm, which is converted already; give the torch "
                     "model's weights"
                 )
-                raise ValueError(f"weights: {path} {told}")
+                raise ValueError(f"weights: {path} {text}")
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(

@@ -1,6 +1,6 @@
 """The operations of kernels.cpp for torch's tensors.
 
-Built by g++ when they are first wanted, and kept in the user's cache.
+g++ builds them when they are first wanted, and the user's cache keeps them.
 
 They compute float32 on a CPU in one thread of their own. Where there is no g++, on a GPU, in other
 precisions and with more torch threads than were measured, `usable` says no and the callers compute
@@ -57,7 +57,7 @@ def usable(*tensors: Tensor) -> bool:
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The kernels; None without g++. A g++ that refuses them is told of once, as a warning."""
+    """The kernels; None without g++. A g++ that refuses them gives a warning, once."""
     compiler = shutil.which("g++")
     if compiler is None:
         return None
@@ -65,12 +65,12 @@ def library() -> ctypes.CDLL | None:
     try:
         loaded = _loaded(compiler, (*FLAGS, *wide))
     except (OSError, subprocess.CalledProcessError) as error:
-        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        told = (
+        output = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        text = (
             f"training is slower: {compiler} must build {SOURCE.name}, but says: "
-            f"{said[0] if said else error}"
+            f"{output[0] if output else error}"
         )
-        warnings.warn(told, stacklevel=2)
+        warnings.warn(text, stacklevel=2)
         return None
     for name, (result, arguments) in SIGNATURES.items():
         function = getattr(loaded, name)
@@ -83,16 +83,15 @@ def _loaded(compiler: str, flags: tuple[str, ...]) -> ctypes.CDLL:
     version = subprocess.run(
         [compiler, "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True, check=True
     ).stdout
-    told = hashlib.sha256("\n".join((SOURCE.read_text(), *flags, version)).encode()).hexdigest()[
-        :16
-    ]
-    place = cache_root() / "kernels"
-    built = place / f"{told}.so"
+    built_from = "\n".join((SOURCE.read_text(), *flags, version))
+    key = hashlib.sha256(built_from.encode()).hexdigest()[:16]
+    kernels = cache_root() / "kernels"
+    built = kernels / f"{key}.so"
     if built.exists():
         return ctypes.CDLL(str(built))
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=place)
+        kernels.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=kernels)
     except OSError:  # a cache that cannot be written: for this process alone
         folder = tempfile.TemporaryDirectory()
     with folder as made:
@@ -121,9 +120,9 @@ def density(counts: Tensor, rows: int = 32) -> float:
 
 
 def mark(counts: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Where counts (R, I) are not 0, a bit each, and what they are there.
+    """Where counts (R, I) are not 0, a bit each, and their values there.
 
-    None where all of these are 1.
+    The values are None where all of them are 1.
     """
     marks = torch.empty(-(-counts.shape[1] // TILE), len(counts), dtype=torch.int64)
     found = _call("mark", counts, marks, *counts.shape)

@@ -30,9 +30,7 @@ class TorchResult:
 
 
 class TorchNetwork(nn.Module):
-    """A Network's arithmetic by torch in float64, where every number is a whole one.
-
-    Equal to golden, exactly.
+    """A Network's arithmetic by torch in float64: whole numbers, equal to golden exactly.
 
     For two_phase and time_stepped without early exit. Raises ValueError for others, and where a
     potential could pass 2^53, beyond which float64 skips integers.

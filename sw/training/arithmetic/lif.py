@@ -1,6 +1,6 @@
 """All ticks of a layer of LIF neurons as one operation with a surrogate gradient.
 
-What time-stepped training spends its time on.
+Time-stepped training spends most of its time on it.
 
 Written out tick by tick for autograd, every tick leaves a dozen small operations and as many saved
 tensors behind. Here a tick is three operations on memory that is there already, and what backward
@@ -75,9 +75,9 @@ class _Ticks(Function):
 
 
 def repeating(x: Tensor, drive: Tensor, last: bool) -> Tensor:
-    """What is broadcast to the maps of drive, as far as it repeats itself over memory.
+    """The shortest part of what is broadcast to the maps of drive that repeats over memory.
 
-    One number, a frame's, or a batch's.
+    This is one number, a frame's numbers, or a batch's.
     """
     if x.numel() == 1:
         return x.contiguous()
@@ -188,7 +188,7 @@ def lif(
 ) -> tuple[Tensor, Tensor]:
     """Leak, integrate, fire, reset in every tick.
 
-    Spikes 0/1 and the potentials before each reset, both (T, B, *map).
+    Gives spikes 0/1 and the potentials before each reset, both (T, B, *map).
 
     drive: currents with their bias, (T, B, *map). start, v before the first tick, and threshold (>
     0) are broadcast to (B, *map). whole: the leak rounds as v >> leak_shift does, while potentials

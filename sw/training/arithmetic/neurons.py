@@ -49,9 +49,9 @@ def project(layer: Kind, counts: Tensor, weight: Tensor, bias: Tensor | None = N
 
 
 def skipped(counts: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """What a residual addition brings.
+    """Currents (B, C_out, H', W') of a residual addition.
 
-    Counts (B, C, H, W) of its source, weight (C_out, C) -> (B, C_out, H', W').
+    counts: of its source, (B, C, H, W). weight: (C_out, C).
     """
     return F.conv2d(counts, weight[:, :, None, None], stride=stride)
 
@@ -122,9 +122,9 @@ def fire(
     whole: bool,
     width: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """One layer's ticks.
+    """One layer's ticks, from currents (T, B, *map).
 
-    Spikes 0/1 and the potentials before each reset, (T, B, *map), from currents (T, B, *map).
+    Gives spikes 0/1 and the potentials before each reset, (T, B, *map).
     """
     threshold = per_channel(threshold, currents[0])
     drive, start = driven(layer, currents, bias, whole), start_value(layer, threshold, whole)
@@ -183,7 +183,7 @@ def count(
 ) -> Tensor:
     """One two_phase layer: clip(floor((start + B + current) / Th), 0, T).
 
-    T where it is learned, else the layer's.
+    T: where it is learned; else it is the layer's.
     """
     bias, threshold = per_channel(bias, current), per_channel(threshold, current)
     v = start_value(layer, threshold, whole) + bias + current

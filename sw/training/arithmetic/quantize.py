@@ -54,7 +54,7 @@ def quantize_weight(weight: Tensor, step: Tensor, bits: int) -> Tensor:
 def quantize_count(v: Tensor, threshold: Tensor, T: int | Tensor) -> Tensor:
     """Counts clip(floor(v / threshold), 0, T).
 
-    Straight-through where the floor lies in 0..T, 0 outside.
+    The gradient is straight-through where the floor is within 0..T, and 0 outside.
 
     A T that is learned is a whole number in a tensor; its gradient is that of the counts that are
     clipped to it.
@@ -103,7 +103,7 @@ def steps(clip_range: Tensor, count: Tensor, max_T: int) -> Tensor:
     clip_range: of the activations. count: what one count is worth.
 
     Straight-through inside 1..max_T, 0 outside: beyond the range a quantizer's value is T counts =
-    the range, and so is the gradient; within it, it hangs on the count alone.
+    the range, and so is the gradient; within it, it depends on the count alone.
     """
     return round_half_up(clip_range / count).clamp(1, max_T)
 
@@ -131,9 +131,9 @@ def best_step(weight: Tensor, bits: int) -> Tensor:
 
 
 def beside(step: Tensor, weight: Tensor) -> Tensor:
-    """A step for all weights stays.
+    """Steps as they broadcast to weights: of output channels (C,) -> (C, 1, ..).
 
-    Steps of output channels (C,) come to stand beside theirs, (C, 1, ..).
+    One step for all weights stays.
     """
     return step.reshape(-1, *[1] * (weight.ndim - 1)) if step.ndim else step
 
@@ -142,7 +142,7 @@ def beside(step: Tensor, weight: Tensor) -> Tensor:
 def best_steps(weight: Tensor, bits: int, like: Tensor) -> Tensor:
     """`best_step` of all weights, or of each output channel's, as `like` has one or many.
 
-    Without weights it has the largest.
+    A channel without weights has the largest step.
     """
     if not like.ndim:
         return best_step(weight, bits)

@@ -32,7 +32,7 @@ def check_layers(found: Problems, recipe: Recipe, row: Dataset) -> None:
 
 
 def _check_fields(found: Problems, where: str, spec: LayerSpec, schedule: str) -> bool:
-    """Whether all that the shapes hang on is well."""
+    """Whether all that the shapes depend on is as it must be."""
     good = found.of(check.choice, f"{where}: kind", spec.kind, KINDS)
     for name in ("size", "pool", "stride", "padding", "kernel"):
         low = 0 if name == "padding" else 1
@@ -45,9 +45,9 @@ def _check_fields(found: Problems, where: str, spec: LayerSpec, schedule: str) -
     if spec.leak_shift is not None:
         found.of(check.integer, f"{where}: leak_shift", spec.leak_shift, 0, 62)
     if schedule != "time_stepped":
-        told = f"{where}: belongs to time_stepped networks, not to {schedule} ones:"
-        found.unless(spec.leak_shift is None, f"{told} leak_shift {spec.leak_shift}")
-        found.unless(spec.reset == "subtract", f"{told} reset {spec.reset!r}")
+        text = f"{where}: belongs to time_stepped networks, not to {schedule} ones:"
+        found.unless(spec.leak_shift is None, f"{text} leak_shift {spec.leak_shift}")
+        found.unless(spec.reset == "subtract", f"{text} reset {spec.reset!r}")
     if spec.kind != "conv2d":
         found.unless(
             (spec.stride, spec.padding) == (1, 0),
@@ -59,7 +59,7 @@ def _check_fields(found: Problems, where: str, spec: LayerSpec, schedule: str) -
 def _shape_behind(
     found: Problems, where: str, spec: LayerSpec, shape: tuple[int, ...] | None
 ) -> tuple[int, ...] | None:
-    """What a layer makes of its input's shape; None, once told, where it does not fit."""
+    """What a layer makes of its input's shape; None, once reported, where it does not fit."""
     if shape is None:
         return None
     if (spec.pool > 1 or spec.kind == "conv2d") and len(shape) != 3:
@@ -77,11 +77,11 @@ def _shape_behind(
     height, width = (
         (extent + 2 * spec.padding - spec.kernel) // spec.stride + 1 for extent in pooled
     )
-    told = (
+    text = (
         f"{where}: the {spec.kernel} x {spec.kernel} kernel must fit its padded input map "
         f"{(shape[0], *pooled)}"
     )
-    return (spec.size, height, width) if found.unless(height >= 1 and width >= 1, told) else None
+    return (spec.size, height, width) if found.unless(height >= 1 and width >= 1, text) else None
 
 
 def _check_skip(

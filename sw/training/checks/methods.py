@@ -44,8 +44,8 @@ def _check_mixture(found: Problems, recipe: Recipe) -> None:
     for name, low in (("draws", 1), ("min_T", 1), ("max_T", 1)):
         found.of(check.integer, f"mixture: {name}", getattr(mixture, name), low, MAX_T)
     if isinstance(mixture.min_T, int) and isinstance(mixture.max_T, int):
-        told = f"mixture: min_T must be at most max_T {mixture.max_T}, not {mixture.min_T}"
-        found.unless(mixture.min_T <= mixture.max_T, told)
+        text = f"mixture: min_T must be at most max_T {mixture.max_T}, not {mixture.min_T}"
+        found.unless(mixture.min_T <= mixture.max_T, text)
     pairs = mixture.profiles
     if not isinstance(pairs, tuple | list) or not all(_is_profile(pair) for pair in pairs):
         steps = (2,) * depth

@@ -49,13 +49,13 @@ def problems(recipe: Recipe, row: Dataset) -> list[str]:
     prepared = _check_source(found, recipe)
     scheduled = found.of(check.choice, "schedule", recipe.schedule, SCHEDULES)
     if prepared and scheduled:
-        told = (
+        text = (
             f"preprocess {recipe.preprocess} gives {prepared.T} ticks, but {recipe.schedule} "
             "networks have none"
         )
         found.unless(
             prepared.T == 1 or recipe.schedule == "time_stepped",
-            f"{told}; choose levels:N, counts:N or frames:1:N",
+            f"{text}; choose levels:N, counts:N or frames:1:N",
         )
     if not _check_parts(found, recipe):
         return found

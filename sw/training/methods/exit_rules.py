@@ -26,10 +26,9 @@ SCALES = 200  # between which the best is looked for, over six decades
 
 
 def margins(sums: Sums, labels: npt.NDArray[np.integer[Any]], epsilon: float) -> MarginExit:
-    """The rule `margin`.
+    """The rule `margin`: for each tick the least lead that is enough.
 
-    For each tick the least lead with which all but `epsilon` of the frames are right now and ever
-    after.
+    It is enough when all but `epsilon` of the frames that have it are right then and ever after.
 
     sums (B, T, C) and labels (B,) of training frames. A tick in which no lead is enough gets the
     largest sum there is.
@@ -85,7 +84,7 @@ class Outcome:
     mean_ticks: float
     accuracy: float
     changed: int  # answers that are not those of all ticks
-    # first input word to that answer by the cycle law, mean of the frames that `ticks` was given
+    # first input word to that answer by the cycle model, mean of the frames that `ticks` was given
     # for
     cycles: float
 

@@ -1,7 +1,4 @@
-"""Learning curves of a run as a picture.
-
-Loss, accuracy, time steps and spikes, cycles, epoch by epoch.
-"""
+"""Learning curves of a run: loss, accuracy, time steps, spikes and cycles of each epoch."""
 
 import io
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Where a training run computes, and with whom.
-
-A CPU or a GPU, alone or among torchrun's processes.
+"""The devices of a training run: a CPU or a GPU, alone or among torchrun's processes.
 
 Quantized networks are trained in float32, and TF32 is allowed: counts and integer weights have at
 most 11 significant bits, so their products are exact in TF32 and are summed in float32. The float

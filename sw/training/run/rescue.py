@@ -17,7 +17,7 @@ from polyrhythm.sw.training.layers.network import TrainableNetwork
 def save_network(network: Network, out: str | Path, folder: str | Path | None) -> None:
     """Write a network file.
 
-    Where that fails, in the run's folder, the current or the temporary one.
+    Where that fails, it goes into the run's folder, the current or the temporary one.
 
     ValueError names where it is then.
     """

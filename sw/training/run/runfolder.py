@@ -1,6 +1,6 @@
-"""What a training run leaves behind as it goes.
+"""The folder of a training run, which can go on from it.
 
-After each epoch a checkpoint and a line of its log, each whole or not at all.
+After each epoch it gets a checkpoint and a line of its log, each whole or not at all.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ State = dict[str, Any]  # tensors, numbers, texts, and dicts and lists of them
 
 
 class RunFolder:
-    """One run.
+    """One run, of these files.
 
-    Checkpoint.pt (the last epoch's), float.pt (behind the float stage), log.jsonl (epochs),
+    checkpoint.pt (the last epoch's), float.pt (behind the float stage), log.jsonl (epochs),
     config.json (what it is).
 
     A folder belongs to one configuration, and to what the run began with (`begun`, a digest):
@@ -78,8 +78,8 @@ class RunFolder:
         try:
             state: State = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except Exception as error:
-            told = f"must be a checkpoint of this run, but cannot be read ({error}); delete it"
-            raise ValueError(f"{self.checkpoint}: {told}") from None
+            text = f"must be a checkpoint of this run, but cannot be read ({error}); delete it"
+            raise ValueError(f"{self.checkpoint}: {text}") from None
         lines = self.log.read_text().splitlines(keepends=True) if self.log.exists() else []
         write_whole(self.log, "".join(lines[: state["epochs"]]).encode())
         return state
