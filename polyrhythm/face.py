@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from polyrhythm.sw.plan.lanes import Lanes
     from polyrhythm.sw.plan.parameters import Coding
+    from polyrhythm.sw.training.cost.measure import Epoch
     from polyrhythm.sw.training.recipe import Recipe
-    from polyrhythm.sw.training.trainer import Epoch
 
 Ints = npt.NDArray[np.integer]
 Executor = Literal["golden", "rtl", "cocotb"]

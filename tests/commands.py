@@ -27,7 +27,7 @@ def digits_network(schedule: str = "two_phase", name: str = "tiny") -> Network:
 
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make `import torch` fail, and so what needs it."""
-    for module in ("polyrhythm.sw.training.model", "polyrhythm.sw.training.quantize"):
+    for module in ("polyrhythm.sw.training.arithmetic.exact", "polyrhythm.sw.training.arithmetic.quantize"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 

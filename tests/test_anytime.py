@@ -16,11 +16,12 @@ from polyrhythm.sw.lib.check import MAX_SUM
 from polyrhythm.sw.network import Input, Layer, MarginExit, Network, exit_rule
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
-from polyrhythm.sw.training import anytime, train
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.layers.network import TrainableNetwork
+from polyrhythm.sw.training.layers.seen import Seen
+from polyrhythm.sw.training.methods import anytime, exit_rules
 from polyrhythm.sw.training.recipe import Anytime, LayerSpec, Recipe
 from polyrhythm.sw.training.recipes import DIGITS_LIF
-from polyrhythm.sw.training.trainable import TrainableNetwork
-from polyrhythm.sw.training.trainable_layer import Seen
 
 T = 8
 LAYERS = (LayerSpec("fc1", 20, T=T, leak_shift=4), LayerSpec("out", 10, "readout", T=T))
@@ -94,14 +95,14 @@ def test_margins_by_hand() -> None:
     labels = np.zeros(5, np.int64)
     wanted = {0.5: 3, 0.4: 3, 0.39: 5, 0.25: 5, 0.24: 9, 0.01: 9}
     for epsilon, threshold in wanted.items():
-        assert anytime.margins(sums, labels, epsilon) == MarginExit((threshold,))
-    assert anytime.margins(sums[1:2], labels[:1], 0.1).thresholds == (MAX_SUM,)
+        assert exit_rules.margins(sums, labels, epsilon) == MarginExit((threshold,))
+    assert exit_rules.margins(sums[1:2], labels[:1], 0.1).thresholds == (MAX_SUM,)
 
 
 def test_margins_want_answers_that_last() -> None:
     """Right after the first tick, wrong after the second: that is no reason to leave after the first."""
     sums = np.array([[[5, 0], [0, 1], [8, 0]]])
-    assert anytime.margins(sums, np.array([0]), 0.1).thresholds == (MAX_SUM, MAX_SUM, 8)
+    assert exit_rules.margins(sums, np.array([0]), 0.1).thresholds == (MAX_SUM, MAX_SUM, 8)
 
 
 @pytest.mark.parametrize("scale", [0.003, 0.4])
@@ -111,14 +112,14 @@ def test_softmax_finds_the_scale_that_labels_were_drawn_with(scale: float) -> No
     sums[:, 1] = sums[:, 0]
     odds = np.exp(scale * (sums[:, 0] - sums[:, 0].max(axis=1, keepdims=True)))
     labels = np.array([rng.choice(5, p=row / row.sum()) for row in odds])
-    rule = anytime.softmax(sums, labels, 0.05)
+    rule = exit_rules.softmax(sums, labels, 0.05)
     assert rule.epsilon == 0.05 and rule.scale == pytest.approx(scale, rel=0.12)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, -0.1, float("nan")])
 def test_epsilon_is_a_share(epsilon: float) -> None:
     with pytest.raises(ValueError, match="^epsilon must be a share of the frames between 0 and 1, such as 0.01, not"):
-        anytime.margins(np.zeros((1, 1, 2), np.int64), np.zeros(1, np.int64), epsilon)
+        exit_rules.margins(np.zeros((1, 1, 2), np.int64), np.zeros(1, np.int64), epsilon)
 
 
 # --- what it gives ---
@@ -126,7 +127,7 @@ def test_epsilon_is_a_share(epsilon: float) -> None:
 
 def test_rules_on_digits(learned: Path) -> None:
     network = Network.load(learned)
-    counts, labels = anytime.training_frames(network, 700)
+    counts, labels = exit_rules.training_frames(network, 700)
     assert counts.shape == (700, T, 1, 8, 8) and len(labels) == 700
     sums = golden.run(network, counts).logits_t
     inputs, truth = data.inputs_for(network, "digits", "test")
@@ -134,10 +135,10 @@ def test_rules_on_digits(learned: Path) -> None:
     assert sums is not None and full.logits_t is not None
     lanes: list[Any] = [20, 10]
     law = cycles.timing(plan(network, lanes), full, inputs[:40], back_to_back=False)
-    accuracies = anytime.by_tick(full.logits_t, truth)
+    accuracies = exit_rules.by_tick(full.logits_t, truth)
     assert accuracies[-1] == network.provenance["accuracy"] and len(accuracies) == T and accuracies[-1] > 0.9
     none, margin, softmax, safe = (
-        anytime.outcome(network, rule, full.logits_t, truth, law.ticks) for rule in anytime.rules(sums, labels, 0.02)
+        exit_rules.outcome(network, rule, full.logits_t, truth, law.ticks) for rule in exit_rules.rules(sums, labels, 0.02)
     )
     assert none.mean_ticks == T and none.changed == 0 and none.cycles == law.cycles.mean()
     assert safe.changed == 0 and safe.accuracy == none.accuracy and safe.mean_ticks <= T

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from polyrhythm.sw.network import Input, Network
-from polyrhythm.sw.training import quantize, train
-from polyrhythm.sw.training.conversion import Price
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.arithmetic import quantize
+from polyrhythm.sw.training.cost.work import Work
+from polyrhythm.sw.training.layers.network import TrainableNetwork
+from polyrhythm.sw.training.layers.seen import Seen
+from polyrhythm.sw.training.methods.conversion import Price
 from polyrhythm.sw.training.recipe import Conversion, LayerSpec, Recipe
 from polyrhythm.sw.training.recipes import DIGITS
-from polyrhythm.sw.training.trainable import TrainableNetwork
-from polyrhythm.sw.training.trainable_layer import Seen
-from polyrhythm.sw.training.work import Work
 
 LAYERS = (LayerSpec("fc1", 24, T=4), LayerSpec("fc2", 16, T=4), LayerSpec("out", 10, "readout"))
 SHORT: Recipe = dataclasses.replace(DIGITS, name="short", layers=LAYERS, float_epochs=10, quantized_epochs=12, snapped_epochs=6)

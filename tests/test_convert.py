@@ -17,12 +17,12 @@ from polyrhythm.cli.ann_model import load_model
 from polyrhythm.cli.main import main
 from polyrhythm.sw import data
 from polyrhythm.sw.network import Input, Network
-from polyrhythm.sw.training import train
+from polyrhythm.sw.training.data.samples import Samples
+from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.recipe import LayerSpec
 from polyrhythm.sw.training.recipes import DIGITS
-from polyrhythm.sw.training.samples import Samples
-from polyrhythm.sw.training.trainable import TrainableNetwork
-from polyrhythm.sw.training.trainer import Trainer
+from polyrhythm.sw.training.run import whole
+from polyrhythm.sw.training.run.trainer import Trainer
 
 MODEL = """
 import torch
@@ -253,7 +253,7 @@ def lost_folder(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         if not folder.exists():
             folder.write_text("a file now")
 
-    with mock.patch("polyrhythm.sw.training.trainer.Trainer.run", autospec=True, side_effect=lambda self, run=Trainer.run: (run(self), lose())):
+    with mock.patch("polyrhythm.sw.training.run.trainer.Trainer.run", autospec=True, side_effect=lambda self, run=Trainer.run: (run(self), lose())):
         code, told, _ = converted(trained, capsys, "--out", str(folder / "net.safetensors"), *more)
     assert code == 2
     return str(told["error"])
@@ -271,7 +271,7 @@ def test_a_network_that_cannot_be_written_is_kept_elsewhere(trained: Path, tmp_p
 
 def test_an_end_that_goes_wrong_names_the_trained_weights(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with mock.patch("polyrhythm.sw.training.train._score", side_effect=ValueError("no score")):
+    with mock.patch("polyrhythm.sw.training.run.whole.score", side_effect=ValueError("no score")):
         code, told, _ = converted(trained, capsys)
     assert code == 2 and told["error"] == "no score; the trained weights are kept: model.trained.pt"
     assert "layers.0.weight" in torch.load("model.trained.pt")
@@ -281,7 +281,7 @@ def test_labels_beyond_the_readout_are_refused_before_training(trained: Path) ->
     net = TrainableNetwork((LayerSpec("out", 5, "readout"),), "two_phase", Input((1, 8, 8)), torch.Generator())
     part = Samples(torch.zeros(3, 1, 8, 8), torch.tensor([0, 4, 5]), None, False)
     with pytest.raises(ValueError, match=r"^x: the readout has 5 classes, so labels must be 0\.\.4, not 0\.\.5$"):
-        train._check_labels(replace(DIGITS, name="x"), net, part)
+        whole.check_labels(replace(DIGITS, name="x"), net, part)
 
 
 def test_the_ann_is_scored_before_training(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

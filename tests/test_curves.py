@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from polyrhythm.sw.training.curves import draw
+from polyrhythm.sw.training.run.curves import draw
 
 
 def row(epoch: int, stage: str, **changes: Any) -> dict[str, Any]:

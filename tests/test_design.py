@@ -9,7 +9,7 @@ from polyrhythm.sim import design
 
 @pytest.mark.parametrize(("file", "matters"), [
     ("hw/export.py", True), ("hw/conv/banks.py", True), ("sw/plan/deep/tables.py", True),
-    ("sw/training/trainer.py", False), ("sim/bulk.py", False), ("cli/run.py", False),
+    ("sw/training/run/trainer.py", False), ("sim/bulk.py", False), ("cli/run.py", False),
 ])  # fmt: skip
 def test_the_key_covers_the_generator_however_deep_it_lies(
     file: str, matters: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,26 +10,26 @@ import pytest
 import torch
 
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.training.device import Place, find_place
+from polyrhythm.sw.training.run.device import Process, find_process
 
 REPO = Path(__file__).resolve().parents[1]
 
 
 def test_devices_are_named_and_refused() -> None:
-    assert find_place("cpu") == Place(torch.device("cpu"))
-    assert find_place("auto").device.type == ("cuda" if torch.cuda.device_count() else "cpu")
+    assert find_process("cpu") == Process(torch.device("cpu"))
+    assert find_process("auto").device.type == ("cuda" if torch.cuda.device_count() else "cpu")
     for word in ("gpu", "cpu:1", "cuda:x"):
         with pytest.raises(ValueError, match=f"^device must be auto, cpu, cuda or cuda:N, not '{word}'$"):
-            find_place(word)
+            find_process(word)
     with pytest.raises(ValueError, match=r"^device cuda:99 needs GPU 99, but torch sees \d+ of them; fix it with: --device cpu$"):
-        find_place("cuda:99")
+        find_process("cuda:99")
 
 
 def test_every_row_of_a_batch_is_somebodys() -> None:
     rows = torch.arange(11)
-    shares = [Place(torch.device("cpu"), rank, 3).share(rows) for rank in range(3)]
+    shares = [Process(torch.device("cpu"), rank, 3).share(rows) for rank in range(3)]
     assert sorted(torch.cat(shares).tolist()) == rows.tolist()
-    assert Place(torch.device("cpu")).share(rows).tolist() == rows.tolist()
+    assert Process(torch.device("cpu")).share(rows).tolist() == rows.tolist()
 
 
 @pytest.mark.parametrize(("wanted", "stage", "mixed"), [
@@ -39,17 +39,17 @@ def test_products_are_mixed_where_the_recipe_says_so_and_never_behind_the_snap(
     wanted: bool | None, stage: str, mixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": True})
-    with Place(torch.device("cpu")).mixed(stage, wanted):
+    with Process(torch.device("cpu")).mixed(stage, wanted):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if mixed else torch.float32)
 
 
 def test_a_cpu_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False, "amx_bf16": False})
-    assert isinstance(Place(torch.device("cpu")).mixed("float", wanted=True), nullcontext)
+    assert isinstance(Process(torch.device("cpu")).mixed("float", wanted=True), nullcontext)
 
 
 def test_a_recipe_can_refuse_mixed_precision_on_a_gpu() -> None:
-    assert isinstance(Place(torch.device("cuda")).mixed("float", wanted=False), nullcontext)
+    assert isinstance(Process(torch.device("cuda")).mixed("float", wanted=False), nullcontext)
 
 
 SCRIPT = """

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Network
-from polyrhythm.sw.training import quantize, stages
 from polyrhythm.sw.training.ann.take import read_model
-from polyrhythm.sw.training.model import TorchNetwork
+from polyrhythm.sw.training.arithmetic import quantize
+from polyrhythm.sw.training.arithmetic.exact import TorchNetwork
+from polyrhythm.sw.training.layers import stages
+from polyrhythm.sw.training.layers.layer import TrainableLayer
+from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.recipe import Conversion, LayerSpec, SkipSpec
-from polyrhythm.sw.training.trainable import TrainableNetwork
-from polyrhythm.sw.training.trainable_layer import TrainableLayer
 
 SOURCE = Input((2, 4, 4), 1, 15)
 KINDS = {"one step": Conversion(), "fixed": Conversion(fixed=True), "a step for each channel": Conversion(channels=True),

@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from polyrhythm.sw.network import Input
-from polyrhythm.sw.training import quantize, stages, train
-from polyrhythm.sw.training.crossing import Crossing
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.arithmetic import quantize
+from polyrhythm.sw.training.layers import normalization
+from polyrhythm.sw.training.layers.layer import TrainableLayer
+from polyrhythm.sw.training.layers.network import TrainableNetwork
+from polyrhythm.sw.training.layers.seen import Seen
 from polyrhythm.sw.training.recipe import Conversion, LayerSpec, Mixture, SkipSpec
 from polyrhythm.sw.training.recipes import DIGITS_LIF, DIGITS_MTT
-from polyrhythm.sw.training.trainable import TrainableNetwork
-from polyrhythm.sw.training.trainable_layer import Seen, TrainableLayer
+from polyrhythm.sw.training.run.crossing import Crossing
 
 LIVE = Conversion(channels=True, live_norm=True)
 STAGES = [("two_phase", "float"), ("two_phase", "quantized"), ("time_stepped", "float")]
@@ -75,7 +78,7 @@ def test_folding_changes_no_output(schedule: str, stage: str, kind: str, seed: i
     spoke = [float((counts > 0).double().mean()) for counts in before]
     assert all(share > 0.01 for share in spoke), spoke  # it has something to say
     for layer in net.stack():
-        stages.fold(layer)
+        normalization.fold(layer)
         assert layer.norm is None
     after, again = inside(net, n)
     for counts, same in zip(before, after, strict=True):
@@ -93,7 +96,7 @@ def test_folding_turns_the_signs_of_channels_whose_gain_is_below_0() -> None:
     turned = layer.norm.weight < 0
     assert turned.any() and not turned.all()
     before = layer.integer_weight()
-    stages.fold(layer)
+    normalization.fold(layer)
     low, high = quantize.weight_range(layer.spec.weight_bits)
     assert before[turned].max() == -low and before[~turned].min() == low  # the range is that behind the fold
     assert torch.equal(layer.integer_weight()[turned], -before[turned]) and layer.integer_weight().max() <= high
@@ -108,7 +111,7 @@ def test_a_channel_without_gain_says_the_same_whatever_it_receives(schedule: str
     layer.norm.weight.data[3] = 0.0
     before, logits = inside(net, n)
     for each in net.stack():
-        stages.fold(each)
+        normalization.fold(each)
     after, again = inside(net, n)
     assert torch.allclose(after[0], before[0]) and torch.allclose(again, logits)
     assert not layer.integer_weight()[3].any()
@@ -164,13 +167,13 @@ def test_boundaries_are_told_one_by_one_and_the_fold_costs_nothing() -> None:
 def test_a_boundary_that_ruins_a_network_is_said_and_kept(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fold = stages.fold
+    fold = normalization.fold
 
     def wrong(layer: TrainableLayer) -> None:
         fold(layer)
         layer.bias.data.add_(9.0)
 
-    monkeypatch.setattr(stages, "fold", wrong)
+    monkeypatch.setattr(normalization, "fold", wrong)
     _, report = train.train(dataclasses.replace(SHORT, quantized_epochs=0, snapped_epochs=0), progress=lambda _: None)
     row = report["boundaries"][0]
     told = f"{100 * row['before']:.2f} % before, {100 * row['after']:.2f} % after (more than 5 % of it)"

@@ -1,4 +1,4 @@
-"""sw.training.lif: spikes, potentials and every gradient are those of the ticks written out for autograd."""
+"""sw.training.arithmetic.lif: spikes, potentials and every gradient are those of the ticks written out for autograd."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from polyrhythm.sw.training import compiled
-from polyrhythm.sw.training.lif import _Lif, _Ticks, lif
+from polyrhythm.sw.training.arithmetic import compiled
+from polyrhythm.sw.training.arithmetic.lif import _Lif, _Ticks, lif
 
 
 class Spike(Function):

@@ -12,11 +12,13 @@ from networks import random_inputs, random_network
 
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Input, Layer, Network, SafeExit
-from polyrhythm.sw.training import model, samples, train
-from polyrhythm.sw.training.model import EXACT, TorchNetwork, accuracy
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.arithmetic import neurons
+from polyrhythm.sw.training.arithmetic.exact import EXACT, TorchNetwork, accuracy
+from polyrhythm.sw.training.data import samples
+from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.recipe import LayerSpec, Recipe
 from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF
-from polyrhythm.sw.training.trainable import TrainableNetwork
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 # what each reference file must reach on its whole test split
@@ -220,8 +222,8 @@ def test_a_frames_readout_is_the_last_of_its_ticks(t_in: int, T: int, bias_mode:
         torch.randint(low, 9, shape, generator=generator).double().requires_grad_()
         for low, shape in ((0, (t_in, 2, 5)), (-9, (3, 5)), (-9, (3,)))
     )
-    frame = model.read_out_frame(layer, counts, weight, bias, whole=whole)
-    ticks = model.read_out(layer, model.project_ticks(layer, counts, weight), bias, whole=whole)[-1]
+    frame = neurons.read_out_frame(layer, counts, weight, bias, whole=whole)
+    ticks = neurons.read_out(layer, neurons.project_ticks(layer, counts, weight), bias, whole=whole)[-1]
     leaves = (counts, weight, bias)
     of_frame, of_ticks = (torch.autograd.grad(made.square().sum(), leaves) for made in (frame, ticks))
     assert torch.equal(frame, ticks) if whole else torch.allclose(frame, ticks)

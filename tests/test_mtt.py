@@ -9,11 +9,12 @@ import torch
 from polyrhythm.sw import golden
 from polyrhythm.sw.data import find
 from polyrhythm.sw.network import Input, Network
-from polyrhythm.sw.training import samples, train
-from polyrhythm.sw.training.mtt import Mixing
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.data import samples
+from polyrhythm.sw.training.layers.network import TrainableNetwork
+from polyrhythm.sw.training.methods.mtt import Mixing
 from polyrhythm.sw.training.recipe import LayerSpec, Mixture, Recipe
 from polyrhythm.sw.training.recipes import DIGITS_LIF
-from polyrhythm.sw.training.trainable import TrainableNetwork
 
 LAYERS = (LayerSpec("fc1", 24, T=4, leak_shift=4), LayerSpec("out", 10, "readout", T=4))
 PROFILES = (("fast", (1, 1)), ("mixed", (2, 3)), ("slow", (8, 8)))

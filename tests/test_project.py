@@ -1,4 +1,4 @@
-"""sw.training.project: adding up the weights of what fired gives the matrix product, its gradients too."""
+"""sw.training.arithmetic.project: adding up the weights of what fired gives the matrix product, its gradients too."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from polyrhythm.sw.training import compiled, project
+from polyrhythm.sw.training.arithmetic import compiled, project
 
 SHAPES = [(1, 1, 1), (7, 64, 8), (33, 65, 10), (64, 130, 100), (5, 784, 128), (40, 63, 71), (0, 70, 9)]
 

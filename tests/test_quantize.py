@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from polyrhythm.sw.training import quantize
+from polyrhythm.sw.training.arithmetic import quantize
 
 
 @pytest.fixture(autouse=True)

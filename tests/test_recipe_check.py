@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from polyrhythm.sw import data
-from polyrhythm.sw.training.recipe import Anytime, Augment, Clockless, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
-from polyrhythm.sw.training.recipe_check import RecipeError, check_recipe, problems
+from polyrhythm.sw.training.checks.problems import RecipeError
+from polyrhythm.sw.training.checks.recipe import check_recipe, problems
+from polyrhythm.sw.training.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe, SkipSpec, ToEvents
 from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF, DIGITS_MTT, RECIPES
 
 ROW = data.find("digits")
@@ -64,7 +65,7 @@ CHANGES: list[tuple[Recipe, dict[str, Any], str]] = [
     (DIGITS, {"mixture": Mixture((("t1", (1, 1)),))}, "mixture belongs to time_stepped networks, not to two_phase ones"),
     (DIGITS, {"anytime": Anytime()}, "anytime belongs to time_stepped networks, not to two_phase ones"),
     (DIGITS_LIF, {"conversion": Conversion()}, "conversion belongs to two_phase networks, not to time_stepped ones"),
-    (DIGITS, {"clockless": Clockless()}, "clockless belongs to event_driven networks, not to two_phase ones"),
+    (DIGITS, {"clockless": ToEvents()}, "clockless belongs to event_driven networks, not to two_phase ones"),
     (DIGITS, {"conversion": Conversion(cost="time")}, "conversion: cost must be one of cycles, mean_T, events, not 'time'"),
     (DIGITS, {"conversion": Conversion(target=-1)}, "conversion: target must be a finite number above 0, not -1"),
     (DIGITS_MTT, {"mixture": Mixture((("t1", (1,)),))}, "mixture: profile 't1' must give T of 2 layers, not 1: (1,)"),

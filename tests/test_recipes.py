@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from polyrhythm.sw.training import samples, train
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.data import samples
+from polyrhythm.sw.training.data.samples import Samples
 from polyrhythm.sw.training.recipes import RECIPES, Recipe
-from polyrhythm.sw.training.samples import Samples
 
 TRAINING, TEST = 4000, 1000  # images
 DEEP = 1000  # training images of the CIFAR-10 networks, which take far more operations than the others

@@ -9,7 +9,7 @@ import pytest
 from polyrhythm.sw.training import train
 from polyrhythm.sw.training.recipe import Recipe
 from polyrhythm.sw.training.recipes import DIGITS
-from polyrhythm.sw.training.runfolder import RunFolder
+from polyrhythm.sw.training.run.runfolder import RunFolder
 
 TINY: Recipe = dataclasses.replace(DIGITS, float_epochs=2, quantized_epochs=1, snapped_epochs=1, batch=128)
 

@@ -10,9 +10,10 @@ import torch
 
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.training import samples, train
+from polyrhythm.sw.training import train
+from polyrhythm.sw.training.checks.problems import RecipeError
+from polyrhythm.sw.training.data import augment, samples
 from polyrhythm.sw.training.recipe import Augment, LayerSpec, Recipe
-from polyrhythm.sw.training.recipe_check import RecipeError
 from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF, RECIPES
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -101,16 +102,16 @@ def test_augmentation() -> None:
     generator = torch.Generator().manual_seed(0)
     image = torch.zeros(200, 1, 9, 9, dtype=torch.uint8)
     image[:, :, 4, 4] = 200
-    assert samples.augmented(image, Augment(), generator) is image
-    same = samples.augmented(image, Augment(shift=1e-9), generator)
+    assert augment.augmented(image, Augment(), generator) is image
+    same = augment.augmented(image, Augment(shift=1e-9), generator)
     assert torch.equal(same, image)
-    moved = samples.augmented(image, Augment(shift=2), generator).float()[:, 0]
+    moved = augment.augmented(image, Augment(shift=2), generator).float()[:, 0]
     x = (moved.sum(1) * torch.arange(9)).sum(1) / moved.sum((1, 2)) - 4
     assert 1.6 < float(x.max()) < 2.05 and -2.05 < float(x.min()) < -1.6
-    turned = samples.augmented(image, Augment(rotate=20, zoom=0.2, shear=0.2), generator)
+    turned = augment.augmented(image, Augment(rotate=20, zoom=0.2, shear=0.2), generator)
     assert bool((turned[:, 0, 4, 4] > 150).all())  # the middle stays
     side = image.roll(3, -1)
-    mirrored = samples.augmented(side, Augment(mirror=True), generator)
+    mirrored = augment.augmented(side, Augment(mirror=True), generator)
     swapped = (mirrored == side.flip(-1)).flatten(1).all(1)
     assert torch.equal(mirrored[~swapped], side[~swapped])
     assert 60 < int(swapped.sum()) < 140
@@ -127,19 +128,19 @@ def test_recordings_train_too(data_root: Path) -> None:
 
 def test_crops_are_images_moved_by_whole_pixels() -> None:
     image = torch.arange(1, 65, dtype=torch.uint8).reshape(1, 1, 8, 8).expand(400, -1, -1, -1)
-    cropped = samples.augmented(image, Augment(crop=2), torch.Generator().manual_seed(0))
+    cropped = augment.augmented(image, Augment(crop=2), torch.Generator().manual_seed(0))
     padded = torch.nn.functional.pad(image[0, 0], (2, 2, 2, 2))
     places = {(y, x): padded[y : y + 8, x : x + 8] for y in range(5) for x in range(5)}
     found = [[place for place, whole in places.items() if torch.equal(whole, one)] for one in cropped[:, 0]]
     assert all(len(place) == 1 for place in found) and len({place[0] for place in found}) == 25
-    both = samples.augmented(image, Augment(crop=2, mirror=True), torch.Generator().manual_seed(0))
+    both = augment.augmented(image, Augment(crop=2, mirror=True), torch.Generator().manual_seed(0))
     turned = torch.tensor([not torch.equal(a, b) for a, b in zip(both, cropped, strict=True)])
     assert torch.equal(both[turned], cropped[turned].flip(-1)) and 150 < turned.sum() < 250
 
 
 def test_a_square_is_cut_out_anywhere() -> None:
     white = torch.full((900, 3, 8, 6), 255, dtype=torch.uint8)
-    cut = samples.augmented(white, Augment(cutout=4), torch.Generator().manual_seed(0))
+    cut = augment.augmented(white, Augment(cutout=4), torch.Generator().manual_seed(0))
     black = (cut == 0).all(1)
     assert bool(((cut == 0) | (cut == 255)).all()) and torch.equal((cut == 0).any(1), black) and cut.dtype == torch.uint8
     heights, widths = black.any(2).sum(1), black.any(1).sum(1)
@@ -163,7 +164,7 @@ def test_recordings_can_be_shifted_and_nothing_else() -> None:
 def test_recordings_are_shifted_by_whole_pixels() -> None:
     counts = torch.zeros(300, 2, 2, 9, 7, dtype=torch.int32)
     counts[:, 1, 0, 4, 3], counts[:, 0, 1, 0, 0] = 5, 2
-    moved = samples.augmented(counts, Augment(shift=2), torch.Generator().manual_seed(0))
+    moved = augment.augmented(counts, Augment(shift=2), torch.Generator().manual_seed(0))
     assert moved.shape == counts.shape and moved.dtype == counts.dtype
     assert bool((moved[:, 1, 0, 2:7, 1:6].sum((1, 2)) == 5).all())  # whole, and in its own tick and channel
     assert {tuple(place) for place in torch.nonzero(moved[:, 1, 0])[:, 1:].tolist()} == {(y, x) for y in range(2, 7) for x in range(1, 6)}

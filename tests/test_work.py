@@ -10,7 +10,7 @@ from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
-from polyrhythm.sw.training.work import Work
+from polyrhythm.sw.training.cost.work import Work
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

@@ -1,4 +1,5 @@
-"""Where adding up the weights of what fired (sw/training/project.py) is as quick as the matrix product, forward and backward.
+"""Where adding up the weights of what fired (sw/training/arithmetic/project.py) is as quick as the
+matrix product, forward and backward.
 
     python tools/bench_projection.py
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from polyrhythm.sw.training import project
+from polyrhythm.sw.training.arithmetic import project
 
 SHAPES = ((1024, 784, 128), (1024, 128, 64), (128, 784, 128), (2048, 2312, 100), (512, 1024, 10), (1024, 784, 32), (1024, 256, 32))
 DENSITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)

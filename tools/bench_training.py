@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from polyrhythm.sw.network import Input
+from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.recipe import LayerSpec
-from polyrhythm.sw.training.trainable import TrainableNetwork
 
 DECAY = 3  # v loses v / 2^3 in each tick
 BATCHES = 10  # a round

@@ -20,15 +20,15 @@ from polyrhythm.sim import bulk
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.trace import Trace
-from polyrhythm.sw.training.recipe import Clockless
-from polyrhythm.sw.training.trainable import TrainableNetwork
+from polyrhythm.sw.training.methods.event_driven import to_events
+from polyrhythm.sw.training.recipe import ToEvents
 
 
 def deployed(stepped: Network, like: Network, neuron: str) -> Network:
     """The weights of `stepped` as they are, without time steps, fed and cut off as `like` is."""
-    chosen = Clockless(T=like.hidden[0].T)
+    chosen = ToEvents(T=like.hidden[0].T)
     named = {"provenance": like.provenance, "labels": like.labels}
-    network = TrainableNetwork.to_event_driven(stepped, like.input, chosen).export(neuron, **named)
+    network = to_events(stepped, like.input, chosen).export(neuron, **named)
     return replace(network, layers=tuple(replace(layer, neuron=neuron) for layer in network.layers))
 
 

@@ -27,7 +27,7 @@ from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
 from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training import train
-from polyrhythm.sw.training.conversion import COSTS
+from polyrhythm.sw.training.methods.conversion import COSTS
 from polyrhythm.sw.training.recipe import Conversion, Recipe
 from polyrhythm.sw.training.recipes import RECIPES
 

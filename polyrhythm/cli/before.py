@@ -30,7 +30,7 @@ def look_at_training(problems: Problems, args: argparse.Namespace, name: str | N
     name: None where it is wrong, and told with what else is wrong with its recipe.
     """
     from polyrhythm.sw.lib import check
-    from polyrhythm.sw.training.device import find_place
+    from polyrhythm.sw.training.run.device import find_process
 
     if name is not None:
         problems.of(check.name, "name", name)
@@ -55,7 +55,7 @@ def look_at_training(problems: Problems, args: argparse.Namespace, name: str | N
     number = getattr(args, "seed", None)
     if number is not None and not 0 <= number < 1 << 63:
         problems.add(f"--seed must be a whole number from 0 to 2**63 - 1, not {number}")
-    problems.of(find_place, args.device)
+    problems.of(find_process, args.device)
 
 
 def network_file(args: argparse.Namespace, text: str) -> None:

@@ -176,7 +176,7 @@ def numbered(difference: Any, frame: int) -> str:
 def torch_executor(network: "Network", say: Callable[[str], None]) -> Executor | None:
     """The quantized network in torch, where torch is installed and knows the schedule."""
     try:
-        from polyrhythm.sw.training.model import TorchNetwork
+        from polyrhythm.sw.training.arithmetic.exact import TorchNetwork
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise

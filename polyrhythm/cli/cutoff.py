@@ -25,7 +25,7 @@ def cutoff(args: argparse.Namespace) -> Answer:
     """Calibrate the rules on training images, score them on the test split, write the network with one of them."""
     from polyrhythm.sw import data, golden
     from polyrhythm.sw.network import exit_rule
-    from polyrhythm.sw.training import anytime
+    from polyrhythm.sw.training.methods import exit_rules
 
     if args.out:
         network_file(args, args.out)
@@ -34,15 +34,15 @@ def cutoff(args: argparse.Namespace) -> Answer:
     dataset = data_set(args, data.preprocess_of(network), network=network)
     check_data(network, dataset)
     say(f"{network.name}: {args.frames} training images calibrate the rules")
-    counts, labels = anytime.training_frames(network, args.frames, args.data, dataset)
-    rules = anytime.rules(sums(network, counts), labels, args.epsilon)
+    counts, labels = exit_rules.training_frames(network, args.frames, args.data, dataset)
+    rules = exit_rules.rules(sums(network, counts), labels, args.epsilon)
     inputs, labels = data.inputs_for(network, dataset, "test", args.data)
     with Stage(f"golden: {len(inputs):,} test frames"):
         trace = golden.run(replace(network, exit=None), inputs)
     assert trace.logits_t is not None
     ticks = known(network, inputs[:TIMED], args)
-    found = [anytime.outcome(network, rule, trace.logits_t, labels, ticks) for rule in rules]
-    accuracies = anytime.by_tick(trace.logits_t, labels)
+    found = [exit_rules.outcome(network, rule, trace.logits_t, labels, ticks) for rule in rules]
+    accuracies = exit_rules.by_tick(trace.logits_t, labels)
     report: dict[str, Any] = {
         "network": network.name, "epsilon": args.epsilon, "accuracy_by_tick": accuracies,
         "rules": [asdict(row) | {"exit": exit_rule.entry(rule)} for row, rule in zip(found, rules, strict=True)],

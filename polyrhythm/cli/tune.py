@@ -50,9 +50,9 @@ def preprocess_of(args: argparse.Namespace, network: "Network | None", problems:
 
 def recipe_of(args: argparse.Namespace, dataset: str, preprocess: str) -> "Recipe":
     """The command line as a recipe."""
-    from polyrhythm.sw.training.recipe import Clockless, Recipe
+    from polyrhythm.sw.training.recipe import Recipe, ToEvents
 
     return Recipe(
         args.name, dataset, preprocess, "event_driven", (), 0, 0, args.epochs, 0.0, 0.0, args.lr,
-        seed=args.seed, threads=args.threads, clockless=Clockless(args.steps, args.bins),
+        seed=args.seed, threads=args.threads, clockless=ToEvents(args.steps, args.bins),
     )  # fmt: skip

@@ -1,1 +1,5 @@
-"""Networks that learn: the training loop, the quantizers, the three published methods. Whatever needs torch is in here."""
+"""Networks that learn: whatever needs torch is in here.
+
+`train` is the front door and `recipe` what it gets. Imports run one way: `run` uses `methods`,
+these use `cost`, and all of them `layers`, which stand on `arithmetic`.
+"""

@@ -1,7 +1,9 @@
-"""What a training run is told: everything that decides how a network comes out, as data. The rows are in `recipes`.
+"""Recipes: everything that decides how a network comes out of a training run, as data.
 
-A recipe is scored on the test split once, after its last epoch; to tune one, set `validation`, which keeps training samples back
-and scores those instead.
+The rows are in `recipes`.
+
+A recipe is scored on the test split once, after its last epoch; to tune one, set `validation`,
+which keeps training samples back and scores those instead.
 """
 
 from dataclasses import dataclass
@@ -38,77 +40,113 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of each training image, the affine ones uniform in these ranges around none; all 0 is off."""
+    """Random changes of each training image; with all 0 there are none.
+
+    The affine ones are uniform in these ranges around no change.
+    """
 
     shift: float = 0.0  # pixels, in x and in y
     rotate: float = 0.0  # degrees
     zoom: float = 0.0  # relative
     shear: float = 0.0  # pixels per pixel
     mirror: bool = False  # left and right, every other image
-    crop: int | None = None  # as shift, but whole pixels, so that nothing is blurred; beside mirror and cutout alone
+    # as shift, but whole pixels, so that nothing is blurred; beside mirror and cutout alone
+    crop: int | None = None
     cutout: int | None = None  # side of a square that is black, its middle anywhere in the image
 
     def __post_init__(self) -> None:
         if (self.crop or self.cutout) and any((self.shift, self.rotate, self.zoom, self.shear)):
-            raise ValueError("augment: crop and cutout keep pixels whole, so shift, rotate, zoom and shear must be 0 beside them")
+            raise ValueError(
+                "augment: crop and cutout keep pixels whole, so shift, rotate, zoom and shear "
+                "must be 0 beside them"
+            )
 
     @property
     def active(self) -> bool:
-        return any((self.shift, self.rotate, self.zoom, self.shear, self.mirror, self.crop, self.cutout))
+        return any(
+            (self.shift, self.rotate, self.zoom, self.shear, self.mirror, self.crop, self.cutout)
+        )
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """Learned time steps (MT-SNN, `conversion`): each layer's T follows from a learned clip range and a learned count.
+    """Learned time steps (MT-SNN, `methods.conversion`).
 
-    `cost` is what is traded against accuracy: "cycles" (of the cycle law), "mean_T", or "events" (spikes of a frame).
+    Each layer's T follows from a learned clip range and a learned count.
+
+    `cost` is what is traded against accuracy: "cycles" (of the cycle model), "mean_T", or "events"
+    (spikes of a frame).
     """
 
     cost: str = "cycles"
-    trade: float = 0.0  # weight of cost / (cost when the quantizers were set) in the loss: the knob of a family of networks
-    target: float | None = None  # of the cost: the weight then falls to 0 where it is reached, and grows while it is not
+    # weight of cost / (cost when the quantizers were set) in the loss: the knob of a family of
+    # networks
+    trade: float = 0.0
+    # of the cost: the weight then falls to 0 where it is reached, and grows while it is not
+    target: float | None = None
     max_T: int = 15
-    norm: bool = True  # batch normalization while the network is float, folded into the weights afterwards
-    fixed: bool = False  # T stays where it begins: the uniform networks that learned time steps are measured against
-    live_norm: bool = False  # normalization stays while weights are quantized, and is folded when they are snapped; needs channels
-    channels: bool = False  # each channel's weights have a step of their own, and so its threshold; the readout's share one
+    # batch normalization while the network is float, folded into the weights afterwards
+    norm: bool = True
+    # T stays where it begins: the uniform networks that learned time steps are measured against
+    fixed: bool = False
+    # normalization stays while weights are quantized, and is folded when they are snapped; needs
+    # channels
+    live_norm: bool = False
+    # each channel's weights have a step of their own, and so its threshold; the readout's share one
+    channels: bool = False
 
     def __post_init__(self) -> None:
         if self.live_norm and not (self.norm and self.channels):
-            raise ValueError("conversion: live_norm folds into steps of channels, so norm and channels must be on beside it")
+            raise ValueError(
+                "conversion: live_norm folds into steps of channels, so norm and channels must be "
+                "on beside it"
+            )
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Mixed time-step training (MTT, `mtt`): every batch is learned at several vectors of time steps, drawn at random."""
+    """Mixed time-step training (MTT, `methods.mtt`).
 
-    profiles: tuple[tuple[str, tuple[int, ...]], ...]  # working points that the file will hold: name, T of each layer
+    Every batch is learned at several vectors of time steps, drawn at random.
+    """
+
+    # working points that the file will hold: name, T of each layer
+    profiles: tuple[tuple[str, tuple[int, ...]], ...]
     draws: int = 3  # vectors a batch
     min_T: int = 1
     max_T: int = 8
-    norm: bool = True  # batch normalization of currents while the network is float, re-estimated at the network's own T and folded
-    uniform: bool = False  # a vector's layers have the same T: the naive mixture that MTT is measured against
+    # batch normalization of currents while the network is float, re-estimated at the network's own
+    # T and folded
+    norm: bool = True
+    # a vector's layers have the same T: the naive mixture that MTT is measured against
+    uniform: bool = False
 
 
 @dataclass(frozen=True)
 class Anytime:
-    """Answers that are good after every tick (STR, `anytime`): what the loss has beside each tick's cross-entropy."""
+    """Answers that are good after every tick (STR, `methods.anytime`).
+
+    These are the terms that the loss has beside each tick's cross-entropy.
+    """
 
     mean_square: float = 1e-3  # share of the squared distance of a tick's logits from 1 (TET)
     regular: float = 0.1  # weight of the regularizer of space and time
 
 
 @dataclass(frozen=True)
-class Clockless:
-    """Fine-tuning of a trained network for `event_driven` hardware of `unsigned` neurons (`clockless`)."""
+class ToEvents:
+    """Fine-tuning of a trained network for `event_driven` hardware of `unsigned` neurons."""
 
     T: int = 15  # spikes that a neuron may send in a frame
     bins: int = 16  # parts in which a frame's events are looked at
 
 
+Clockless = ToEvents  # its name in recipes of earlier versions
+
+
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run: what the network is in it (`trainable`), for how long, and the learning rate at its start."""
+    """A part of a run: the network's stage (`layers.layer`), and how it is trained in it."""
 
     name: str
     epochs: int
@@ -117,7 +155,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run: float network, then quantizers with learned scales, then the snapped integer network."""
+    """One training run, of a float, a quantized and a snapped stage."""
 
     name: str
     dataset: str
@@ -125,9 +163,11 @@ class Recipe:
     schedule: str  # two_phase, time_stepped, or, with clockless, event_driven
     layers: tuple[LayerSpec, ...]
     float_epochs: int  # float weights; ReLU (two_phase) or LIF with float potentials (time_stepped)
-    quantized_epochs: int  # integer weights with learned steps, float thresholds with learned clip ranges
+    # integer weights with learned steps, float thresholds with learned clip ranges
+    quantized_epochs: int
     snapped_epochs: int  # integer thresholds and biases: the forward pass is the integer network's
-    lr: float  # AdamW's rate at the start of the float stage; each stage decays along a half cosine to 0
+    # AdamW's rate at the start of the float stage; each stage decays along a half cosine to 0
+    lr: float
     quantized_lr: float
     snapped_lr: float
     scale_lr: float = 0.1  # rate of steps and clip ranges relative to that of the weights
@@ -137,13 +177,25 @@ class Recipe:
     surrogate_width: float = 1.0  # time_stepped: half the base of the triangle, in thresholds
     augment: Augment = Augment()
     seed: int = 0
-    threads: int = 1  # of torch: the order of float sums, and so the result, hangs on it
-    mixed: bool | None = None  # products in bfloat16 until the snap, on a CPU that has them too; None: in the float stage on a GPU
-    validation: int = 0  # training samples, evenly spaced, that are kept back and scored instead of the test split
-    mixture: Mixture | None = None  # time_stepped: the layers' T are those of the network without a profile
+    threads: int = 1  # of torch: the order of float sums, and so the result, depends on it
+    # products in bfloat16 until the snap, on a CPU that has them too; None: in the float stage on a
+    # GPU
+    mixed: bool | None = None
+    # training samples, evenly spaced, that are kept back and scored instead of the test split
+    validation: int = 0
+    # time_stepped: the layers' T are those of the network without a profile
+    mixture: Mixture | None = None
     anytime: Anytime | None = None  # time_stepped
-    clockless: Clockless | None = None  # event_driven: layers, weights and thresholds are those of the network it begins with
-    conversion: Conversion | None = None  # two_phase: the layers' T are where learning starts; None: they stay
+    # event_driven: layers, weights and thresholds are those of the network it begins with; the
+    # field keeps the name that it has in network files and run folders
+    clockless: ToEvents | None = None
+    # two_phase: the layers' T are where learning starts; None: they stay
+    conversion: Conversion | None = None
+
+    @property
+    def norm(self) -> bool:
+        """Whether the float network has batch normalization."""
+        return any(part.norm for part in (self.conversion, self.mixture) if part is not None)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -157,16 +209,32 @@ class Recipe:
 
 
 def steered(cost: str, target: float | None, trade: float, max_T: int) -> Conversion:
-    """How `convert` learns time steps: under a target its weight begins at `trade`, or 0.1; else `trade` weighs the cycles."""
+    """How `convert` learns time steps.
+
+    With a target, the weight of the cost begins at `trade`, or 0.1; else `trade` weighs the cycles.
+    """
     if target is None:
         return Conversion(trade=trade, max_T=max_T, channels=True, live_norm=True)
-    return Conversion(cost=cost, trade=trade or 0.1, target=target, max_T=max_T, channels=True, live_norm=True)
+    return Conversion(
+        cost=cost, trade=trade or 0.1, target=target, max_T=max_T, channels=True, live_norm=True
+    )
 
 
 def converting(
-    name: str, dataset: str, preprocess: str, conversion: Conversion, epochs: tuple[int, int], lr: float, seed: int, threads: int
+    name: str,
+    dataset: str,
+    preprocess: str,
+    conversion: Conversion,
+    epochs: tuple[int, int],
+    lr: float,
+    seed: int,
+    threads: int,
 ) -> Recipe:
-    """The recipe of `convert`: layers and floats are the model's; epochs: quantized and snapped, the second at half the rate."""
+    """The recipe of `convert`: layers and floats are the model's.
+
+    epochs: quantized and snapped, the second at half the rate.
+    """
     return Recipe(
-        name, dataset, preprocess, "two_phase", (), 0, *epochs, lr, lr, lr / 2, seed=seed, threads=threads, conversion=conversion
-    )
+        name, dataset, preprocess, "two_phase", (), 0, *epochs, lr, lr, lr / 2,
+        seed=seed, threads=threads, conversion=conversion,
+    )  # fmt: skip

@@ -1,8 +1,19 @@
-"""The reference networks' training recipes, one row each; `polyrhythm train --recipe NAME` trains one."""
+"""The reference networks' training recipes, one row each.
+
+`polyrhythm train --recipe NAME` trains one.
+"""
 
 from dataclasses import replace
 
-from polyrhythm.sw.training.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe, SkipSpec
+from polyrhythm.sw.training.recipe import (
+    Anytime,
+    Augment,
+    Conversion,
+    LayerSpec,
+    Mixture,
+    Recipe,
+    SkipSpec,
+)
 
 DIGITS = Recipe(
     name="digits",
@@ -193,7 +204,10 @@ NMNIST_CONV = replace(
     name="nmnist-conv",
     preprocess="frames:1:15",
     schedule="two_phase",
-    layers=tuple(replace(spec, T=8) if spec.kind == "conv2d" else replace(spec, T=1) for spec in NMNIST_MTT.layers),
+    layers=tuple(
+        replace(spec, T=8) if spec.kind == "conv2d" else replace(spec, T=1)
+        for spec in NMNIST_MTT.layers
+    ),
     float_epochs=250,
     quantized_epochs=100,
     snapped_epochs=60,
@@ -235,7 +249,7 @@ CIFAR_MT = Recipe(
 
 
 def resnet18(width: int, T: int) -> tuple[LayerSpec, ...]:
-    """The convolutions of a ResNet-18 as it is used on 32 x 32 images (He et al. 2016): no pooling behind the first."""
+    """The layers of a ResNet-18 for 32 x 32 images (He et al. 2016), without pooling at first."""
     layers = [LayerSpec("conv1", width, "conv2d", T=T, padding=1)]
     for group in range(4):
         for block in range(2):
@@ -256,8 +270,8 @@ CIFAR_RESNET = replace(
 )
 
 ROWS = (
-    DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT, FASHION_MT, MNIST_MTT,
-    MNIST_ANYTIME, NMNIST_MTT, NMNIST_CONV, CIFAR_MT, CIFAR_RESNET,
+    DIGITS, DIGITS_LIF, DIGITS_MTT, MNIST_MLP, MNIST_LIF, MNIST_CONV, MNIST_CONV_LIF, MNIST_MT,
+    FASHION_MT, MNIST_MTT, MNIST_ANYTIME, NMNIST_MTT, NMNIST_CONV, CIFAR_MT, CIFAR_RESNET,
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in ROWS}

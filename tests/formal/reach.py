@@ -13,7 +13,7 @@ from amaranth.lib import data
 from polyrhythm.hw.conv.locate import Locate
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.sw.plan.addresses import Map
-from polyrhythm.sw.plan.rom_conv import axis, banked
+from polyrhythm.sw.plan.conv import axis, banked
 
 from .bench import Bench, count, implies, side_by_side
 from .queues import contents as queued

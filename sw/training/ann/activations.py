@@ -6,7 +6,7 @@ from polyrhythm.sw.training.ann.chain import Chain, argument
 from polyrhythm.sw.training.ann.constants import constant
 from polyrhythm.sw.training.ann.parts import Value
 from polyrhythm.sw.training.ann.refuse import Refused, missing
-from polyrhythm.sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.step import Step
 
 CLIPS = ": the clip range of a spiking neuron is learned"
 
@@ -26,7 +26,12 @@ def relu(chain: Chain, step: Step, given: list[Value]) -> Value:
 
 def clamp(chain: Chain, step: Step, given: list[Value]) -> Value:
     low, high = argument(step, 1, "min", None), argument(step, 2, "max", None)
-    if len(given) > 1 or low is None or float(low) != 0 or not (high is None or float(high) == float("inf")):
+    if (
+        len(given) > 1
+        or low is None
+        or float(low) != 0
+        or not (high is None or float(high) == float("inf"))
+    ):
         raise Refused(f"clamps to {low}..{high}; use ReLU (min=0 alone){CLIPS}", certain=True)
     return relu(chain, step, given)
 
@@ -44,7 +49,9 @@ def maximum(chain: Chain, step: Step, given: list[Value]) -> Value:
 
 
 def max(chain: Chain, step: Step, given: list[Value]) -> Value:
-    if len(step.args) + len(step.kwargs) != 2 or not any(isinstance(v, Tensor) for v in (*step.args[1:], step.kwargs.get("other"))):
+    if len(step.args) + len(step.kwargs) != 2 or not any(
+        isinstance(v, Tensor) for v in (*step.args[1:], step.kwargs.get("other"))
+    ):
         raise missing(step)
     return maximum(chain, step, given)
 

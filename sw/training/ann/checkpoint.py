@@ -1,52 +1,46 @@
-"""Files of weights, in the wrappings that people save them in, into a model.
-
-Nothing in a file is run: what it names beside tensors and plain values becomes an inert stand-in.
-"""
+"""Files of weights, in the wrappings that people save them in, into a model."""
 
 import difflib
-import pickle
-import re
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from polyrhythm.sw.training.ann.trace import unwrapped
+from polyrhythm.sw.training.ann.weights_file import (
+    SAVE,
+    Inert,
+    State,
+    arrays,
+    read_checkpoint,
+    states,
+)
 
-State = dict[str, Tensor]
-TALLIES = ("num_batches_tracked", "n_averaged", "total_ops", "total_params", "_extra_state")  # no weights: they may be there or not
-DEPTH, FOREIGN = 4, 100  # of dicts in dicts; names of other objects in a file
+# no weights: they may be there or not
+TALLIES = ("num_batches_tracked", "n_averaged", "total_ops", "total_params", "_extra_state")
 SHOWN = 3  # names in a message
-SAVE = "save torch.save(model.state_dict(), FILE) and give that"
-
-
-class _Inert:
-    """In the place of any object that a file names beside tensors."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def __setstate__(self, _: Any) -> None:
-        pass
 
 
 def load_weights(module: nn.Module, path: str, model: str = "the model") -> list[str]:
-    """Put the weights of a file into a model; gives what is worth saying: wrappers, prefixes, and keys that were left out.
+    """Put the weights of a file into a model.
 
-    ValueError, in one line, with everything that does not fit: missing and unexpected keys, shapes, kinds, numbers that are none.
+    Gives notes on wrappers, prefixes and keys that were left out.
+
+    ValueError, in one line, with everything that does not fit: missing and unexpected keys, shapes,
+    kinds, numbers that are none.
     """
     whole, target = read_checkpoint(path), unwrapped(module)
     wanted = {key: value for key, value in target.state_dict().items() if isinstance(value, Tensor)}
-    found = list(_states(whole))
+    found = list(states(whole))
     fits = [(*_fit(state, wanted), where, state) for where, state in found]
-    if all(score <= 0 for score, *_ in fits) and next(_arrays(whole), None) is not None:
+    if all(score <= 0 for score, *_ in fits) and next(arrays(whole), None) is not None:
         raise ValueError(f"weights: {path} holds arrays of numpy, not tensors; {SAVE}")
     if not found:
-        kind = "one tensor" if isinstance(whole, Tensor) else "a whole model" if isinstance(whole, _Inert) else type(whole).__name__
+        kind = type(whole).__name__
+        if isinstance(whole, Tensor):
+            kind = "one tensor"
+        elif isinstance(whole, Inert):
+            kind = "a whole model"
         raise ValueError(f"weights: {path} must hold a state_dict, not {kind}; {SAVE}")
     best = max(range(len(fits)), key=lambda i: (fits[i][0], "ema" not in fits[i][3].lower(), -i))
     _, taken, prefix, where, state = fits[best]
@@ -57,90 +51,41 @@ def load_weights(module: nn.Module, path: str, model: str = "the model") -> list
         notes.append(f"weights: the prefix {prefix!r} of its keys is taken off")
     taken = _masked(taken, wanted, notes)
     if problems := [*_names(taken, wanted), *_contents(taken, wanted)]:
-        raise ValueError(f"weights: {path} must hold the state_dict of {model}: {'; '.join(problems)}")
-    if rest := [key for key in state if not key.startswith(prefix) and not key.endswith(TALLIES)]:
-        notes.append(f"weights: left out {_listed(rest)}")
-    target.load_state_dict({key: taken.get(key, value) for key, value in wanted.items()}, strict=False)
+        raise ValueError(
+            f"weights: {path} must hold the state_dict of {model}: {'; '.join(problems)}"
+        )
+    if more := [key for key in state if not key.startswith(prefix) and not key.endswith(TALLIES)]:
+        notes.append(f"weights: left out {_listed(more)}")
+    target.load_state_dict(
+        {key: taken.get(key, value) for key, value in wanted.items()}, strict=False
+    )
     return notes
 
 
-def read_checkpoint(path: str) -> Any:
-    """What a file of weights holds, on the CPU. ValueError where it is none."""
-    file = Path(path)
-    if file.is_dir():
-        raise ValueError(f"weights: {path} must be a file of weights, not a folder")
-    with file.open("rb") as opened:
-        head = opened.read(9)
-    if not head:
-        raise ValueError(f"weights: {path} is empty; {SAVE}")
-    if head[8:9] == b"{":
-        return _read_safetensors(path)
-    foreign: list[Any] = []
-    while True:
-        try:
-            with file.open("rb") as opened, warnings.catch_warnings(), torch.serialization.safe_globals(foreign):
-                warnings.simplefilter("ignore")
-                return torch.load(opened, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            name = re.search(r"GLOBAL ([\w.]+)", str(error))
-            if name is None or len(foreign) >= FOREIGN or name[1] in {known for _, known in foreign}:
-                told = "holds objects that cannot be read safely" if zipfile.is_zipfile(path) else "must be a checkpoint of torch"
-                raise ValueError(f"weights: {path} {told}; {SAVE}") from None
-            foreign.append((type(name[1].rpartition(".")[2], (_Inert,), {}), name[1]))
-        except Exception as error:
-            compiled = "TorchScript" in str(error)
-            told = "is compiled by torch.jit" if compiled else "must be a checkpoint of torch or a .safetensors file"
-            raise ValueError(f"weights: {path} {told}; {SAVE}") from None
-
-
-def _read_safetensors(path: str) -> State:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            if "polyrhythm" in (file.metadata() or {}):
-                told = "is a network of Polyrhythm, which is converted already; give the torch model's weights"
-                raise ValueError(f"weights: {path} {told}")
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"weights: {path} must be a .safetensors file, but cannot be read: {error}") from None
-
-
-def _states(value: Any, where: str = "", depth: int = 0) -> Iterator[tuple[str, State]]:
-    """All dicts of tensors in a checkpoint, with the keys that lead there."""
-    if depth > DEPTH:
-        return
-    if isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from _states(item, f"{where}[{i}]", depth + 1)
-    if not isinstance(value, Mapping):
-        return
-    own = {key: item for key, item in value.items() if isinstance(key, str) and isinstance(item, Tensor)}
-    if own:
-        yield where, own
-    for key, item in value.items():
-        if isinstance(key, str):
-            yield from _states(item, f"{where}[{key!r}]", depth + 1)
-
-
-def _arrays(value: Any, depth: int = 0) -> Iterator[_Inert]:
-    """What stands for arrays of numpy in a checkpoint: they are pickled as calls of its function _reconstruct."""
-    if isinstance(value, _Inert) and type(value).__name__ == "_reconstruct":
-        yield value
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    for item in items if depth <= DEPTH else ():
-        yield from _arrays(item, depth + 1)
-
-
 def _fit(state: State, wanted: Mapping[str, Tensor]) -> tuple[int, State, str]:
-    """How many of the wanted keys a state has, its tensors under those names, and the prefix that is taken off."""
-    heads = {"", *(".".join(key.split(".")[:k]) + "." for key in state for k in range(1, key.count(".") + 1))}
+    """How many of the wanted keys a state has, and how they are found.
+
+    Gives also its tensors under those names, and the prefix that is taken off.
+    """
+    heads = {
+        "",
+        *(
+            ".".join(key.split(".")[:k]) + "."
+            for key in state
+            for k in range(1, key.count(".") + 1)
+        ),
+    }
     first = {key.split(".")[0] + "." for key in wanted}
-    ahead = {"", *(first if len(first) == 1 else ())}  # of a model that wraps the one whose state it is
+    # of a model that wraps the one whose state it is
+    ahead = {"", *(first if len(first) == 1 else ())}
     best: tuple[int, State, str] = (-1, {}, "")
     for head in sorted(heads, key=lambda text: (len(text), text)):
         for front in sorted(ahead, key=len):
-            named = {front + _plain(key[len(head) :]): value for key, value in state.items() if key.startswith(head)}
+            named = {
+                front + _plain(key[len(head) :]): value
+                for key, value in state.items()
+                if key.startswith(head)
+            }
             score = sum(key in wanted or _base(key) in wanted for key in named)
             if score > best[0]:
                 best = score, named, head
@@ -157,7 +102,7 @@ def _base(key: str) -> str:
 
 
 def _masked(state: State, wanted: Mapping[str, Tensor], notes: list[str]) -> State:
-    """Pruned weights (torch.nn.utils.prune) for a model that is not pruned: the product with their mask."""
+    """Pruned weights (torch.nn.utils.prune), times their masks, for a model that is not pruned."""
     found = dict(state)
     for key in state:
         plain = key.removesuffix("_orig")
@@ -172,31 +117,37 @@ def _names(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[st
     """Keys that one side alone has."""
     missing = [key for key in wanted if key not in state and not key.endswith(TALLIES)]
     more = [key for key in state if key not in wanted and not key.endswith(TALLIES)]
-    told = []
+    found = []
     if missing:
         near = difflib.get_close_matches(missing[0], more, n=1)
-        told.append(f"missing are {_listed(missing)}{f' (it has {near[0]})' if near else ''}")
+        found.append(f"missing are {_listed(missing)}{f' (it has {near[0]})' if near else ''}")
     if more:
-        told.append(f"the model has no {_listed(more)}")
-    return told
+        found.append(f"the model has no {_listed(more)}")
+    return found
 
 
 def _contents(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
     """Tensors of another shape or kind, and numbers that are none."""
-    told = []
+    found = []
     for key in [key for key in wanted if key in state]:
-        given, place = state[key], wanted[key]
-        lazy = nn.parameter.is_lazy(place)
+        given, own = state[key], wanted[key]
+        lazy = nn.parameter.is_lazy(own)
         if given.is_meta:
-            told.append(f"{key} lies on the device meta, so it has no numbers")
-        elif given.is_quantized or given.is_complex() or (place.is_floating_point() and not given.is_floating_point()):
-            told.append(f"{key} must hold real float numbers, not {str(given.dtype).removeprefix('torch.')}")
-        elif not lazy and given.shape != place.shape:
-            told.append(f"{key} must have shape {tuple(place.shape)}, not {tuple(given.shape)}")
-        elif place.is_floating_point() and bool((bad := ~torch.isfinite(given.float())).any()):
+            found.append(f"{key} lies on the device meta, so it has no numbers")
+        elif (
+            given.is_quantized
+            or given.is_complex()
+            or (own.is_floating_point() and not given.is_floating_point())
+        ):
+            found.append(
+                f"{key} must hold real float numbers, not {str(given.dtype).removeprefix('torch.')}"
+            )
+        elif not lazy and given.shape != own.shape:
+            found.append(f"{key} must have shape {tuple(own.shape)}, not {tuple(given.shape)}")
+        elif own.is_floating_point() and bool((bad := ~torch.isfinite(given.float())).any()):
             at = bad.nonzero()[0].tolist()
-            told.append(f"{key} must be finite, not {float(given[tuple(at)])} at {at}")
-    return told if len(told) <= SHOWN else [*told[:SHOWN], f"and {len(told) - SHOWN} more"]
+            found.append(f"{key} must be finite, not {float(given[tuple(at)])} at {at}")
+    return found if len(found) <= SHOWN else [*found[:SHOWN], f"and {len(found) - SHOWN} more"]
 
 
 def _listed(keys: Sequence[str]) -> str:

@@ -1,4 +1,7 @@
-"""Numbers that a model multiplies, adds, or normalizes with: into the weights before them, or into those behind."""
+"""Numbers that a model multiplies, adds, or normalizes with.
+
+They are folded into the weights before them, or into those behind.
+"""
 
 from dataclasses import replace
 
@@ -8,15 +11,18 @@ from torch import Tensor
 from polyrhythm.sw.training.ann.chain import Chain, argument, numbers
 from polyrhythm.sw.training.ann.parts import Part, Value, per_channel
 from polyrhythm.sw.training.ann.refuse import Refused
-from polyrhythm.sw.training.ann.trace import Step
+from polyrhythm.sw.training.ann.step import Step
 
 
 def batch_norm(chain: Chain, step: Step, given: list[Value]) -> Value:
     (value,) = given
     mean, variance = numbers(step, 1, "running_mean"), numbers(step, 2, "running_var")
     if mean is None or variance is None or argument(step, 5, "training", False):
-        told = "normalization must keep running statistics (track_running_stats=True) and use them in evaluation"
-        raise Refused(told, certain=True)
+        text = (
+            "normalization must keep running statistics (track_running_stats=True) and use them "
+            "in evaluation"
+        )
+        raise Refused(text, certain=True)
     weight, bias = numbers(step, 3, "weight"), numbers(step, 4, "bias")
     gain = 1 / torch.sqrt(variance.double() + argument(step, 7, "eps", 1e-5))
     gain = gain if weight is None else gain * weight.double()
@@ -30,8 +36,13 @@ def mul(chain: Chain, step: Step, given: list[Value]) -> Value:
 
 
 def div(chain: Chain, step: Step, given: list[Value]) -> Value:
-    if (len(given) == 1 and id(argument(step, 0, "input", None)) not in step.taken) or step.kwargs.get("rounding_mode"):
-        raise Refused("divides by the data, or rounds; only a division by numbers folds into weights", certain=True)
+    if (
+        len(given) == 1 and id(argument(step, 0, "input", None)) not in step.taken
+    ) or step.kwargs.get("rounding_mode"):
+        raise Refused(
+            "divides by the data, or rounds; only a division by numbers folds into weights",
+            certain=True,
+        )
     return affine(given[0], 1 / constant(step, given), torch.zeros(()))
 
 
@@ -42,7 +53,11 @@ def neg(chain: Chain, step: Step, given: list[Value]) -> Value:
 def add(chain: Chain, step: Step, given: list[Value], sign: float = 1.0) -> Value:
     scale = sign * float(step.kwargs.get("alpha", 1))
     if len(given) == 2:
-        other = affine(given[1], torch.full((), scale, dtype=torch.float64), torch.zeros(())) if scale != 1 else given[1]
+        other = (
+            affine(given[1], torch.full((), scale, dtype=torch.float64), torch.zeros(()))
+            if scale != 1
+            else given[1]
+        )
         return chain.residual(given[0], other)
     one, number = torch.ones((), dtype=torch.float64), constant(step, given)
     if id(argument(step, 0, "input", None)) in step.taken:
@@ -79,9 +94,17 @@ def affine(value: Value, gain: Tensor, shift: Tensor) -> Value:
 def constant(step: Step, given: list[Value]) -> Tensor:
     """The other operand: a number or a tensor of numbers (*shape), the same for each sample."""
     if len(given) != 1:
-        raise Refused("works on two maps that both hang on the input; only additions of maps can be built", certain=True)
-    operands = (*step.args[:2], *(step.kwargs[name] for name in ("input", "other") if name in step.kwargs))
-    others = [value for value in operands if not (isinstance(value, Tensor) and id(value) in step.taken)]
+        raise Refused(
+            "works on two maps that both hang on the input; only additions of maps can be built",
+            certain=True,
+        )
+    operands = (
+        *step.args[:2],
+        *(step.kwargs[name] for name in ("input", "other") if name in step.kwargs),
+    )
+    others = [
+        value for value in operands if not (isinstance(value, Tensor) and id(value) in step.taken)
+    ]
     number = others[0] if others else None
     if isinstance(number, int | float):
         return torch.tensor(float(number), dtype=torch.float64)
@@ -99,9 +122,14 @@ def of_channels(values: Tensor, part: Part, value: Value) -> Tensor:
     """(C,) of values that stand at a part's sums."""
     spread = torch.empty(torch.Size(value.map).numel(), dtype=torch.float64)
     if not value.in_order:
-        raise Refused("works on sums in another order than their layer's; put the rearranging behind the ReLU")
+        raise Refused(
+            "works on sums in another order than their layer's; put the rearranging behind the ReLU"
+        )
     spread[value.index.flatten()] = values.double().flatten()
     found = per_channel(spread.reshape(len(part.weight), -1))
     if found is None:
-        raise Refused("works with other numbers at each place of a map; they must be the same in all of a channel")
+        raise Refused(
+            "works with other numbers at each place of a map; they must be the same in all of a "
+            "channel"
+        )
     return found

@@ -1,4 +1,7 @@
-"""Names of layers and networks, made of the model's own: letters, digits and underscores of ASCII, short, each once."""
+"""Names of layers and networks, made of the model's own.
+
+They are short and unique, of ASCII letters, digits and underscores.
+"""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +11,15 @@ from polyrhythm.sw.training.ann.trace import WRAPPERS
 
 LONGEST = 32
 KINDS = {4: "conv", 2: "fc"}
-MAKERS = re.compile(r"_?(get|make|build|create|load|new)?_?(model|net|network|ann|nn|module)?_?")  # say nothing of the model
+# say nothing of the model
+MAKERS = re.compile(r"_?(get|make|build|create|load|new)?_?(model|net|network|ann|nn|module)?_?")
 
 
 def name_parts(parts: Sequence[Part]) -> None:
-    """Name each layer by its path in the model; by its kind and number where the path is digits alone, as in a Sequential."""
+    """Name each layer by its path in the model.
+
+    Where the path is digits alone, as in a Sequential, its kind and number take its place.
+    """
     counts: dict[str, int] = {}
     used: set[str] = set()
     for i, part in enumerate(parts):
@@ -28,8 +35,15 @@ def name_parts(parts: Sequence[Part]) -> None:
 
 
 def network_name(file: str, function: str) -> str:
-    """What a network is called that a function of a file makes: by the function, or by the file where it only says `model`."""
-    chosen = file if MAKERS.fullmatch(function.lower()) else re.sub(r"^(get|make|build|create)_", "", function)
+    """The name of a network that a function of a file makes.
+
+    It is the function's, or the file's where that of the function only says `model`.
+    """
+    chosen = (
+        file
+        if MAKERS.fullmatch(function.lower())
+        else re.sub(r"^(get|make|build|create)_", "", function)
+    )
     return word_of(chosen)[:LONGEST] or "converted"
 
 

@@ -1,4 +1,7 @@
-"""What is read off an ordinary ANN: layers, with everything folded in that surrounds their weights, and what stands in the way."""
+"""What is read off an ordinary ANN: layers, and the problems that stand in the way.
+
+Everything that surrounds a layer's weights is folded into them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,20 +9,20 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-MAX_LINES = 40  # problems that are told at once
+MAX_LINES = 40  # problems that one message shows
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A part of a model that no spiking layer can stand for: where, why, and what to use instead."""
+    """A part of a model that no spiking layer can replace, why, and what to use instead."""
 
-    place: str  # path of the module, or name of the function
+    name: str  # path of the module, or name of the function
     text: str
     line: str = ""  # of the user's file
 
     @property
     def where(self) -> str:
-        return f"{self.place} ({self.line})" if self.line else self.place
+        return f"{self.name} ({self.line})" if self.line else self.name
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"
@@ -42,7 +45,8 @@ class Part:
     """A layer as it is read off: weights (float64) and what surrounds them."""
 
     path: str  # of the module, or of the parameter
-    weight: Tensor  # (N_out, N_in) or (C_out, C_in, K, K), pooling's division and normalization folded in
+    # (N_out, N_in) or (C_out, C_in, K, K), pooling's division and normalization folded in
+    weight: Tensor
     bias: Tensor
     pool: int
     stride: int = 1
@@ -64,7 +68,10 @@ class Part:
 
 @dataclass
 class Shortcut:
-    """A residual addition: the part whose map is added, through weights (C_out, C), every `stride`-th row and column."""
+    """A residual addition to a part's sums.
+
+    The map of `source` is added through weights (C_out, C), every `stride`-th row and column.
+    """
 
     source: Part
     weight: Tensor
@@ -73,10 +80,10 @@ class Shortcut:
 
 @dataclass
 class Value:
-    """What a step of the model computes: counts of a part that has fired, or sums of one that has not.
+    """What a step computes: counts of a part that has fired, or sums of one that has not.
 
-    Each of its elements, without the batch, is gain * (mean over k of the part's elements `index`) + shift; of sums, gain and shift
-    are in the part already.
+    Each of its elements, without the batch, is gain * (mean over k of the part's elements `index`)
+    + shift; of sums, gain and shift are in the part already.
     """
 
     part: Part | None  # None: the model's input
@@ -86,9 +93,10 @@ class Value:
     shift: Tensor  # (*shape)
     pool: int = 1  # pooled since the part fired
     pad: int = 0  # zeros put around the map
-    doubt: bool = False  # something on the way here has been told already
+    doubt: bool = False  # something on the way here has been reported already
     answered: bool = False  # a softmax has been dropped
-    skewed: str = field(default="", compare=False)  # why a convolution cannot take it, though a Linear can
+    # why a convolution cannot take it, though a Linear can
+    skewed: str = field(default="", compare=False)
 
     @staticmethod
     def fresh(part: Part | None, shape: tuple[int, ...], doubt: bool = False) -> "Value":
@@ -100,7 +108,9 @@ class Value:
     def shaped(self, shape: tuple[int, ...]) -> "Value":
         """The same elements in another shape."""
         index = self.index.reshape(*shape, self.index.shape[-1])
-        return replace(self, index=index, gain=self.gain.reshape(shape), shift=self.shift.reshape(shape))
+        return replace(
+            self, index=index, gain=self.gain.reshape(shape), shift=self.shift.reshape(shape)
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -113,7 +123,9 @@ class Value:
     @property
     def in_order(self) -> bool:
         """Whether it holds each element once, in the part's order."""
-        return self.index.shape[-1] == 1 and torch.equal(self.index.flatten(), torch.arange(_size(self.map)))
+        return self.index.shape[-1] == 1 and torch.equal(
+            self.index.flatten(), torch.arange(_size(self.map))
+        )
 
     @property
     def plain(self) -> bool:

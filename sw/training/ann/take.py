@@ -1,4 +1,7 @@
-"""A trained ANN as a network that learns to spike: read, named, copied, and compared with the model before anything is trained."""
+"""A trained ANN as a network that learns to spike.
+
+It is read, named, copied, and compared with the model before anything is trained.
+"""
 
 import hashlib
 import math
@@ -12,14 +15,17 @@ from polyrhythm.sw.network import Input
 from polyrhythm.sw.training.ann.names import name_parts
 from polyrhythm.sw.training.ann.parts import Part, Problem, UnsupportedError
 from polyrhythm.sw.training.ann.read import Reader
-from polyrhythm.sw.training.ann.trace import Step, Trace, trace, unwrapped
+from polyrhythm.sw.training.ann.step import Step
+from polyrhythm.sw.training.ann.trace import Trace, trace, unwrapped
 from polyrhythm.sw.training.ann.verify import verify
+from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.recipe import Conversion, LayerSpec, SkipSpec
-from polyrhythm.sw.training.trainable import TrainableNetwork
 
-SAMPLE = 3  # inputs that the model is read with: as many as seldom stand for anything else in a model
+# inputs that the model is read with: as many as seldom stand for anything else in a model
+SAMPLE = 3
 CHECKED = 16  # random inputs that it is compared on
-EXTREME = 2.0**20  # weights of a layer beyond that, or below its inverse, leave what float32 can square and add
+# weights of a layer beyond that, or below its inverse, leave what float32 can square and add
+EXTREME = 2.0**20
 
 
 @dataclass
@@ -41,37 +47,72 @@ class Taken:
     @property
     def digest(self) -> str:
         """SHA-256 over the layers as they were read: what they compute, and every weight."""
-        total = hashlib.sha256(repr((self.source.shape, self.source.T, self.source.max_count)).encode())
+        total = hashlib.sha256(
+            repr((self.source.shape, self.source.T, self.source.max_count)).encode()
+        )
         for part in self.parts:
             skip = part.skip
-            told = (part.name, part.pool, part.stride, part.padding, part.fires, skip and (skip.source.name, skip.stride))
-            total.update(repr(told).encode())
+            facts = (
+                part.name,
+                part.pool,
+                part.stride,
+                part.padding,
+                part.fires,
+                skip and (skip.source.name, skip.stride),
+            )
+            total.update(repr(facts).encode())
             for numbers in (part.weight, part.bias, *([skip.weight] if skip else [])):
-                total.update(repr(tuple(numbers.shape)).encode() + numbers.float().contiguous().numpy().tobytes())
+                total.update(
+                    repr(tuple(numbers.shape)).encode()
+                    + numbers.float().contiguous().numpy().tobytes()
+                )
         return total.hexdigest()
 
-    def network(self, T: int, weight_bits: int, conversion: Conversion | None, norm: bool, even: bool = True) -> TrainableNetwork:
-        """The float stage of a two_phase network of these layers; `even` lets layers of extreme numbers count in other units."""
-        specs = tuple(_spec(part, i == len(self.parts) - 1, T, weight_bits) for i, part in enumerate(self.parts))
-        net = TrainableNetwork(specs, "two_phase", self.source, torch.Generator(), conversion=conversion, norm=norm)
+    def network(
+        self, T: int, weight_bits: int, conversion: Conversion | None, norm: bool, even: bool = True
+    ) -> TrainableNetwork:
+        """The float stage of a two_phase network of these layers.
+
+        `even` lets layers of extreme numbers count in other units.
+        """
+        specs = tuple(
+            _spec(part, i == len(self.parts) - 1, T, weight_bits)
+            for i, part in enumerate(self.parts)
+        )
+        net = TrainableNetwork(
+            specs, "two_phase", self.source, torch.Generator(), conversion=conversion, norm=norm
+        )
         sizes = _sizes(self.parts) if even else {}
         with torch.no_grad():
             for layer, part in zip(net.stack(), self.parts, strict=True):
                 own = sizes.get(part.name, 1.0)
-                layer.weight.copy_(part.weight * ((sizes.get(part.source.name, 1.0) if part.source else 1.0) / own))
+                layer.weight.copy_(
+                    part.weight * ((sizes.get(part.source.name, 1.0) if part.source else 1.0) / own)
+                )
                 layer.bias.copy_(part.bias / own)
                 if part.skip and layer.skip_weight is not None:
-                    layer.skip_weight.copy_(part.skip.weight * (sizes.get(part.skip.source.name, 1.0) / own))
+                    layer.skip_weight.copy_(
+                        part.skip.weight * (sizes.get(part.skip.source.name, 1.0) / own)
+                    )
         return net
 
     def verify(self, counts: Tensor) -> None:
         """UnsupportedError unless the layers give the model's numbers for counts (B, *shape)."""
         assert self.found is not None
-        verify(self.module, self.found, self.parts, self.answers, self.network(1, 8, None, False, even=False), counts.float())
+        verify(
+            self.module,
+            self.found,
+            self.parts,
+            self.answers,
+            self.network(1, 8, None, False, even=False),
+            counts.float(),
+        )
 
 
 def read_model(module: nn.Module, source: Input) -> Taken:
-    """Read a model, which maps (B, *source.shape), 0..1, to logits (B, C) in evaluation; everything that is wrong is in `problems`.
+    """Read a model, which maps (B, *source.shape), 0..1, to logits (B, C) in evaluation.
+
+    Everything that is wrong is in `problems`.
 
     Its layers are compared with it on random inputs.
     """
@@ -92,14 +133,21 @@ def read_model(module: nn.Module, source: Input) -> Taken:
 
 
 def import_ann(
-    module: nn.Module, source: Input, T: int = 4, weight_bits: int = 4, conversion: Conversion | None = None
+    module: nn.Module,
+    source: Input,
+    T: int = 4,
+    weight_bits: int = 4,
+    conversion: Conversion | None = None,
 ) -> TrainableNetwork:
-    """The float stage of a two_phase network that computes what `module` does in evaluation on inputs count / max_count.
+    """The float stage of a two_phase network that computes what `module` does in evaluation.
 
-    module: maps (B, *source.shape) to logits (B, C). T: where learning of time steps starts. Raises UnsupportedError with the place
-    of every part that cannot spike, and what to use instead, and where the layers that were read off would not compute what the
-    model does. Its own normalizations are folded; with the conversion's `live_norm` there are new ones, which have seen nothing
-    yet (`TrainableNetwork.begin_norms`).
+    Its inputs are count / max_count.
+
+    module: maps (B, *source.shape) to logits (B, C). T: where learning of time steps starts. Raises
+    UnsupportedError with the place of every part that cannot spike, and what to use instead, and
+    where the layers that were read off would not compute what the model does. Its own
+    normalizations are folded; with the conversion's `live_norm` there are new ones, which have seen
+    nothing yet (`TrainableNetwork.begin_norms`).
     """
     taken = read_model(module, source)
     if taken.problems:
@@ -109,7 +157,9 @@ def import_ann(
 
 
 def _sizes(parts: Sequence[Part]) -> dict[str, float]:
-    """For layers of extreme weights: a power of two that their outputs are divided by, and the next weights multiplied with.
+    """For each layer of extreme weights, a power of two to scale it by.
+
+    Its outputs are divided by it, and the next weights multiplied with it.
 
     A ReLU lets factors above 0 through, so nothing changes but the size of the logits.
     """
@@ -135,5 +185,7 @@ def _spec(part: Part, last: bool, T: int, weight_bits: int) -> LayerSpec:
     kind = "readout" if last else "conv2d" if part.weight.ndim == 4 else "dense"
     kernel = part.weight.shape[-1] if kind == "conv2d" else 3
     skip = SkipSpec(part.skip.source.name, part.skip.stride) if part.skip else None
-    return LayerSpec(part.name, len(part.weight), kind, 1 if last else T, weight_bits, pool=part.pool, stride=part.stride,
-                     padding=part.padding, kernel=kernel, skip=skip)  # fmt: skip
+    return LayerSpec(
+        part.name, len(part.weight), kind, 1 if last else T, weight_bits, pool=part.pool,
+        stride=part.stride, padding=part.padding, kernel=kernel, skip=skip,
+    )  # fmt: skip

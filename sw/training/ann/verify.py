@@ -1,4 +1,7 @@
-"""Whether the layers that were read compute what the model computes: on a sample of inputs, layer by layer."""
+"""Whether the layers that were read compute what the model computes.
+
+They are compared layer by layer, on a sample of inputs.
+"""
 
 from collections.abc import Collection, Sequence
 
@@ -7,33 +10,46 @@ from torch import Tensor, nn
 
 from polyrhythm.sw.training.ann.parts import Part, Problem, UnsupportedError
 from polyrhythm.sw.training.ann.stale import tensors
-from polyrhythm.sw.training.ann.trace import Step, Trace, needed, output, trace
+from polyrhythm.sw.training.ann.step import Step
+from polyrhythm.sw.training.ann.trace import Trace, needed, output, trace
 from polyrhythm.sw.training.ann.words import REARRANGING
-from polyrhythm.sw.training.trainable import TrainableNetwork
-from polyrhythm.sw.training.trainable_layer import Seen
+from polyrhythm.sw.training.layers.network import TrainableNetwork
+from polyrhythm.sw.training.layers.seen import Seen
 
-EXACT = {torch.float64: 1e-4, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 2e-2}  # of a layer's largest value
+# of a layer's largest value
+EXACT = {torch.float64: 1e-4, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 2e-2}
 CHANGES = (
-    "uses numbers that change from one run to the next (a counter, random numbers, or a function of the data that torch does not "
+    "uses numbers that change from one run to the next (a counter, random numbers, or a function "
+    "of the data that torch does not "
     "show); bake them into weights that stay"
 )
 
 
 @torch.no_grad()
 def verify(
-    module: nn.Module, found: Trace, parts: Sequence[Part], answers: Sequence[Step], net: TrainableNetwork, counts: Tensor
+    module: nn.Module,
+    found: Trace,
+    parts: Sequence[Part],
+    answers: Sequence[Step],
+    net: TrainableNetwork,
+    counts: Tensor,
 ) -> None:
-    """UnsupportedError, naming the first layer that differs, unless the float stage `net` gives the model's numbers for `counts`.
+    """UnsupportedError, naming the first layer that differs, unless `net` is as the model.
 
-    answers: the model's steps behind the logits, which were left out. counts: (B, *shape), whole numbers. The model
-    runs in evaluation, on counts / max_count.
+    net: the float stage of the layers that were read.
+
+    answers: the model's steps behind the logits, which were left out. counts: (B, *shape), whole
+    numbers. The model runs in evaluation, on counts / max_count.
     """
     x = counts / net.source.max_count
     again = trace(module, x, {part.shown for part in parts if part.shown is not None})
     if again.problems:
         raise UnsupportedError(again.problems)
     _same_steps(found, again)
-    _finite(again, {k for k, step in enumerate(found.steps) if any(step is answer for answer in answers)})
+    _finite(
+        again,
+        {k for k, step in enumerate(found.steps) if any(step is answer for answer in answers)},
+    )
     seen = Seen()
     logits = net.eval()(counts.to(net.stack()[0].weight.dtype), seen)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
@@ -45,29 +61,57 @@ def verify(
         _precise(again, dtype)
         raise
     plain, exact = output(module, x), EXACT.get(dtype, 1e-4)
-    if again.output is not None and not _equal(plain, result := again.result(again.output)) and not _near(plain, result, exact):
-        raise UnsupportedError([Problem(type(module).__name__, "gives other outputs when it is called twice with the same inputs")])
+    if (
+        again.output is not None
+        and not _equal(plain, result := again.result(again.output))
+        and not _near(plain, result, exact)
+    ):
+        raise UnsupportedError(
+            [
+                Problem(
+                    type(module).__name__,
+                    "gives other outputs when it is called twice with the same inputs",
+                )
+            ]
+        )
     _compare_returned(type(module).__name__, logits, answers, plain, exact)
 
 
-def _compare_returned(name: str, logits: Tensor, answers: Sequence[Step], returned: Tensor, exact: float) -> None:
-    """What the model returns must be the logits, or what its last steps (softmax) make of them, with nothing in between."""
+def _compare_returned(
+    name: str, logits: Tensor, answers: Sequence[Step], returned: Tensor, exact: float
+) -> None:
+    """What the model returns must be the logits, or what its last steps (softmax) make of them.
+
+    Nothing may come in between.
+    """
     expected = logits
     for step in answers:
         expected = _again(step, expected.to(returned.dtype))
     ours, theirs = (values.flatten(1).double().cpu() for values in (expected, returned))
-    if answers:  # a softmax is no steeper than its logits; below exp(-80) nothing is left of float32
+    # a softmax is no steeper than its logits; below exp(-80) nothing is left of float32
+    if answers:
         ours, theirs = ours.clamp(min=-80), theirs.clamp(min=-80)
-    room = exact * float((logits if answers else returned).abs().max()) + (exact if answers else 1e-30)
-    if ours.shape == theirs.shape and bool((ours - theirs).abs().max() <= room) and _same_class(logits, returned, room):
+    room = exact * float((logits if answers else returned).abs().max()) + (
+        exact if answers else 1e-30
+    )
+    if (
+        ours.shape == theirs.shape
+        and bool((ours - theirs).abs().max() <= room)
+        and _same_class(logits, returned, room)
+    ):
         return
-    told = f"their largest are {float(ours.max()):.3g} and {float(theirs.max()):.3g}"
+    text = f"their largest are {float(ours.max()):.3g} and {float(theirs.max()):.3g}"
     if ours.shape == theirs.shape:
         apart = (ours - theirs).abs().amax(0)  # of each output
-        told = f"output {int(apart.argmax())} is {float(apart.max()):.3g} apart, with values up to {float(theirs.abs().max()):.3g}"
+        text = (
+            f"output {int(apart.argmax())} is {float(apart.max()):.3g} apart, with values up to "
+            f"{float(theirs.abs().max()):.3g}"
+        )
     raise UnsupportedError([Problem(name,
-        f"returns other numbers than its layers give: {told}; something changes them behind the last Linear (a write in place, a "
-        "hook); let forward return what the Linear gives, and put what is added or scaled into its weights and bias"),
+        f"returns other numbers than its layers give: {text}; something changes them behind the "
+        "last Linear (a write in place, a "
+        "hook); let forward return what the Linear gives, and put what is added or scaled into "
+        "its weights and bias"),
     ])  # fmt: skip
 
 
@@ -82,21 +126,27 @@ def _again(step: Step, value: Tensor) -> Tensor:
 
 
 def _same_class(logits: Tensor, returned: Tensor, room: float) -> bool:
-    """Whether the largest stands at the same place, in samples where the two largest logits are clearly apart."""
+    """Whether the largest logit is the same, in samples whose two largest are clearly apart."""
     ours, theirs = logits.flatten(1).double().cpu(), returned.flatten(1).double().cpu()
     best, at = ours.topk(2)
     clear = best[:, 0] - best[:, 1] > 4 * room
-    top = theirs.gather(1, at[:, :1])[:, 0]  # where a softmax has saturated, several are the largest
+    # where a softmax has saturated, several are the largest
+    top = theirs.gather(1, at[:, :1])[:, 0]
     return bool((top >= theirs.amax(1))[clear].all())
 
 
 def _compare(part: Part, ours: Tensor, theirs: Tensor, exact: float) -> None:
     if not _near(ours, theirs, exact):
-        size, apart = float(theirs.abs().max()), float((ours.flatten(1) - theirs.flatten(1).to(ours)).abs().max())
+        size, apart = (
+            float(theirs.abs().max()),
+            float((ours.flatten(1) - theirs.flatten(1).to(ours)).abs().max()),
+        )
         raise UnsupportedError([
             Problem(part.path or part.name,
-                f"the layer that was read off gives other numbers than the model: {apart:.3g} apart, with values up to {size:.3g}; "
-                "bake what the model does there into plain weights (torch.nn.utils.prune.remove, remove_parametrizations, "
+                f"the layer that was read off gives other numbers than the model: {apart:.3g} "
+                f"apart, with values up to {size:.3g}; "
+                "bake what the model does there into plain weights (torch.nn.utils.prune.remove, "
+                "remove_parametrizations, "
                 "remove_weight_norm), and take out hooks that change values", part.line),
         ])  # fmt: skip
 
@@ -107,15 +157,27 @@ def _near(ours: Tensor, theirs: Tensor, exact: float) -> bool:
 
 
 def _finite(again: Trace, behind: Collection[int]) -> None:
-    """The model's own numbers must stay within its floats; in steps `behind` the logits a log may give -inf."""
+    """The model's own numbers must stay within its floats.
+
+    In steps `behind` the logits a log may give -inf.
+    """
     for k in needed(again):
         step = again.steps[k]
         for result in step.results if k not in behind else ():
             if result.is_floating_point() and not bool(torch.isfinite(result).all()):
                 kind = str(result.dtype).removeprefix("torch.")
-                given = [float(value.abs().max()) for value in tensors((step.args, step.kwargs)) if value.numel()]
-                told = f"overflows in the model itself: gives inf or nan in {kind}, from numbers up to {max(given):.3g}"
-                raise UnsupportedError([Problem(step.place, f"{told}; give weights of usual size", step.line)])
+                given = [
+                    float(value.abs().max())
+                    for value in tensors((step.args, step.kwargs))
+                    if value.numel()
+                ]
+                text = (
+                    f"overflows in the model itself: gives inf or nan in {kind}, from numbers up "
+                    f"to {max(given):.3g}"
+                )
+                raise UnsupportedError(
+                    [Problem(step.name, f"{text}; give weights of usual size", step.line)]
+                )
 
 
 def _precise(again: Trace, dtype: torch.dtype) -> None:
@@ -125,20 +187,28 @@ def _precise(again: Trace, dtype: torch.dtype) -> None:
         kind = step.results[0].dtype
         if kind in (torch.float16, torch.bfloat16) and torch.finfo(dtype).bits > 16:
             name, own = (str(one).removeprefix("torch.") for one in (kind, dtype))
-            told = f"computes in {name} (autocast, or a cast such as .half()), whose rounding no layer has"
-            raise UnsupportedError([Problem(step.place, f"{told}; let forward stay in {own}", step.line)])
+            text = (
+                f"computes in {name} (autocast, or a cast such as .half()), whose rounding no "
+                "layer has"
+            )
+            raise UnsupportedError(
+                [Problem(step.name, f"{text}; let forward stay in {own}", step.line)]
+            )
 
 
 def _same_steps(found: Trace, again: Trace) -> None:
     """The model must do the same with other inputs."""
     if [step.word for step in found.steps] != [step.word for step in again.steps]:
-        text = "does other things with other inputs, or from run to run; let forward be one chain of layers"
+        text = (
+            "does other things with other inputs, or from run to run; let forward be one chain of "
+            "layers"
+        )
         raise UnsupportedError([Problem("forward", text)])
     for k in needed(found):
         one, two = found.steps[k], again.steps[k]
         steady = _figures(one) == _figures(two) and len(one.numbers) == len(two.numbers)
         if not steady or not all(map(_equal, one.numbers, two.numbers)):
-            raise UnsupportedError([Problem(one.place, CHANGES, one.line)])
+            raise UnsupportedError([Problem(one.name, CHANGES, one.line)])
 
 
 def _equal(one: Tensor, two: Tensor) -> bool:
@@ -147,4 +217,8 @@ def _equal(one: Tensor, two: Tensor) -> bool:
 
 def _figures(step: Step) -> list[float]:
     """Plain numbers that a step works with; sizes of a batch are none."""
-    return [] if step.word in REARRANGING else [float(value) for value in step.args if isinstance(value, int | float)]
+    return (
+        []
+        if step.word in REARRANGING
+        else [float(value) for value in step.args if isinstance(value, int | float)]
+    )

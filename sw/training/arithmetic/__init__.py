@@ -1,0 +1,1 @@
+"""A layer's arithmetic in torch, its quantizers, and the compiled operations."""

@@ -1,0 +1,1 @@
+"""What a network that learns costs: spikes, events, cycles."""

@@ -1,0 +1,1 @@
+"""Layers that learn, for each schedule, and networks of them."""

@@ -1,0 +1,1 @@
+"""Training runs: the loop, its device, what it keeps, its score."""
