@@ -114,7 +114,7 @@ def test_the_scoreboard_names_the_first_difference() -> None:
 @group
 def test_a_simulator_that_dies_is_reported_with_its_log(tmp_path: Path) -> None:
     """Outside pytest the runner itself never fails; whatever happens, no result is an error here."""
-    broken = tiny.design(tmp_path, change=lambda interface: interface["taps"][0].update(layer=0, T="three"))
+    broken = tiny.design(tmp_path, change=lambda interface: interface["taps"][0].update(layer=0, ticks="three"))
     with pytest.raises(SimulationError) as error:
         bench.simulate(broken, frames_that_spike(), STORM)
     first, _, log = str(error.value).partition("\n")

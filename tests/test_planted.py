@@ -20,7 +20,7 @@ def test_there_are_bugs_of_many_kinds() -> None:
 
 def test_text_that_has_moved_is_told() -> None:
     gone = BUGS[0]._replace(old="no such text")
-    with pytest.raises(ValueError, match=r"^hw/aligner\.py: 'no such text' must stand there once, not 0 times; bring planted_bugs\.py up to date$"):
+    with pytest.raises(ValueError, match=r"^hw/stream/aligner\.py: 'no such text' must stand there once, not 0 times; bring planted_bugs\.py up to date$"):
         planted(REPO, gone)
 
 
