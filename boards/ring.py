@@ -1,9 +1,11 @@
-"""A ring of flip-flops around a design, so that it can be placed on a part with fewer pins than it has ports.
+"""A ring of flip-flops around a design, so that it can be placed on a part with fewer pins than it
+has ports.
 
-Every input of the design comes from one flip-flop of a shift register, every output goes straight into one, and
-the captured outputs are folded into a single pin. So each path of the design, also those that begin or end at a
-port, is timed between two flip-flops, nothing is optimised away, and the part's clock and reset nets are used.
-The flip-flops are the part's own cells and not inferred: synthesis must not pull them into the design's memories.
+Every input of the design comes from one flip-flop of a shift register, every output goes straight
+into one, and the captured outputs are folded into a single pin. So each path of the design, also
+those that begin or end at a port, is timed between two flip-flops, nothing is optimised away, and
+the part's clock and reset nets are used. The flip-flops are the part's own cells and not inferred:
+synthesis must not pull them into the design's memories.
 docs/decisions/0005-ring-instead-of-out-of-context.md compares this with placing out of context.
 """
 
@@ -28,7 +30,8 @@ def ports_of(ports: dict[str, Any]) -> list[Port]:
 
 
 def ring(design: str, ports: list[Port], clock: str, reset: str, flip_flop: str) -> str:
-    """Verilog of module `ring` around one instance of `design`: pins clk, rst, serial in, serial out.
+    """Verilog of module `ring` around one instance of `design`: pins clk, rst, serial in, serial
+    out.
 
     `flip_flop` instantiates the part's flip-flop between `d` and `q`, clocked by `c`.
     """
@@ -36,7 +39,12 @@ def ring(design: str, ports: list[Port], clock: str, reset: str, flip_flop: str)
     n_in, n_out = (max(1, sum(port.bits for port in side)) for side in (inputs, outputs))
     shifted = "si" if n_in == 1 else f"{{shift[{n_in - 2}:0], si}}"
     folded = "seen" if n_out == 1 else f"{{fold[{n_out - 2}:0], 1'b0}} ^ seen"
-    links = [f".{clock}(clk)", f".{reset}(rst_q)", *slices("shift", inputs), *slices("out", outputs)]
+    links = [
+        f".{clock}(clk)",
+        f".{reset}(rst_q)",
+        *slices("shift", inputs),
+        *slices("out", outputs),
+    ]
     return f"""module {TOP}_ff (input c, input d, output q);
   {flip_flop}
 endmodule
@@ -56,14 +64,17 @@ endmodule
 
 
 def cost(ports: list[Port], clock: str, reset: str) -> dict[str, int]:
-    """What the ring itself takes: a flip-flop an input and the reset, two flip-flops and a LUT4 an output."""
+    """What the ring itself takes: a flip-flop an input and the reset, two flip-flops and a LUT4 an
+    output."""
     n_in, n_out = (sum(port.bits for port in side) for side in sides(ports, clock, reset))
     return {"lut4": max(0, n_out - 1), "ff": n_in + 1 + 2 * n_out}
 
 
 def sides(ports: list[Port], clock: str, reset: str) -> tuple[list[Port], list[Port]]:
     """The inputs without clock and reset, and the outputs."""
-    inputs = [port for port in ports if port.direction == "input" and port.name not in (clock, reset)]
+    inputs = [
+        port for port in ports if port.direction == "input" and port.name not in (clock, reset)
+    ]
     return inputs, [port for port in ports if port.direction == "output"]
 
 

@@ -1,4 +1,5 @@
-"""Running one tool as a named stage: its log kept in a file, its progress told, nothing left running behind it."""
+"""Running one tool as a named stage: its log kept in a file, its progress told, nothing left
+running behind it."""
 
 import os
 import shutil
@@ -24,7 +25,8 @@ class ToolMissing(RuntimeError):
 
 
 class ToolFailed(RuntimeError):
-    """A tool ended with an error; the message carries its last error line and where the whole log lies."""
+    """A tool ended with an error; the message carries its last error line and where the whole log
+    lies."""
 
 
 def find_tool(name: str) -> str:
@@ -37,19 +39,27 @@ def find_tool(name: str) -> str:
 
 
 def run_tool(
-    command: Sequence[str], stage: str, work: Path, log_name: str, writes_log: bool = False, progress: Tell | None = None
+    command: Sequence[str],
+    stage: str,
+    work: Path,
+    log_name: str,
+    writes_log: bool = False,
+    progress: Tell | None = None,
 ) -> None:
-    """Run `command` in folder `work`, log into `work/log_name`; raises ToolFailed when it does not end with 0.
+    """Run `command` in folder `work`, log into `work/log_name`; raises ToolFailed when it does not
+    end with 0.
 
-    The log is what the tool prints, or what it writes there itself. `progress` is told of the stage's begin and end, and every
-    ten seconds what the tool says it is doing.
+    The log is what the tool prints, or what it writes there itself. `progress` is told of the
+    stage's begin and end, and every ten seconds what the tool says it is doing.
     """
     program = find_tool(command[0])
     log = work / log_name
     log.write_bytes(b"")
     with open(os.devnull if writes_log else log, "wb") as sink:
         call = [program, *command[1:]]
-        process = subprocess.Popen(call, cwd=work, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+        process = subprocess.Popen(
+            call, cwd=work, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+        )
         try:
             with Progress(stage, log, progress, note="" if compiled(command[0]) else FIRST_RUN):
                 status = process.wait()
@@ -57,7 +67,10 @@ def run_tool(
             process.kill()
             process.wait()
     if status != 0:
-        raise ToolFailed(f"{stage}: {command[0]} ended with status {status}: {last_error(log)}; the whole log: {log}")
+        raise ToolFailed(
+            f"{stage}: {command[0]} ended with status {status}: {last_error(log)}; the whole log: "
+            f"{log}"
+        )
 
 
 def compiled(tool: str) -> bool:
@@ -76,7 +89,8 @@ def last_error(log: Path) -> str:
 
 
 class Progress:
-    """Tells of a stage while it runs: its begin with the log's path, now and then its elapsed time, its end."""
+    """Tells of a stage while it runs: its begin with the log's path, now and then its elapsed time,
+    its end."""
 
     def __init__(self, stage: str, log: Path, tell: Tell | None, note: str = "") -> None:
         self.stage, self.log, self.tell, self.note = stage, log, tell or (lambda line: None), note
@@ -97,7 +111,11 @@ class Progress:
     def show(self) -> None:
         """Until the stage is done: what the tool says it is doing."""
         while not self.done.wait(PERIOD_S):
-            self.tell(f"{self.stage} [{self.elapsed():.0f} s] {self.last_line() or self.note}"[:100].rstrip())
+            self.tell(
+                f"{self.stage} [{self.elapsed():.0f} s] {self.last_line() or self.note}"[
+                    :100
+                ].rstrip()
+            )
 
     def elapsed(self) -> float:
         """Seconds since the stage began."""

@@ -1,8 +1,9 @@
 """Synthesis, place and route of an exported accelerator, with the tools from PyPI.
 
-`place` takes a folder of Verilog, `synth` a network. Both answer with what the part holds after routing: LUT4,
-flip-flops, block RAM, DSP and Fmax. The tap ports go first: they are for debugging, and unused logic goes with them.
-Results are kept below build/synth, named by a digest of the Verilog, the tools and the options; logs stay beside them.
+`place` takes a folder of Verilog, `synth` a network. Both answer with what the part holds after
+routing: LUT4, flip-flops, block RAM, DSP and Fmax. The tap ports go first: they are for debugging,
+and unused logic goes with them. Results are kept below build/synth, named by a digest of the
+Verilog, the tools and the options; logs stay beside them.
 """
 
 import hashlib
@@ -44,24 +45,35 @@ def synth(
 ) -> dict[str, Any]:
     """Export a network and place it once for each seed; the figures are those of the median Fmax.
 
-    router: one of `parts.ROUTERS`, nextpnr's own choice if none is named. progress: takes lines that tell how far it is and,
-    before anything is placed, what the design takes of the part.
-    `fmax_mhz_by_seed` has all of them: a single placement is a draw, some 10 % wide. Raises what `place` raises.
+    router: one of `parts.ROUTERS`, nextpnr's own choice if none is named. progress: takes lines
+    that tell how far it is and, before anything is placed, what the design takes of the part.
+    `fmax_mhz_by_seed` has all of them: a single placement is a draw, some 10 % wide. Raises what
+    `place` raises.
     """
     from polyrhythm.hw.export import export
 
     row = part_named(part)
     if not seeds:
         raise ValueError("seeds must name at least one placement, not none")
-    words = ["place", *(map(_spelled, lanes) if lanes else ["default"]), *(["unary"] if coding == "unary" else [])]
+    words = [
+        "place",
+        *(map(_spelled, lanes) if lanes else ["default"]),
+        *(["unary"] if coding == "unary" else []),
+    ]
     folder = build_root() / network.digest[:16] / "-".join(words)
     export(network, folder, lanes, coding)
     work = netlist(folder, row, progress)
     runs = [placed(row, work, seed, freq, router, progress) for seed in seeds]
     middle = statistics.median_low([run["fmax_mhz"] for run in runs])
     chosen = next(run for run in runs if run["fmax_mhz"] == middle)
-    return {"network": network.name, "digest": network.digest, "lanes": lanes_of(folder), "coding": coding, **chosen,
-            "fmax_mhz_by_seed": {str(run["seed"]): run["fmax_mhz"] for run in runs}}
+    return {
+        "network": network.name,
+        "digest": network.digest,
+        "lanes": lanes_of(folder),
+        "coding": coding,
+        **chosen,
+        "fmax_mhz_by_seed": {str(run["seed"]): run["fmax_mhz"] for run in runs},
+    }
 
 
 def _spelled(lanes: "Lanes") -> str:
@@ -78,24 +90,30 @@ def place(
 ) -> dict[str, Any]:
     """Place and route an exported folder: its .v and .hex files and an interface.json with "top".
 
-    Raises ValueError for an unknown part or a wrong folder, ToolMissing without the tools, ToolFailed when the design
-    does not fit.
+    Raises ValueError for an unknown part or a wrong folder, ToolMissing without the tools,
+    ToolFailed when the design does not fit.
     """
     row = part_named(part)
     folder = Path(verilog_dir)
     if not (folder / "interface.json").is_file():
-        raise ValueError(f"{folder} must hold interface.json; to write it: polyrhythm verilog NETWORK --out {folder}")
+        raise ValueError(
+            f"{folder} must hold interface.json; to write it: polyrhythm verilog NETWORK --out "
+            f"{folder}"
+        )
     return placed(row, netlist(folder, row, progress), seed, freq, router, progress)
 
 
 def netlist(folder: Path, part: Part, progress: Tell | None = None) -> Path:
-    """The folder with the design's netlist for the part; `progress` is told where it is, and in the end what it takes."""
+    """The folder with the design's netlist for the part; `progress` is told where it is, and in the
+    end what it takes."""
     tell = progress or (lambda line: None)
     work = build_root() / "synth" / f"{part.name}-{digest(folder, part)}"
     work.mkdir(parents=True, exist_ok=True)
     tell(f"logs and netlist: {work}")
     if not (work / "netlist.json").is_file():
-        synthesize(folder, json.loads((folder / "interface.json").read_text()), part, work, progress)
+        synthesize(
+            folder, json.loads((folder / "interface.json").read_text()), part, work, progress
+        )
     if progress is not None:
         module = json.loads((work / "netlist.json").read_text())["modules"][TOP]
         tell(told(use(module, part), part))
@@ -103,11 +121,19 @@ def netlist(folder: Path, part: Part, progress: Tell | None = None) -> Path:
 
 
 def placed(
-    part: Part, work: Path, seed: int, freq: float | None, router: str | None, progress: Tell | None = None
+    part: Part,
+    work: Path,
+    seed: int,
+    freq: float | None,
+    router: str | None,
+    progress: Tell | None = None,
 ) -> dict[str, Any]:
-    """The figures of one placement of the netlist in `work`, which is made where it is not there yet."""
+    """The figures of one placement of the netlist in `work`, which is made where it is not there
+    yet."""
     target = part.family.target_mhz if freq is None else freq
-    report = work / f"report-{'-'.join([str(seed), f'{target:g}', *([router] if router else [])])}.json"
+    report = (
+        work / f"report-{'-'.join([str(seed), f'{target:g}', *([router] if router else [])])}.json"
+    )
     if not report.is_file():
         route(part, work, seed, target, report, ["--router", router] if router else [], progress)
     return figures(part, work, report) | {"seed": seed, "target_mhz": target, "folder": str(work)}
@@ -127,11 +153,14 @@ def build_root() -> Path:
 
 def lanes_of(folder: Path) -> list[int]:
     """The lanes of each layer, as the export chose them."""
-    return [layer["lanes"] for layer in json.loads((folder / "interface.json").read_text())["layers"]]
+    return [
+        layer["lanes"] for layer in json.loads((folder / "interface.json").read_text())["layers"]
+    ]
 
 
 def digest(folder: Path, part: Part) -> str:
-    """Twelve hex digits over the design's files, the part and the tools: equal digests give equal netlists."""
+    """Twelve hex digits over the design's files, the part and the tools: equal digests give equal
+    netlists."""
     try:
         tools = [version(name) for name in (YOSYS, part.family.placer)]
     except PackageNotFoundError as error:
@@ -145,14 +174,23 @@ def digest(folder: Path, part: Part) -> str:
 def synthesize(
     folder: Path, interface: dict[str, Any], part: Part, work: Path, progress: Tell | None = None
 ) -> None:
-    """Map the design inside its ring to the part's cells: netlist.json, cells.json and ring.json in `work`."""
+    """Map the design inside its ring to the part's cells: netlist.json, cells.json and ring.json in
+    `work`."""
     sources = sorted(folder.glob("*.v"))
     for path in [*sources, *folder.glob("*.hex")]:
         shutil.copyfile(path, work / path.name)
     top = interface["top"]
-    read = [f"read_verilog {' '.join(path.name for path in sources)}", f"hierarchy -check -top {top}", "proc",
-            f"rename {top} {DESIGN}", f"cd {DESIGN}", "delete -output o:tap*", "cd ..", "write_rtlil read.il",
-            "write_json ports.json"]
+    read = [
+        f"read_verilog {' '.join(path.name for path in sources)}",
+        f"hierarchy -check -top {top}",
+        "proc",
+        f"rename {top} {DESIGN}",
+        f"cd {DESIGN}",
+        "delete -output o:tap*",
+        "cd ..",
+        "write_rtlil read.il",
+        "write_json ports.json",
+    ]
     run_yosys(read, "reading Verilog", work, "read.log", progress)
     ports = ports_of(json.loads((work / "ports.json").read_text())["modules"][DESIGN]["ports"])
     clock, reset = interface.get("clock", "clk"), interface.get("reset", "rst")
@@ -171,39 +209,87 @@ def synthesize(
 
 def block_rams(work: Path, family: Family) -> int:
     """Block RAMs of the netlist that was written last."""
-    found = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"].get(family.block_ram, 0)
+    found = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"].get(
+        family.block_ram, 0
+    )
     return int(found)
 
 
 def script(family: Family, crowded: bool = False) -> list[str]:
-    """What Yosys is to do with the design inside its ring: map it to the family's cells, write the netlist and its cells.
+    """What Yosys is to do with the design inside its ring: map it to the family's cells, write the
+    netlist and its cells.
 
-    crowded: the part has too few block RAMs, of which a layer's thresholds, some hundred bits, would fill a whole one; they
-    become LUTs.
+    crowded: the part has too few block RAMs, of which a layer's thresholds, some hundred bits,
+    would fill a whole one; they become LUTs.
 
     A wire `x` and a wire `x[3]` are one and the same to ABC9, which then stops (Yosys 0.70: "Assert
-    `GetSize(conn.first) == GetSize(conn.second)'"); Amaranth names the elements of an array so. Such names are hidden
-    once the design is flat.
+    `GetSize(conn.first) == GetSize(conn.second)'"); Amaranth names the elements of an array so.
+    Such names are hidden once the design is flat.
     """
     flat = (f"hierarchy -top {TOP}", "proc", "flatten") if family.abc9 or crowded else ()
     hidden = ("rename -hide w:*[[]* x:* %d",) if family.abc9 else ()
-    spared = ("setattr -set rom_style \"logic\" m:*_threshold*",) if crowded else ()
+    spared = ('setattr -set rom_style "logic" m:*_threshold*',) if crowded else ()
     ending = ("tee -q -o cells.json stat -json", "write_json netlist.part")
-    return ["read_rtlil read.il", f"read_verilog {TOP}.v", *flat, *hidden, *spared, f"{family.synthesis} -top {TOP}", *ending]
+    return [
+        "read_rtlil read.il",
+        f"read_verilog {TOP}.v",
+        *flat,
+        *hidden,
+        *spared,
+        f"{family.synthesis} -top {TOP}",
+        *ending,
+    ]
 
 
-def run_yosys(steps: Sequence[str], stage: str, work: Path, log_name: str, progress: Tell | None = None) -> None:
-    """Run Yosys on its commands; it writes its log itself, because behind ABC9 it has lost its standard output."""
-    run_tool([YOSYS, "-l", log_name, "-p", "; ".join(steps)], stage, work, log_name, writes_log=True, progress=progress)
+def run_yosys(
+    steps: Sequence[str], stage: str, work: Path, log_name: str, progress: Tell | None = None
+) -> None:
+    """Run Yosys on its commands; it writes its log itself, because behind ABC9 it has lost its
+    standard output."""
+    run_tool(
+        [YOSYS, "-l", log_name, "-p", "; ".join(steps)],
+        stage,
+        work,
+        log_name,
+        writes_log=True,
+        progress=progress,
+    )
 
 
 def route(
-    part: Part, work: Path, seed: int, target_mhz: float, report: Path, more: Sequence[str] = (), progress: Tell | None = None
+    part: Part,
+    work: Path,
+    seed: int,
+    target_mhz: float,
+    report: Path,
+    more: Sequence[str] = (),
+    progress: Tell | None = None,
 ) -> None:
     """Place and route the netlist; the report appears when it is whole. more: flags of nextpnr."""
-    command = [part.family.placer, *part.flags, *part.family.flags, *more, "--json", "netlist.json", "--top", TOP,
-               "--seed", str(seed), "--freq", f"{target_mhz:g}", "--timing-allow-fail", "--report", "report.part"]
-    run_tool(command, f"place and route on {part.name}, seed {seed}", work, f"route-{seed}.log", progress=progress)
+    command = [
+        part.family.placer,
+        *part.flags,
+        *part.family.flags,
+        *more,
+        "--json",
+        "netlist.json",
+        "--top",
+        TOP,
+        "--seed",
+        str(seed),
+        "--freq",
+        f"{target_mhz:g}",
+        "--timing-allow-fail",
+        "--report",
+        "report.part",
+    ]
+    run_tool(
+        command,
+        f"place and route on {part.name}, seed {seed}",
+        work,
+        f"route-{seed}.log",
+        progress=progress,
+    )
     os.replace(work / "report.part", report)
 
 
@@ -212,16 +298,25 @@ def figures(part: Part, work: Path, report_path: Path) -> dict[str, Any]:
     report = json.loads(report_path.read_text())
     own = json.loads((work / "ring.json").read_text())
     mapped = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]
-    used = {word: sum(n for cell, n in mapped.items() if cell.startswith(prefix))
-            for word, prefix in part.family.cells.items()}
+    used = {
+        word: sum(n for cell, n in mapped.items() if cell.startswith(prefix))
+        for word, prefix in part.family.cells.items()
+    }
     none = {"used": 0, "available": 0}
-    sites = {word: report["utilization"].get(site, none) for word, site in part.family.sites.items()}
+    sites = {
+        word: report["utilization"].get(site, none) for word, site in part.family.sites.items()
+    }
     used |= {word: site["used"] for word, site in sites.items()}
     fmax = min((clock["achieved"] for clock in report["fmax"].values()), default=float("nan"))
-    return {"part": part.name, "title": part.title, "fmax_mhz": round(fmax, 1),
-            **{word: n - own.get(word, 0) for word, n in used.items()},
-            "available": {word: site["available"] for word, site in sites.items()}, "ring": own,
-            "critical_path": critical_path(report)}
+    return {
+        "part": part.name,
+        "title": part.title,
+        "fmax_mhz": round(fmax, 1),
+        **{word: n - own.get(word, 0) for word, n in used.items()},
+        "available": {word: site["available"] for word, site in sites.items()},
+        "ring": own,
+        "critical_path": critical_path(report),
+    }
 
 
 def critical_path(report: dict[str, Any]) -> list[str]:
@@ -234,7 +329,9 @@ def critical_path(report: dict[str, Any]) -> list[str]:
     for hop in max(paths, key=lambda path: sum(hop["delay"] for hop in path)):
         delay += hop["delay"]
         if hop["delay"] >= 0.1 or hop["type"] == "setup":
-            lines.append(f"{delay:.2f} ns {hop['type']} {hop['from']['cell']} -> {hop['to']['cell']}")
+            lines.append(
+                f"{delay:.2f} ns {hop['type']} {hop['from']['cell']} -> {hop['to']['cell']}"
+            )
             delay = 0.0
     return lines
 
@@ -244,8 +341,13 @@ def _say(line: object) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """python -m boards.synth FOLDER PART [SEED]: the figures of an exported folder, for tuning the gateware."""
-    print(json.dumps(place(argv[0], argv[1], int(argv[2]) if len(argv) > 2 else 1, progress=_say), indent=1))
+    """python -m boards.synth FOLDER PART [SEED]: the figures of an exported folder, for tuning the
+    gateware."""
+    print(
+        json.dumps(
+            place(argv[0], argv[1], int(argv[2]) if len(argv) > 2 else 1, progress=_say), indent=1
+        )
+    )
     return 0
 
 

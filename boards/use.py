@@ -1,4 +1,5 @@
-"""What a netlist takes of a part, counted before anything is placed: who has asked for too much hears it minutes earlier."""
+"""What a netlist takes of a part, counted before anything is placed: who has asked for too much
+hears it minutes earlier."""
 
 from typing import Any
 
@@ -8,13 +9,26 @@ from polyrhythm.boards.parts import TITLES, Part
 FULL = 0.9  # share of a resource from which on placing is slow, and may fail
 CHAIN_ENDS = 4  # LUTs of an ECP5 before and behind a carry chain, through which carries come and go
 # Yosys's cell type -> our word, and how many of them nextpnr makes of it.
-ECP5 = {"LUT4": ("lut4", 1), "CCU2C": ("lut4", 2), "TRELLIS_DPR16X4": ("lut4", 6), "TRELLIS_FF": ("ff", 1), "DP16KD": ("bram", 1),
-        "PDPW16KD": ("bram", 1), "MULT18X18D": ("dsp", 1)}  # fmt: skip
-ICE40 = {"SB_LUT4": ("logic_cells", 1), "SB_RAM40_4K": ("bram", 1), "SB_MAC16": ("dsp", 1), "SB_SPRAM256KA": ("spram", 1)}
+ECP5 = {
+    "LUT4": ("lut4", 1),
+    "CCU2C": ("lut4", 2),
+    "TRELLIS_DPR16X4": ("lut4", 6),
+    "TRELLIS_FF": ("ff", 1),
+    "DP16KD": ("bram", 1),
+    "PDPW16KD": ("bram", 1),
+    "MULT18X18D": ("dsp", 1),
+}
+ICE40 = {
+    "SB_LUT4": ("logic_cells", 1),
+    "SB_RAM40_4K": ("bram", 1),
+    "SB_MAC16": ("dsp", 1),
+    "SB_SPRAM256KA": ("spram", 1),
+}
 
 
 def use(module: Netlist, part: Part) -> dict[str, int]:
-    """About how many of each resource of the part the module takes, by our words for them; the ring around a design included.
+    """About how many of each resource of the part the module takes, by our words for them; the ring
+    around a design included.
 
     Within 3 % of what nextpnr counts after packing in the networks that were tried.
     """
@@ -27,13 +41,18 @@ def use(module: Netlist, part: Part) -> dict[str, int]:
     if "logic_cells" in found:
         found["logic_cells"] += _alone(module)
     else:
-        carries = [cell["connections"]["CIN"] for cell in module["cells"].values() if cell["type"] == "CCU2C"]
+        carries = [
+            cell["connections"]["CIN"]
+            for cell in module["cells"].values()
+            if cell["type"] == "CCU2C"
+        ]
         found["lut4"] += CHAIN_ENDS * sum(carry in (["0"], ["1"]) for carry in carries)
     return found
 
 
 def _alone(module: Netlist) -> int:
-    """Flip-flops of an iCE40 netlist that take a logic cell of their own: they keep nothing that a LUT makes for them alone."""
+    """Flip-flops of an iCE40 netlist that take a logic cell of their own: they keep nothing that a
+    LUT makes for them alone."""
     readers: dict[Any, int] = {}
     for cell in module["cells"].values():
         for port, bits in cell["connections"].items():
@@ -43,15 +62,28 @@ def _alone(module: Netlist) -> int:
     for port in module["ports"].values():
         for bit in port["bits"]:
             readers[bit] = readers.get(bit, 0) + 1
-    luts = {cell["connections"]["O"][0] for cell in module["cells"].values() if cell["type"] == "SB_LUT4"}
-    kept = [cell["connections"]["D"][0] for cell in module["cells"].values() if cell["type"].startswith("SB_DFF")]
+    luts = {
+        cell["connections"]["O"][0]
+        for cell in module["cells"].values()
+        if cell["type"] == "SB_LUT4"
+    }
+    kept = [
+        cell["connections"]["D"][0]
+        for cell in module["cells"].values()
+        if cell["type"].startswith("SB_DFF")
+    ]
     return sum(bit not in luts or readers[bit] > 1 for bit in kept)
 
 
 def told(found: dict[str, int], part: Part) -> str:
     """The use in one line, the fullest resource first, and what to do where one is full."""
-    rows = sorted(((found[word] / part.has[word], word) for word in found if found[word]), reverse=True)
-    line = ", ".join(f"{found[word]:,} of {part.has[word]:,} {TITLES[word]} ({share:.0%})" for share, word in rows)
+    rows = sorted(
+        ((found[word] / part.has[word], word) for word in found if found[word]), reverse=True
+    )
+    line = ", ".join(
+        f"{found[word]:,} of {part.has[word]:,} {TITLES[word]} ({share:.0%})"
+        for share, word in rows
+    )
     if not rows or rows[0][0] < FULL:
         return f"{part.name} before placement: {line}"
     verdict = "too many" if rows[0][0] > 1 else "full"

@@ -1,4 +1,5 @@
-"""The documentation site, made from the pages of this folder by Sphinx: `make docs`, warnings are errors."""
+"""The documentation site, made from the pages of this folder by Sphinx: `make docs`, warnings are
+errors."""
 
 import polyrhythm
 

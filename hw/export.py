@@ -1,4 +1,5 @@
-"""Writes the accelerator: one Verilog file, its memories as hex files, what its ports mean, and a manifest."""
+"""Writes the accelerator: one Verilog file, its memories as hex files, what its ports mean, and a
+manifest."""
 
 import hashlib
 import json
@@ -30,13 +31,16 @@ def export(
     coding: Coding = "count",
     name: str | None = None,
 ) -> Path:
-    """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that lies there; return its path.
+    """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that
+    lies there; return its path.
 
-    lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as of `plan`; name: of the
-    top module, an identifier (default: made of the network's name). Every module and every file that a tool reads begins with it,
-    so exports of other names can lie in one project. The files are the same byte for byte whenever the network and these are.
-    Raises TypeError for lanes that are no integers, ValueError for what the gateware cannot build, for a wrong name, or a folder
-    that holds anything but an export, OSError where it cannot be written. The folder appears complete or not at all.
+    lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as
+    of `plan`; name: of the top module, an identifier (default: made of the network's name). Every
+    module and every file that a tool reads begins with it, so exports of other names can lie in one
+    project. The files are the same byte for byte whenever the network and these are. Raises
+    TypeError for lanes that are no integers, ValueError for what the gateware cannot build, for a
+    wrong name, or a folder that holds anything but an export, OSError where it cannot be written.
+    The folder appears complete or not at all.
     """
     out = Path(os.path.abspath(out_dir))
     _check_folder(out)
@@ -44,7 +48,8 @@ def export(
     files = texts(Top(plan(network, lanes, coding), name=called))
     out.parent.mkdir(parents=True, exist_ok=True)
     there = out.is_dir()
-    # What exists is filled where it is: it may be the current folder, a link, or a mount, none of which can be replaced.
+    # What exists is filled where it is: it may be the current folder, a link, or a mount, none of
+    # which can be replaced.
     with tempfile.TemporaryDirectory(dir=out if there else out.parent, prefix=WORK) as work:
         new = Path(work) / "new"
         new.mkdir()
@@ -58,7 +63,8 @@ def export(
 
 
 def _exchange(out: Path, new: Path, work: Path) -> None:
-    """Put the files of `new` into `out` for those that lie there, or leave those where they were; `work` lies in `out`."""
+    """Put the files of `new` into `out` for those that lie there, or leave those where they were;
+    `work` lies in `out`."""
     old = work / "old"
     old.mkdir()
     moved: list[tuple[Path, Path]] = []
@@ -121,7 +127,8 @@ def _header(top: Top) -> str:
         + (steps if plan.ticks > 1 else "."),
         "Addresses ascend within a time step. Frames may follow each other without a gap; answers "
         "come in their order.",
-        "Malformed input is corrected and counted: what is wrong with a frame never reaches the one "
+        "Malformed input is corrected and counted: what is wrong with a frame never reaches the "
+        "one "
         "behind the next i_end.",
         "",
         *(f"{port.dir:6} {port.name:19} {port.bits:4}  {port.doc}" for port in top.ports),
@@ -143,16 +150,22 @@ def _check_folder(out: Path) -> None:
     """Refuse, before any work, a folder that is not ours to fill or that cannot be written."""
     if os.path.lexists(out) and not out.is_dir():
         what = "a link to nothing" if out.is_symlink() and not out.exists() else "a file"
-        raise ValueError(f"{out}: the Verilog folder must be a folder, new or not, but it is {what}; name another one")
+        raise ValueError(
+            f"{out}: the Verilog folder must be a folder, new or not, but it is {what}; name "
+            "another one"
+        )
     if out.is_dir() and any(out.iterdir()) and not _is_export(out):
         raise ValueError(
-            f"{out}: the Verilog folder must be new, empty, or an earlier export, but it holds other files; name another folder"
+            f"{out}: the Verilog folder must be new, empty, or an earlier export, but it holds "
+            "other files; name another folder"
         )
     first = next(place for place in (out, *out.parents) if place.exists())
     try:
         tempfile.TemporaryDirectory(dir=first, prefix=WORK).cleanup()
     except OSError as error:
-        raise OSError(error.errno, f"cannot be written, {(error.strerror or str(error)).lower()}", str(out)) from None
+        raise OSError(
+            error.errno, f"cannot be written, {(error.strerror or str(error)).lower()}", str(out)
+        ) from None
 
 
 def _is_export(folder: Path) -> bool:

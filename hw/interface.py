@@ -69,7 +69,8 @@ def _tap(layer: LayerPlan, bits: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _layer(layer: LayerPlan, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the generator made of a layer: its parallelism, and the proven bounds that set its widths."""
+    """What the generator made of a layer: its parallelism, and the proven bounds that set its
+    widths."""
     synapses = layer.input.synapses
     channels = {"channel_lanes": synapses.channel_lanes, "banks": synapses.banks}
     return {

@@ -80,7 +80,8 @@ class SpikingLayer(wiring.Component):
 class ReadoutLayer(wiring.Component):
     """The last layer: events in, one `Result` per frame out.
 
-    running: the sums of all classes, after each tick; live: those of the group at hand, at any moment
+    running: the sums of all classes, after each tick; live: those of the group at hand, at any
+    moment
     """
 
     def __init__(self, rom: type[Rom], plan: LayerPlan):

@@ -23,7 +23,8 @@ from polyrhythm.sw.plan.neurons import TickingNeuron
 
 
 class Neurons(wiring.Component):
-    """Events in, finished groups out, by the sequencer, the charge and the neuron that the plan names.
+    """Events in, finished groups out, by the sequencer, the charge and the neuron that the plan
+    names.
 
     Members
     -------

@@ -53,7 +53,9 @@ def _parts(source: AddressMap) -> str:
     return f"{column}, {row}, channel 0..{source.shape[0] - 1} above"
 
 
-ERROR_DOC = "malformed input was seen and corrected, counted by the status ports; stays high until rst"
+ERROR_DOC = (
+    "malformed input was seen and corrected, counted by the status ports; stays high until rst"
+)
 
 
 def ports_of(plan: NetworkPlan) -> list[Port]:
@@ -70,7 +72,9 @@ def ports_of(plan: NetworkPlan) -> list[Port]:
         *_event_ports("i", "input", Event.of(plan.input), plan.input.source.neurons - 1, most),
         Port("o_valid", "output", 1, "a frame's answer is offered"),
         Port("o_ready", "input", 1, "the answer is taken at this clock edge if o_valid is high"),
-        Port("o_class", "output", class_bits, "class with the largest logit, the lowest one on a tie"),
+        Port(
+            "o_class", "output", class_bits, "class with the largest logit, the lowest one on a tie"
+        ),
         Port("o_logits", "output", Shape.cast(logits).width, packed),
         Port("error", "output", 1, ERROR_DOC),
         *_status_ports(plan),

@@ -1,12 +1,14 @@
-"""Spiking networks whose layers each keep their own number of time steps, as bit-exact FPGA accelerators::
+"""Spiking networks whose layers each keep their own number of time steps, as bit-exact FPGA
+accelerators::
 
     import polyrhythm
 
     network = polyrhythm.load("models/digits.safetensors")
     polyrhythm.write_verilog(network, "build/digits")
 
-The names of `__all__` are the Python face; the rooms below (`polyrhythm.sw`, `polyrhythm.hw`, ...) are the inside. Nothing is
-imported before it is asked for, so `import polyrhythm` costs nothing and needs no torch.
+The names of `__all__` are the Python face; the rooms below (`polyrhythm.sw`, `polyrhythm.hw`, ...)
+are the inside. Nothing is imported before it is asked for, so `import polyrhythm` costs nothing and
+needs no torch.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,8 +21,17 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "Network", "Trace", "__version__", "compare", "convert", "load", "run", "synthesize", "train", "write_verilog",
-]  # fmt: skip
+    "Network",
+    "Trace",
+    "__version__",
+    "compare",
+    "convert",
+    "load",
+    "run",
+    "synthesize",
+    "train",
+    "write_verilog",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,9 @@
-"""The Python face: from a network file to a trace, to Verilog, to a part's figures; from a recipe or a model to a network.
+"""The Python face: from a network file to a trace, to Verilog, to a part's figures; from a recipe
+or a model to a network.
 
-`import polyrhythm` has all of it. Axes: B frames, T time steps of a layer, N neurons (maps flattened as C, H, W), C classes.
-Inputs are integer counts, `(B, *shape)` or, where the input has several time steps, `(B, T_in, *shape)`.
+`import polyrhythm` has all of it. Axes: B frames, T time steps of a layer, N neurons (maps
+flattened as C, H, W), C classes. Inputs are integer counts, `(B, *shape)` or, where the input has
+several time steps, `(B, T_in, *shape)`.
 """
 
 import os
@@ -33,7 +35,8 @@ File = str | os.PathLike[str]
 def load(path: File, profile: str | None = None) -> Network:
     """The network in a `.safetensors` file, at one of its working points.
 
-    Raises OSError where it cannot be read, and NetworkError, which names file, place, value and bound of what is not legal in it.
+    Raises OSError where it cannot be read, and NetworkError, which names file, place, value and
+    bound of what is not legal in it.
     """
     check.path_of("path", path)
     return Network.load(path).profile(profile)
@@ -50,15 +53,17 @@ def run(
 ) -> Trace:
     """Send counts through an executor: answers (B,), logits (B, C), counts (B, N) of each layer.
 
-    executor: "golden" (the integer model), "rtl" (the Verilog, compiled by Verilator), or "cocotb" (the Verilog under random
-    stalls, every port checked against the golden model). Frames follow each other back to back, so a trace of the last two has
-    `interval`, the cycles from one answer to the next, and no `cycles` of a frame alone: see `compare`. What they build is kept
-    in $POLYRHYTHM_BUILD, else in `build` in the current folder.
-    lanes: neurons served per cycle in each layer (default: chosen); coding: "count" or "unary" events. Neither matters to golden.
+    executor: "golden" (the integer model), "rtl" (the Verilog, compiled by Verilator), or "cocotb"
+    (the Verilog under random stalls, every port checked against the golden model). Frames follow
+    each other back to back, so a trace of the last two has `interval`, the cycles from one answer
+    to the next, and no `cycles` of a frame alone: see `compare`. What they build is kept in
+    $POLYRHYTHM_BUILD, else in `build` in the current folder. lanes: neurons served per cycle in
+    each layer (default: chosen); coding: "count" or "unary" events. Neither matters to golden.
     spikes: of time_stepped networks, also (B, T, N) of each layer.
 
-    Raises TypeError or ValueError for inputs that are no legal counts; of the hardware ToolMissing where a tool is not installed
-    (with the command that installs it), BuildError, and SimulationError where the circuit breaks its contract.
+    Raises TypeError or ValueError for inputs that are no legal counts; of the hardware ToolMissing
+    where a tool is not installed (with the command that installs it), BuildError, and
+    SimulationError where the circuit breaks its contract.
     """
     check.network_of(network)
     check.lanes_of(lanes, len(network.layers))
@@ -79,12 +84,16 @@ def run(
 
 @dataclass(frozen=True)
 class Compared:
-    """Golden model, Verilog and (where torch is installed) torch over the same frames. Prints as the table of `compare`.
+    """Golden model, Verilog and (where torch is installed) torch over the same frames. Prints as
+    the table of `compare`.
 
-    differences        predictions, logits and counts, of all executors together, that are not golden's: 0, or there is a defect
-    first_difference   where the first one is: executor, frame, layer, tick, neuron, both values; None where all is equal
+    differences        predictions, logits and counts, of all executors together, that are not
+                       golden's: 0, or there is a defect
+    first_difference   where the first one is: executor, frame, layer, tick, neuron, both values;
+                       None where all is equal
     accuracy           by executor, of 1; empty without labels
-    latency, interval  cycles of a frame alone, and from answer to answer back to back: mean, p95, max
+    latency, interval  cycles of a frame alone, and from answer to answer back to back: mean, p95,
+                       max
     report             all of it, as the command line's --json
     """
 
@@ -109,10 +118,12 @@ def compare(
     coding: "Coding" = "count",
     alone: int | None = None,
 ) -> Compared:
-    """Send counts through golden model, torch and Verilog, and look for every place where they differ.
+    """Send counts through golden model, torch and Verilog, and look for every place where they
+    differ.
 
-    labels: (B,) the right classes. alone: frames that also go through one at a time, for their latency (default: all).
-    What is built is kept where `run` keeps it. Raises what `run` raises, TypeError or ValueError for labels that are no classes.
+    labels: (B,) the right classes. alone: frames that also go through one at a time, for their
+    latency (default: all). What is built is kept where `run` keeps it. Raises what `run` raises,
+    TypeError or ValueError for labels that are no classes.
     """
     check.lanes_of(lanes, len(check.network_of(network).layers))
     counts = check.counts_of(network, inputs)
@@ -122,15 +133,22 @@ def compare(
     from polyrhythm.cli import compare as verb
     from polyrhythm.cli.comparison import Comparison, silent
 
-    task = Comparison(network, counts, truth, False, {"lanes": lanes, "coding": coding}, alone, told=silent())
+    task = Comparison(
+        network, counts, truth, False, {"lanes": lanes, "coding": coding}, alone, told=silent()
+    )
     answer = verb.answer(task, "own frames")
     report = answer.data
     return Compared(
-        differences=sum(number for found in report["differences"].values() for number in found.values()),
+        differences=sum(
+            number for found in report["differences"].values() for number in found.values()
+        ),
         first_difference=report["first_difference"],
         accuracy={name: share for name, share in report["accuracy"].items() if share is not None},
-        latency=report["cycles"], interval=report["interval"], report=report, text=answer.text,
-    )  # fmt: skip
+        latency=report["cycles"],
+        interval=report["interval"],
+        report=report,
+        text=answer.text,
+    )
 
 
 def write_verilog(
@@ -141,10 +159,12 @@ def write_verilog(
     coding: "Coding" = "count",
     name: str | None = None,
 ) -> Path:
-    """Write the accelerator: NAME.v, the hex files that it reads, interface.json, manifest.json. Returns the folder.
+    """Write the accelerator: NAME.v, the hex files that it reads, interface.json, manifest.json.
+    Returns the folder.
 
-    name: of the top module, an identifier with which every module and file begins (default: made of the network's name).
-    Raises ValueError for what the gateware cannot build, for a name that cannot be, or a folder with anything but an export in it.
+    name: of the top module, an identifier with which every module and file begins (default: made of
+    the network's name). Raises ValueError for what the gateware cannot build, for a name that
+    cannot be, or a folder with anything but an export in it.
     """
     from polyrhythm.hw.export import export
 
@@ -166,8 +186,9 @@ def synthesize(
 ) -> dict[str, Any]:
     """Synthesize, place and route for a part: "ecp5-25k", "ecp5-85k" or "up5k". Minutes.
 
-    The figures of the placement with the median of `fmax_mhz`: `lut4`, `ff`, block RAMs, with what the part has under `available`.
-    Raises ValueError for another part, ToolMissing, and ToolFailed where the design does not fit.
+    The figures of the placement with the median of `fmax_mhz`: `lut4`, `ff`, block RAMs, with what
+    the part has under `available`. Raises ValueError for another part, ToolMissing, and ToolFailed
+    where the design does not fit.
     """
     from polyrhythm.boards.synth import synth
 
@@ -189,13 +210,15 @@ def train(
     device: str = "auto",
     progress: "Callable[[Epoch], None] | None" = None,
 ) -> Network:
-    """Train a recipe, quantize it, and return the integer network; its `provenance` has the accuracies.
+    """Train a recipe, quantize it, and return the integer network; its `provenance` has the
+    accuracies.
 
-    recipe: a name of sw/training/recipes.py, or a `polyrhythm.sw.training.recipe.Recipe`.
-    data: {"train": (x, y), "test": (x, y)} in place of the recipe's data set: arrays of images, vectors or counts, or lists of
-    recordings. peak: the value of a white pixel (255 or 1 if none is given; a warning says where that looks wrong).
-    out: network file to write. run: folder for a checkpoint, log and curves; a run that lies there goes on.
-    Raises DataError for data that cannot be used, ValueError with everything that is wrong with the recipe, DivergedError.
+    recipe: a name of sw/training/recipes.py, or a `polyrhythm.sw.training.recipe.Recipe`. data:
+    {"train": (x, y), "test": (x, y)} in place of the recipe's data set: arrays of images, vectors
+    or counts, or lists of recordings. peak: the value of a white pixel (255 or 1 if none is given;
+    a warning says where that looks wrong). out: network file to write. run: folder for a
+    checkpoint, log and curves; a run that lies there goes on. Raises DataError for data that cannot
+    be used, ValueError with everything that is wrong with the recipe, DivergedError.
     """
     from polyrhythm.sw.training.recipe import Recipe
     from polyrhythm.sw.training.recipes import RECIPES
@@ -227,13 +250,15 @@ def convert(
     device: str = "auto",
     progress: "Callable[[Epoch], None] | None" = None,
 ) -> Network:
-    """Turn a trained torch model into a spiking network whose time steps are learned; its `provenance` has the accuracies.
+    """Turn a trained torch model into a spiking network whose time steps are learned; its
+    `provenance` has the accuracies.
 
-    data: the name of a data set of ours, or {"train": (x, y), "test": (x, y)}; preprocess: how samples become counts, such as
-    "levels:15" for images whose pixels the model takes as 0..1. T: time steps of each layer at the start; max_T: the most that a
-    layer may learn; target: busy cycles, mean T or events of a frame to come down to. epochs: quantized and snapped. peak: see
-    `train`.
-    Raises UnsupportedError with every place of the model that cannot spike, and what `train` raises.
+    data: the name of a data set of ours, or {"train": (x, y), "test": (x, y)}; preprocess: how
+    samples become counts, such as "levels:15" for images whose pixels the model takes as 0..1. T:
+    time steps of each layer at the start; max_T: the most that a layer may learn; target: busy
+    cycles, mean T or events of a frame to come down to. epochs: quantized and snapped. peak: see
+    `train`. Raises UnsupportedError with every place of the model that cannot spike, and what
+    `train` raises.
     """
     from torch import nn
 
@@ -247,12 +272,17 @@ def convert(
     stages = check.pair_of_epochs(epochs)
     cost, aim = check.target_of(target)
     dataset = check.data_of(data, preprocess, peak)
-    recipe = converting(name, dataset.name, preprocess, steered(cost, aim, 0.0, max_T), stages, lr, seed, threads=1)
-    return convert_model(model, recipe, T=T, weight_bits=weight_bits, **_options(dataset, out, run, device, progress))[0]
+    recipe = converting(
+        name, dataset.name, preprocess, steered(cost, aim, 0.0, max_T), stages, lr, seed, threads=1
+    )
+    return convert_model(
+        model, recipe, T=T, weight_bits=weight_bits, **_options(dataset, out, run, device, progress)
+    )[0]
 
 
 def _options(dataset: Any, out: Any, run: Any, device: str, progress: Any) -> Any:
-    """Of a training run: only what was given, checked before anything is trained; epochs are told to nobody who did not ask."""
+    """Of a training run: only what was given, checked before anything is trained; epochs are told
+    to nobody who did not ask."""
     for name, value in (("out", out), ("run", run)):
         if value is not None:
             check.path_of(name, value)
@@ -260,5 +290,10 @@ def _options(dataset: Any, out: Any, run: Any, device: str, progress: Any) -> An
         raise TypeError(f"device must be auto, cpu, cuda or cuda:N, not {device!r}")
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be a function of an epoch, not {progress!r}")
-    found = {"out": out, "folder": run, "device": device, "progress": progress or (lambda epoch: None)}
+    found = {
+        "out": out,
+        "folder": run,
+        "device": device,
+        "progress": progress or (lambda epoch: None),
+    }
     return found | ({} if dataset is None else {"dataset": dataset})

@@ -1,4 +1,5 @@
-"""What the Python face is given, checked at its border: what must hold, what came instead, how to fix it."""
+"""What the Python face is given, checked at its border: what must hold, what came instead, how to
+fix it."""
 
 import os
 import re
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 def network_of(value: object) -> Network:
     """`value`, if it is a network; TypeError else."""
     if not isinstance(value, Network):
-        raise TypeError(f"network must be a Network, not {_kind(value)}; polyrhythm.load(path) makes one of a file")
+        raise TypeError(
+            f"network must be a Network, not {_kind(value)}; polyrhythm.load(path) makes one of a "
+            "file"
+        )
     return value
 
 
@@ -29,9 +33,12 @@ def path_of(name: str, value: object) -> None:
 
 
 def lanes_of(value: object, layers: int) -> None:
-    """TypeError for what is no sequence of one entry for each layer; what the entries may be is the gateware's to say."""
+    """TypeError for what is no sequence of one entry for each layer; what the entries may be is the
+    gateware's to say."""
     if value is not None and (isinstance(value, str) or not isinstance(value, Sequence)):
-        raise TypeError(f"lanes must be a list with one entry for each of the {layers} layers, not {value!r}")
+        raise TypeError(
+            f"lanes must be a list with one entry for each of the {layers} layers, not {value!r}"
+        )
 
 
 def counts_of(network: Network, inputs: object) -> np.ndarray:
@@ -48,9 +55,13 @@ def labels_of(labels: object, frames: int) -> np.ndarray | None:
         return None
     found = np.asarray(labels)
     if found.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, the number of each frame's class, not {found.dtype}")
+        raise TypeError(
+            f"labels must be integers, the number of each frame's class, not {found.dtype}"
+        )
     if found.shape != (frames,):
-        raise ValueError(f"labels must have shape ({frames},), one class for each frame, not {found.shape}")
+        raise ValueError(
+            f"labels must have shape ({frames},), one class for each frame, not {found.shape}"
+        )
     if found.min() < 0:
         raise ValueError(f"labels must be classes from 0 on, not {found.min()}")
     return found
@@ -67,7 +78,9 @@ def whole(name: str, value: object, least: int) -> None:
 def pair_of_epochs(value: object) -> tuple[int, int]:
     """Epochs of the quantized and of the snapped stage."""
     if not isinstance(value, tuple | list) or len(value) != 2:
-        raise TypeError(f"epochs must be two numbers, quantized and snapped, such as (8, 4), not {value!r}")
+        raise TypeError(
+            f"epochs must be two numbers, quantized and snapped, such as (8, 4), not {value!r}"
+        )
     for number in value:
         whole("epochs", number, 0)
     return value[0], value[1]
@@ -79,12 +92,16 @@ def target_of(value: object) -> tuple[Any, Any]:
         return "cycles", None
     costs = ("cycles", "mean_T", "events")
     if not isinstance(value, tuple | list) or len(value) != 2 or value[0] not in costs:
-        raise ValueError(f"target must be one of {', '.join(costs)} with a number, such as ('mean_T', 2.0), not {value!r}")
+        raise ValueError(
+            f"target must be one of {', '.join(costs)} with a number, such as ('mean_T', 2.0), not "
+            f"{value!r}"
+        )
     return value[0], value[1]
 
 
 def data_of(data: object, preprocess: str, peak: float | None) -> "Dataset":
-    """A data set of ours by its name, or what a user gave, checked; a peak that had to be guessed is a warning."""
+    """A data set of ours by its name, or what a user gave, checked; a peak that had to be guessed
+    is a warning."""
     from polyrhythm.sw.data import find
     from polyrhythm.sw.data.download import DataError
     from polyrhythm.sw.data.events.files import Reading
@@ -95,11 +112,14 @@ def data_of(data: object, preprocess: str, peak: float | None) -> "Dataset":
         return find(data)
 
     def told(text: str) -> None:
-        if peak is None and "taken as white; the largest is" in text:  # what was guessed looks wrong
+        # What was guessed looks wrong
+        if peak is None and "taken as white; the largest is" in text:
             warnings.warn(_in_python(text), stacklevel=4)
 
     try:
-        return own_dataset(splits_of(data, "data", "data", Reading()), Wanted(preprocess, peak=peak), told)
+        return own_dataset(
+            splits_of(data, "data", "data", Reading()), Wanted(preprocess, peak=peak), told
+        )
     except DataError as error:
         raise DataError(_in_python(str(error))) from None
 
@@ -110,4 +130,8 @@ def _in_python(text: str) -> str:
 
 
 def _kind(value: object) -> str:
-    return repr(value) if isinstance(value, str | os.PathLike) or value is None else type(value).__name__
+    return (
+        repr(value)
+        if isinstance(value, str | os.PathLike) or value is None
+        else type(value).__name__
+    )

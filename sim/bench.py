@@ -1,7 +1,9 @@
-"""The RTL under cocotb: random stalls on every stream, monitors on every port, a scoreboard against the golden model.
+"""The RTL under cocotb: random stalls on every stream, monitors on every port, a scoreboard against
+the golden model.
 
-Slower than `sim.bulk` by a factor of a hundred and stricter: what is not valid is noise, and every tick of every layer
-is compared as it passes. The side that runs inside the simulator is `sim.inside`.
+Slower than `sim.bulk` by a factor of a hundred and stricter: what is not valid is noise, and every
+tick of every layer is compared as it passes. The side that runs inside the simulator is
+`sim.inside`.
 """
 
 import contextlib
@@ -46,18 +48,22 @@ def run(
     scoreboard: bool = True,
     waveform: Path | None = None,
 ) -> Trace:
-    """Send every frame of `inputs` through the network's Verilog and return what came out of every layer.
+    """Send every frame of `inputs` through the network's Verilog and return what came out of every
+    layer.
 
-    SimulationError names the first thing that is not as the contract or (with the scoreboard) the golden model says:
-    frame, layer, tick, neuron, both values, the cycle and the seed. `interval` is measured under the stalls that were
-    asked for. `waveform`: a VCD file of the whole run. Raises ToolMissing, BuildError, SimulationError.
+    SimulationError names the first thing that is not as the contract or (with the scoreboard) the
+    golden model says: frame, layer, tick, neuron, both values, the cycle and the seed. `interval`
+    is measured under the stalls that were asked for. `waveform`: a VCD file of the whole run.
+    Raises ToolMissing, BuildError, SimulationError.
     """
     mode = Mode(True, i_stall, o_stall, seed, spikes, logits_t)
     chosen = network.profile(profile)
     counts = frames(chosen, inputs)
     timed = chosen.schedule == "time_stepped"
     expected = golden.run(chosen, inputs, spikes=timed) if scoreboard else None
-    return simulate(designs.export(chosen, lanes, coding), counts, mode, expected, waveform=waveform).trace
+    return simulate(
+        designs.export(chosen, lanes, coding), counts, mode, expected, waveform=waveform
+    ).trace
 
 
 def simulate(
@@ -71,7 +77,8 @@ def simulate(
 ) -> Outcome:
     """Run legal counts (B, T_in, *shape) through an exported design.
 
-    `expected` fills the scoreboard; a time_stepped one has spikes. `progress(done, total)` is told of results as they come.
+    `expected` fills the scoreboard; a time_stepped one has spikes. `progress(done, total)` is told
+    of results as they come.
     """
     from cocotb_tools import runner
 
@@ -81,10 +88,15 @@ def simulate(
         folder = Path(scratch)
         _write_job(folder, design, counts, mode, expected)
         if (home := str(designs.PACKAGE.parent)) not in sys.path:
-            sys.path.append(home)  # the runner hands sys.path on to the interpreter in the simulator
+            # The runner hands sys.path on to the interpreter in the simulator
+            sys.path.append(home)
         stalls = f"i_stall {mode.i_stall}, o_stall {mode.o_stall}"
-        print(f"bench: {design.top}, {len(counts)} frames, {stalls}, seed {mode.seed}", file=sys.stderr)
-        # How the runner reports a failed test depends on what calls it; the results say which it was.
+        print(
+            f"bench: {design.top}, {len(counts)} frames, {stalls}, seed {mode.seed}",
+            file=sys.stderr,
+        )
+        # How the runner reports a failed test depends on what calls it; the results say which it
+        # was.
         with contextlib.suppress(RuntimeError, SystemExit), _watched(folder, len(counts), progress):
             runner.get_runner("verilator").test(
                 test_module="polyrhythm.sim.inside",
@@ -97,7 +109,10 @@ def simulate(
                 seed=mode.seed,
                 waves=waveform is not None,
                 test_args=[] if waveform is None else ["--trace-file", str(waveform.absolute())],
-                plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{mode.seed % 0x7FFFFFFF + 1}"],
+                plusargs=[
+                    "+verilator+rand+reset+2",
+                    f"+verilator+seed+{mode.seed % 0x7FFFFFFF + 1}",
+                ],
                 extra_env={"POLYRHYTHM_BENCH": scratch, "LIBPYTHON_LOC": library},
             )
         return _read_results(folder)
@@ -106,7 +121,9 @@ def simulate(
 def compile(design: Design, *, waves: bool = False) -> Path:
     """The simulator of a design with cocotb in it, built where it does not exist yet."""
     texts = {"ports.vlt": _visible(design)}
-    return verilator.program(design.programs, _recipe(waves=waves), design.source, design.top, texts)
+    return verilator.program(
+        design.programs, _recipe(waves=waves), design.source, design.top, texts
+    )
 
 
 @contextlib.contextmanager
@@ -132,15 +149,29 @@ def _recipe(*, waves: bool) -> verilator.Recipe:
     from cocotb_tools import config
 
     # The program finds the libraries beside itself, whatever that path holds.
-    link = (f"-Wl,-rpath,'$$ORIGIN/{verilator.LIBRARIES}'", f"-L{verilator.LIBRARIES}", "-lcocotbvpi_verilator")
+    link = (
+        f"-Wl,-rpath,'$$ORIGIN/{verilator.LIBRARIES}'",
+        f"-L{verilator.LIBRARIES}",
+        "-lcocotbvpi_verilator",
+    )
     # Registers without an initial value start at random.
-    flags = ("--vpi", "--x-assign", "unique", "--x-initial", "unique", *(["--trace-vcd"] if waves else []))
+    flags = (
+        "--vpi",
+        "--x-assign",
+        "unique",
+        "--x-initial",
+        "unique",
+        *(["--trace-vcd"] if waves else []),
+    )
     main = Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
-    return verilator.Recipe("cocotb-waves" if waves else "cocotb", main, flags, link, Path(config.libs_dir))
+    return verilator.Recipe(
+        "cocotb-waves" if waves else "cocotb", main, flags, link, Path(config.libs_dir)
+    )
 
 
 def _visible(design: Design) -> str:
-    """A control file that shows cocotb the top's ports and nothing else, so that all the rest is optimised."""
+    """A control file that shows cocotb the top's ports and nothing else, so that all the rest is
+    optimised."""
     rows = [f'public_flat_rw -module "{design.top}" -var "{port}"' for port in sorted(design.ports)]
     return "\n".join(["`verilator_config", *rows, ""])
 
@@ -152,13 +183,16 @@ def libpython() -> str:
     found = os.environ.get("LIBPYTHON_LOC") or find_libpython.find_libpython()
     if not found:
         raise verilator.ToolMissing(
-            f"cocotb needs the shared library of Python, and {sys.executable} has none; fix it with: "
+            f"cocotb needs the shared library of Python, and {sys.executable} has none; fix it "
+            "with: "
             f"{fix.libpython()}"
         )
     return str(found)
 
 
-def _write_job(folder: Path, design: Design, counts: np.ndarray, mode: Mode, expected: Trace | None) -> None:
+def _write_job(
+    folder: Path, design: Design, counts: np.ndarray, mode: Mode, expected: Trace | None
+) -> None:
     if design.interface["schedule"] != "time_stepped":
         mode = replace(mode, spikes=False, logits_t=False)
     job = {"design": str(design.folder.absolute()), "mode": asdict(mode)}
@@ -181,6 +215,9 @@ def _read_results(folder: Path) -> Outcome:
     if tests != 1 or failed:
         tail = "\n".join(log.splitlines()[-40:])
         raise SimulationError(
-            f"the test in the simulator must run and pass, but {tests} ran and {failed} failed; its log ends:\n{tail}"
+            f"the test in the simulator must run and pass, but {tests} ran and {failed} failed; "
+            f"its log ends:\n{tail}"
         )
-    return Outcome(Trace.load(folder / "seen.npz"), json.loads((folder / "stalls.json").read_text()))
+    return Outcome(
+        Trace.load(folder / "seen.npz"), json.loads((folder / "stalls.json").read_text())
+    )

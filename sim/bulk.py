@@ -1,4 +1,5 @@
-"""Whole test sets through the RTL: a C++ program (Verilator and harness.cpp) for each design, on all cores.
+"""Whole test sets through the RTL: a C++ program (Verilator and harness.cpp) for each design, on
+all cores.
 
 Axis order: B frames, T ticks of the layer, N neurons, C classes.
 """
@@ -26,8 +27,9 @@ HARNESS = Path(__file__).with_name("harness.cpp")
 FAST = ("--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-I.")
 BULK = verilator.Recipe("bulk", HARNESS, FAST)
 WAVES = verilator.Recipe("waves", HARNESS, (*FAST, "--trace-vcd"))
-# Frames one process gets, and frames of the part before that it runs first, so that its first interval is that of a
-# full pipeline. Both are constants, so that no figure depends on the number of cores.
+# Frames one process gets, and frames of the part before that it runs first, so that its first
+# interval is that of a full pipeline. Both are constants, so that no figure depends on the number
+# of cores.
 PART, WARM_UP = 256, 8
 STALLS = ("pause", "i", "o")  # in the harness's order
 BROKEN = 3  # the harness's exit code for a design that breaks its contract
@@ -52,16 +54,24 @@ def run(
     seed: int = 0,
     waveform: Path | None = None,
 ) -> Trace:
-    """Send every frame of `inputs` through the network's Verilog and return what came out of every layer.
+    """Send every frame of `inputs` through the network's Verilog and return what came out of every
+    layer.
 
-    The other options are those of `sim.job.Mode`; the trace has `interval` where frames go back to back, else `cycles`.
-    `waveform`: a VCD file of the whole run (pass few frames). `progress(done, total)` is told of frames as they finish.
-    Raises ToolMissing, BuildError, SimulationError.
+    The other options are those of `sim.job.Mode`; the trace has `interval` where frames go back to
+    back, else `cycles`. `waveform`: a VCD file of the whole run (pass few frames). `progress(done,
+    total)` is told of frames as they finish. Raises ToolMissing, BuildError, SimulationError.
     """
     mode = Mode(back_to_back, i_stall, o_stall, seed, spikes, logits_t)
     chosen = network.profile(profile)
     counts = frames(chosen, inputs)
-    return simulate(designs.export(chosen, lanes, coding), counts, mode, jobs=jobs, progress=progress, waveform=waveform).trace
+    return simulate(
+        designs.export(chosen, lanes, coding),
+        counts,
+        mode,
+        jobs=jobs,
+        progress=progress,
+        waveform=waveform,
+    ).trace
 
 
 def simulate(
@@ -77,8 +87,8 @@ def simulate(
 ) -> Outcome:
     """Run legal counts (B, T_in, *shape) through an exported design; see `run`.
 
-    `first`: the number of the first frame, for messages. `part`: frames that a process gets; back to back, PART alone
-    gives the intervals of a full pipeline.
+    `first`: the number of the first frame, for messages. `part`: frames that a process gets; back
+    to back, PART alone gives the intervals of a full pipeline.
     """
     if design.interface["schedule"] != "time_stepped":
         mode = replace(mode, spikes=False, logits_t=False)
@@ -92,7 +102,16 @@ def simulate(
     ):
         work = [
             pool.submit(
-                _part, design, executable, Path(scratch) / str(i), counts, edges[i], edges[i + 1], mode, waveform, first
+                _part,
+                design,
+                executable,
+                Path(scratch) / str(i),
+                counts,
+                edges[i],
+                edges[i + 1],
+                mode,
+                waveform,
+                first,
             )
             for i in range(parts)
         ]
@@ -110,17 +129,24 @@ def simulate(
 def compile(design: Design, *, waves: bool = False) -> Path:
     """The harness program of a design, built where it does not exist yet."""
     recipe = WAVES if waves else BULK
-    return verilator.program(design.programs, recipe, design.source, design.top, {"ports.h": ports_header(design)})
+    return verilator.program(
+        design.programs, recipe, design.source, design.top, {"ports.h": ports_header(design)}
+    )
 
 
 def ports_header(design: Design) -> str:
-    """C++ that names the design's ports, for harness.cpp; ports that a design does not need are left out of it."""
+    """C++ that names the design's ports, for harness.cpp; ports that a design does not need are
+    left out of it."""
     output, taps, readout = design.interface["output"], design.hidden, design.readout
     rows = "".join(f"    {{{_row(tap)}}},\n" for tap in [*taps, readout])
     drives = [
-        f"d.{name} = w.{name[2:]}();" for name in ("i_address", "i_count", "i_tick", "i_end") if name in design.ports
+        f"d.{name} = w.{name[2:]}();"
+        for name in ("i_address", "i_count", "i_tick", "i_end")
+        if name in design.ports
     ]
-    samples = "".join(f"    if (d.tap{k}_valid) bench.event({_event(k, tap)});\n" for k, tap in enumerate(taps))
+    samples = "".join(
+        f"    if (d.tap{k}_valid) bench.event({_event(k, tap)});\n" for k, tap in enumerate(taps)
+    )
     answer = "d.o_class" if "o_class" in design.ports else "0"
     return f"""// Written from interface.json of {design.top}.
 constexpr unsigned CLASSES = {output["classes"]}, LOGIT_BITS = {output["logit_bits"]};
@@ -140,13 +166,24 @@ inline uint64_t result_class(Vtop& d) {{ return {answer}; }}
 def _row(tap: Tap) -> str:
     (_, rows, columns), source = tap.source.shape, tap.source
     repeats = "true" if tap.repeats else "false"
-    numbers = (tap.size, tap.ticks, tap.max_count, rows, columns, source.row_bits, source.column_bits)
+    numbers = (
+        tap.size,
+        tap.ticks,
+        tap.max_count,
+        rows,
+        columns,
+        source.row_bits,
+        source.column_bits,
+    )
     return f'"{_escaped(tap.layer)}", {repeats}, {", ".join(map(str, numbers))}'
 
 
 def _escaped(name: str) -> str:
     """A layer's name, which may hold anything printable, within the quotes of a C++ string."""
-    return "".join(chr(byte) if chr(byte).isalnum() and byte < 128 else f"\\{byte:03o}" for byte in name.encode())
+    return "".join(
+        chr(byte) if chr(byte).isalnum() and byte < 128 else f"\\{byte:03o}"
+        for byte in name.encode()
+    )
 
 
 def _event(k: int, tap: Tap) -> str:
@@ -167,7 +204,8 @@ def _part(
     waveform: Path | None,
     number: int = 0,
 ) -> Outcome:
-    """Run the frames low..high-1 in a process of their own; `number` is what the first of `counts` is called."""
+    """Run the frames low..high-1 in a process of their own; `number` is what the first of `counts`
+    is called."""
     warm = min(low, WARM_UP) if mode.back_to_back else 0
     first = low - warm
     stream, offsets = designs.words(counts[first:high], design.wire)
@@ -175,7 +213,12 @@ def _part(
     with open(given, "wb") as file:
         np.array([len(offsets) - 1, len(stream)], np.uint64).tofile(file)
         stream.tofile(file)
-    options: dict[str, object] = {"in": given, "out": got, "first": number + first, "alone": int(not mode.back_to_back)}
+    options: dict[str, object] = {
+        "in": given,
+        "out": got,
+        "first": number + first,
+        "alone": int(not mode.back_to_back),
+    }
     options |= {"spikes": int(mode.spikes), "sums": int(mode.logits_t), "seed": mode.seed + low}
     options |= {name: int(getattr(mode, name) * 65536) for name in ("i_stall", "o_stall")}
     options |= {"quiet": mode.quiet_cycles(design), "settle": design.settle_cycles}
@@ -186,7 +229,9 @@ def _part(
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip()
         raise SimulationError(
-            said if done.returncode == BROKEN else f"{executable} ended with code {done.returncode}: {said}"
+            said
+            if done.returncode == BROKEN
+            else f"{executable} ended with code {done.returncode}: {said}"
         )
     given.unlink()
     outcome = _read(got, design, high - first, warm, mode)
@@ -195,7 +240,8 @@ def _part(
 
 
 def _read(path: Path, design: Design, B: int, skip: int, mode: Mode) -> Outcome:
-    """The harness's results (see harness.cpp for their layout) as a trace, without the first `skip` frames."""
+    """The harness's results (see harness.cpp for their layout) as a trace, without the first `skip`
+    frames."""
     data = memoryview(path.read_bytes())
 
     def take(dtype: str, *shape: int) -> np.ndarray:
@@ -210,11 +256,17 @@ def _read(path: Path, design: Design, B: int, skip: int, mode: Mode) -> Outcome:
     hidden, readout = design.hidden, design.readout
     answer, logits, cycles = rows("<i4"), rows("<i8", readout.size), rows("<i8")
     stalls = dict(zip(STALLS, take("<i8", len(STALLS)).tolist(), strict=True))
-    trace = Trace(answer, logits, {tap.layer: rows("<i4", tap.size) for tap in hidden}, rows("<i4", len(hidden)))
+    trace = Trace(
+        answer,
+        logits,
+        {tap.layer: rows("<i4", tap.size) for tap in hidden},
+        rows("<i4", len(hidden)),
+    )
     if mode.spikes:
         bits = {tap.layer: rows("u1", tap.ticks, (tap.size + 7) // 8) for tap in hidden}
         trace.spikes = {
-            tap.layer: np.unpackbits(bits[tap.layer], axis=2, count=tap.size, bitorder="little") for tap in hidden
+            tap.layer: np.unpackbits(bits[tap.layer], axis=2, count=tap.size, bitorder="little")
+            for tap in hidden
         }
     if mode.logits_t:
         trace.logits_t = rows("<i8", readout.ticks, readout.size)
@@ -225,5 +277,7 @@ def _read(path: Path, design: Design, B: int, skip: int, mode: Mode) -> Outcome:
     else:
         trace.cycles = cycles
     if data.nbytes:
-        raise SimulationError(f"{path} must end after the last array, but {data.nbytes} bytes follow")
+        raise SimulationError(
+            f"{path} must end after the last array, but {data.nbytes} bytes follow"
+        )
     return Outcome(trace, stalls)

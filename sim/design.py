@@ -1,6 +1,8 @@
-"""An exported accelerator as the simulators see it: its folder, its checked interface, frames as words on its input.
+"""An exported accelerator as the simulators see it: its folder, its checked interface, frames as
+words on its input.
 
-Axis order: counts (B, T, C, H, W) or (B, T, N) with B frames, T source ticks and N flat (C, H, W) addresses.
+Axis order: counts (B, T, C, H, W) or (B, T, N) with B frames, T source ticks and N flat (C, H, W)
+addresses.
 """
 
 import hashlib
@@ -23,7 +25,18 @@ FORMAT = 2  # of interface.json
 PACKAGE = Path(__file__).parents[1]  # polyrhythm
 # One input word in 64 bits: address, count, and the two flags.
 COUNT_SHIFT, TICK_BIT, END_BIT = np.uint64(32), np.uint64(1 << 62), np.uint64(1 << 63)
-PLAIN_PORTS = ("clk", "rst", "i_valid", "i_ready", "i_tick", "i_end", "o_valid", "o_ready", "o_logits", "error")
+PLAIN_PORTS = (
+    "clk",
+    "rst",
+    "i_valid",
+    "i_ready",
+    "i_tick",
+    "i_end",
+    "o_valid",
+    "o_ready",
+    "o_logits",
+    "error",
+)
 
 
 class InterfaceError(ValueError):
@@ -32,7 +45,8 @@ class InterfaceError(ValueError):
 
 @dataclass(frozen=True)
 class Tap:
-    """One observed layer: a hidden layer's events, or the readout's running sums (size = classes)."""
+    """One observed layer: a hidden layer's events, or the readout's running sums (size =
+    classes)."""
 
     layer: str
     size: int
@@ -61,7 +75,9 @@ class Design:
         try:
             interface = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise InterfaceError(f"{path}: must be the JSON that `polyrhythm verilog` writes: {error}") from error
+            raise InterfaceError(
+                f"{path}: must be the JSON that `polyrhythm verilog` writes: {error}"
+            ) from error
         try:
             return cls(folder, interface, *_taps(interface))
         except InterfaceError as error:
@@ -101,10 +117,14 @@ class Design:
     def quiet_cycles(self) -> int:
         """Cycles without any transfer after which something must be wrong.
 
-        A layer may replay a step's events once for each of its groups before it sends anything, and again for each of
-        its ticks; four times that, summed over the layers, is far from any legal wait.
+        A layer may replay a step's events once for each of its groups before it sends anything, and
+        again for each of its ticks; four times that, summed over the layers, is far from any legal
+        wait.
         """
-        work = sum((layer["n_in"] + 8) * (layer["groups"] + 1) * (layer["T"] + 1) for layer in self.interface["layers"])
+        work = sum(
+            (layer["n_in"] + 8) * (layer["groups"] + 1) * (layer["T"] + 1)
+            for layer in self.interface["layers"]
+        )
         return int(10_000 + 4 * work)
 
     @property
@@ -123,7 +143,8 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
     for k, row in enumerate(interface["taps"]):
         if row["index"] != k:
             raise InterfaceError(
-                f"taps must be numbered 0, 1, ... in the order of the layers, but taps[{k}] has index {row['index']}"
+                f"taps must be numbered 0, 1, ... in the order of the layers, but taps[{k}] has "
+                f"index {row['index']}"
             )
         wanted += (
             [f"tap{k}_valid", f"tap{k}_logits"]
@@ -138,7 +159,11 @@ def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:
         hidden.append(
             Tap(row["layer"], size, row["ticks"], most, address, count, negative, repeats, source)
         )
-    if not hidden or "classes" not in interface["taps"][-1] or any("classes" in row for row in interface["taps"][:-1]):
+    if (
+        not hidden
+        or "classes" not in interface["taps"][-1]
+        or any("classes" in row for row in interface["taps"][:-1])
+    ):
         raise InterfaceError("taps must end with the readout's, the only one that has classes")
     missing = sorted(set(wanted) - ports)
     if missing:
@@ -152,19 +177,25 @@ def _map(row: dict[str, Any], size: int) -> AddressMap:
 
 
 def export(network: Any, lanes: Sequence[Lanes] | None = None, coding: Coding = "count") -> Design:
-    """The accelerator of `network`, written below the build folder where it does not lie there already."""
+    """The accelerator of `network`, written below the build folder where it does not lie there
+    already."""
     from polyrhythm.hw import export as hw_export
 
     folder = verilator.build_root() / network.digest[:16] / f"rtl-{_generator_key(lanes, coding)}"
-    return Design.load(verilator.once(folder, lambda part: _write(hw_export.export, network, part, lanes, coding)))
+    return Design.load(
+        verilator.once(folder, lambda part: _write(hw_export.export, network, part, lanes, coding))
+    )
 
 
-def _write(write: Any, network: Any, folder: Path, lanes: Sequence[Lanes] | None, coding: Coding) -> None:
+def _write(
+    write: Any, network: Any, folder: Path, lanes: Sequence[Lanes] | None, coding: Coding
+) -> None:
     write(network, folder, lanes=None if lanes is None else list(lanes), coding=coding)
 
 
 def generators() -> list[Path]:
-    """Our files that the Verilog may hang on: all of the rooms below gateware, in whatever folders they lie."""
+    """Our files that the Verilog may hang on: all of the rooms below gateware, in whatever folders
+    they lie."""
     found = (path for room in ("hw", "sw") for path in (PACKAGE / room).rglob("*.py"))
     return sorted(path for path in found if "training" not in path.relative_to(PACKAGE).parts)
 
@@ -185,7 +216,8 @@ def _generator_key(lanes: Sequence[Lanes] | None, coding: Coding) -> str:
 
 
 def words(counts: np.ndarray, source: AddressMap) -> tuple[np.ndarray, np.ndarray]:
-    """Counts (B, T, ...) as input words (uint64) for the wire `source`, and the B + 1 offsets of the frames.
+    """Counts (B, T, ...) as input words (uint64) for the wire `source`, and the B + 1 offsets of
+    the frames.
 
     Addresses ascend within a tick.
     """
@@ -208,4 +240,9 @@ def unpack(stream: np.ndarray) -> dict[str, np.ndarray]:
     """The fields of input words by name."""
     address = (stream & np.uint64(0xFFFFFFFF)).astype(np.int64)
     count = ((stream >> COUNT_SHIFT) & np.uint64(0x3FFFFFFF)).astype(np.int64)
-    return {"address": address, "count": count, "tick": stream & TICK_BIT != 0, "end": stream & END_BIT != 0}
+    return {
+        "address": address,
+        "count": count,
+        "tick": stream & TICK_BIT != 0,
+        "end": stream & END_BIT != 0,
+    }

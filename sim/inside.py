@@ -1,7 +1,8 @@
-"""The cocotb test module of `sim.bench`: it runs inside the simulator, drives one design and watches every port.
+"""The cocotb test module of `sim.bench`: it runs inside the simulator, drives one design and
+watches every port.
 
-A cycle: inputs change after the falling edge, everything is read once it has settled, then the clock rises. So whatever
-is read is what the rising edge acts on, in every simulator.
+A cycle: inputs change after the falling edge, everything is read once it has settled, then the
+clock rises. So whatever is read is what the rising edge acts on, in every simulator.
 """
 
 import json
@@ -18,7 +19,16 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from polyrhythm.sim.design import Design, Tap
 from polyrhythm.sim.job import DONE, Mode
-from polyrhythm.sim.monitors import ContractError, InputDriver, Progress, StreamMonitor, SumsMonitor, TapMonitor, compare, fields
+from polyrhythm.sim.monitors import (
+    ContractError,
+    InputDriver,
+    Progress,
+    StreamMonitor,
+    SumsMonitor,
+    TapMonitor,
+    compare,
+    fields,
+)
 from polyrhythm.sw.trace import Difference, Trace
 
 TELL_S = 0.5  # between two words on how far it is
@@ -30,10 +40,14 @@ class Bench:
     golden: what has to come out; None: the contract alone is checked
     """
 
-    def __init__(self, dut: Any, design: Design, mode: Mode, words: np.ndarray, golden: Trace | None):
+    def __init__(
+        self, dut: Any, design: Design, mode: Mode, words: np.ndarray, golden: Trace | None
+    ):
         self.dut, self.design, self.mode, self.golden = dut, design, mode, golden
         self.progress = Progress()
-        self.driver = InputDriver(dut, words, mode.i_stall, random.Random(f"{mode.seed} i"), self.progress)
+        self.driver = InputDriver(
+            dut, words, mode.i_stall, random.Random(f"{mode.seed} i"), self.progress
+        )
         self.consumer = random.Random(f"{mode.seed} o")
         self.frames = int(np.count_nonzero(self.driver.words["end"]))
         self.bits = design.interface["output"]["logit_bits"]
@@ -60,10 +74,12 @@ class Bench:
     def _expected_sums(self) -> np.ndarray | None:
         if self.golden is None:
             return None
-        return self.golden.logits[:, None] if self.golden.logits_t is None else self.golden.logits_t  # (B, T, C)
+        # (B, T, C)
+        return self.golden.logits[:, None] if self.golden.logits_t is None else self.golden.logits_t
 
     async def run(self) -> None:
-        """Send every frame and take every result; ContractError names the first thing that is wrong."""
+        """Send every frame and take every result; ContractError names the first thing that is
+        wrong."""
         await self._reset()
         quiet = self.mode.quiet_cycles(self.design)
         while len(self.answers) < self.frames:
@@ -74,7 +90,9 @@ class Bench:
             await self._cycle()
         for tap in self.taps:
             if tap.frame != self.frames:
-                raise ContractError(f"layer {tap.tap.layer} must have closed {self.frames} frames, not {tap.frame}")
+                raise ContractError(
+                    f"layer {tap.tap.layer} must have closed {self.frames} frames, not {tap.frame}"
+                )
 
     async def _reset(self) -> None:
         self.dut.rst.value, self.dut.i_valid.value, self.dut.o_ready.value = 1, 0, 0
@@ -130,14 +148,22 @@ class Bench:
     def _outstanding(self) -> str:
         taps = [f"layer {tap.tap.layer} in frame {tap.frame}, tick {tap.tick}" for tap in self.taps]
         waits = "waits for i_ready" if self.driver.offered else "idle"
-        head = f"input {waits}, {self.driver.sent} frames sent, {len(self.answers)} results received"
+        head = (
+            f"input {waits}, {self.driver.sent} frames sent, {len(self.answers)} results received"
+        )
         return "; ".join([head, *taps, f"readout after {self.sums.seen} ticks"])
 
     def trace(self) -> Trace:
         """Give what was seen."""
         counts = {tap.tap.layer: tap.counts.sum(axis=1, dtype=np.int32) for tap in self.taps}
-        events = np.array([tap.events for tap in self.taps], np.int32).reshape(len(self.taps), self.frames).T
-        trace = Trace(np.array(self.answers, np.int32), np.array(self.logits, np.int64), counts, events)
+        events = (
+            np.array([tap.events for tap in self.taps], np.int32)
+            .reshape(len(self.taps), self.frames)
+            .T
+        )
+        trace = Trace(
+            np.array(self.answers, np.int32), np.array(self.logits, np.int64), counts, events
+        )
         trace.interval = np.diff(self.arrivals, prepend=self.arrivals[:1])
         if self.mode.spikes:
             trace.spikes = {tap.tap.layer: tap.counts for tap in self.taps}
@@ -150,10 +176,12 @@ class Bench:
 
 @cocotb.test()
 async def accelerator(dut: Any) -> None:
-    """Every frame of the job goes through, and everything seen is as the contract and the golden model say.
+    """Every frame of the job goes through, and everything seen is as the contract and the golden
+    model say.
 
-    $POLYRHYTHM_BENCH is the folder of the job: job.json, words.npy, golden.npz (optional) in; failure.txt, or seen.npz
-    and stalls.json out, and meanwhile the number of results in the file DONE.
+    $POLYRHYTHM_BENCH is the folder of the job: job.json, words.npy, golden.npz (optional) in;
+    failure.txt, or seen.npz and stalls.json out, and meanwhile the number of results in the file
+    DONE.
     """
     folder = Path(os.environ["POLYRHYTHM_BENCH"])
     job = json.loads((folder / "job.json").read_text())
@@ -163,7 +191,10 @@ async def accelerator(dut: Any) -> None:
     try:
         await bench.run()
     except ContractError as error:
-        where = f"cycle {bench.progress.cycle}, after {len(bench.answers)} results, seed {bench.mode.seed}"
+        where = (
+            f"cycle {bench.progress.cycle}, after {len(bench.answers)} results, seed "
+            f"{bench.mode.seed}"
+        )
         (folder / "failure.txt").write_text(f"{error} ({where})")
         raise
     bench.trace().save(folder / "seen.npz")

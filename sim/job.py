@@ -16,9 +16,10 @@ class SimulationError(RuntimeError):
 class Mode:
     """How frames are sent and what is recorded.
 
-    back_to_back: frames follow each other without a gap (intervals), else each waits for the result before it (cycles).
-    i_stall, o_stall: probability that the input pauses before a word, that the output is not ready in a cycle.
-    spikes, logits_t: record them; they have a meaning in time_stepped alone.
+    back_to_back: frames follow each other without a gap (intervals), else each waits for the result
+    before it (cycles). i_stall, o_stall: probability that the input pauses before a word, that the
+    output is not ready in a cycle. spikes, logits_t: record them; they have a meaning in
+    time_stepped alone.
     """
 
     back_to_back: bool = True
@@ -31,10 +32,13 @@ class Mode:
     def __post_init__(self) -> None:
         for name in ("i_stall", "o_stall"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be a probability from 0 to below 1, not {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must be a probability from 0 to below 1, not {getattr(self, name)}"
+                )
 
     def quiet_cycles(self, design: Design) -> int:
-        """Cycles without any transfer after which something must be wrong, stalls that were asked for included."""
+        """Cycles without any transfer after which something must be wrong, stalls that were asked
+        for included."""
         return int(design.quiet_cycles / ((1 - self.i_stall) * (1 - self.o_stall)))
 
 
@@ -42,7 +46,8 @@ class Mode:
 class Outcome:
     """A trace, and how many cycles were lost where.
 
-    stalls: `pause` the driver paused, `i` the input waited for the design, `o` the result waited to be taken
+    stalls: `pause` the driver paused, `i` the input waited for the design, `o` the result waited to
+    be taken
     """
 
     trace: Trace

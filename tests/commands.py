@@ -18,8 +18,25 @@ def digits_network(schedule: str = "two_phase", name: str = "tiny") -> Network:
     """A network with random weights that takes the digits data set."""
     rng = np.random.default_rng(5)
     layers = (
-        Layer("fc1", "dense", rng.integers(-8, 8, (6, 64)), rng.integers(190, 210, 6), np.full(6, 60), 4, T=3),
-        Layer("out", "readout", rng.integers(-8, 8, (10, 6)), np.zeros(10, int), None, 4, T=2, v_init="zero"),
+        Layer(
+            "fc1",
+            "dense",
+            rng.integers(-8, 8, (6, 64)),
+            rng.integers(190, 210, 6),
+            np.full(6, 60),
+            4,
+            T=3,
+        ),
+        Layer(
+            "out",
+            "readout",
+            rng.integers(-8, 8, (10, 6)),
+            np.zeros(10, int),
+            None,
+            4,
+            T=2,
+            v_init="zero",
+        ),
     )
     made = {"dataset": "digits", "preprocess": "levels:15", "float_accuracy": 0.5}
     return Network(name, schedule, Input((1, 8, 8), 1, 15), layers, provenance=made)
@@ -27,7 +44,10 @@ def digits_network(schedule: str = "two_phase", name: str = "tiny") -> Network:
 
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make `import torch` fail, and so what needs it."""
-    for module in ("polyrhythm.sw.training.arithmetic.exact", "polyrhythm.sw.training.arithmetic.quantize"):
+    for module in (
+        "polyrhythm.sw.training.arithmetic.exact",
+        "polyrhythm.sw.training.arithmetic.quantize",
+    ):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 
@@ -42,9 +62,15 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
 
 def command(*words: str, **options: object) -> subprocess.Popen[str]:
     """The command line in a process of its own."""
+
     def heed_interrupts() -> None:
         """A shell's background jobs ignore SIGINT, and so would this child of one."""
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed_interrupts}
+    pipes = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "preexec_fn": heed_interrupts,
+    }
     return subprocess.Popen([sys.executable, "-m", "polyrhythm", *words], **pipes | options)  # type: ignore[call-overload, no-any-return]

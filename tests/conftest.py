@@ -16,7 +16,12 @@ from polyrhythm.sw import data
 
 REPO = Path(__file__).resolve().parents[1]
 UNPACK = REPO.parent / "shared" / "data" / "unpack.py"
-SETS = {"mnist": "mnist", "fashion-mnist": "fashion-mnist", "cifar10": "cifar-10-batches-bin", "nmnist": "N-MNIST"}
+SETS = {
+    "mnist": "mnist",
+    "fashion-mnist": "fashion-mnist",
+    "cifar10": "cifar-10-batches-bin",
+    "nmnist": "N-MNIST",
+}
 
 
 def unpacked(root: Path) -> Path:
@@ -30,7 +35,8 @@ def unpacked(root: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one worker unpacks, the others wait
         for name, folder in SETS.items():
             if not (root / folder).exists():
-                # Whole arrays at once: an .npz that stays open decompresses an array anew for each recording, minutes in all.
+                # Whole arrays at once: an .npz that stays open decompresses an array anew for each
+                # recording, minutes in all.
                 whole = mock.patch.object(np, "load", lambda path, read=np.load: dict(read(path)))
                 with tempfile.TemporaryDirectory(dir=root) as place, whole:
                     unpack.STEPS[name](Path(place))
@@ -44,7 +50,9 @@ def data_root() -> Path:
     if named := os.environ.get("POLYRHYTHM_DATA"):
         return Path(named)
     if not UNPACK.exists():
-        pytest.skip("needs the data sets: set POLYRHYTHM_DATA to a folder that holds mnist/, N-MNIST/, ...")
+        pytest.skip(
+            "needs the data sets: set POLYRHYTHM_DATA to a folder that holds mnist/, N-MNIST/, ..."
+        )
     return unpacked(REPO / "build" / "data")
 
 
@@ -66,6 +74,7 @@ def shared_build(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def quiet_stages(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """However slow the machine is, no progress stands among what a verb says, but where progress itself is tested."""
+    """However slow the machine is, no progress stands among what a verb says, but where progress
+    itself is tested."""
     if request.module.__name__ != "test_progress":
         monkeypatch.setattr(progress, "QUIET_S", 3600.0)

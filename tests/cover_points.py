@@ -1,7 +1,8 @@
-"""Named things that must happen in the suite: what happens in the golden model, and, cycle by cycle, in the circuit.
+"""Named things that must happen in the suite: what happens in the golden model, and, cycle by
+cycle, in the circuit.
 
-A point of the circuit is an expression over ports of one kind of component; wherever an elaborated design has such a
-component, the cycles in which the expression holds are counted.
+A point of the circuit is an expression over ports of one kind of component; wherever an elaborated
+design has such a component, the cycles in which the expression holds are counted.
 """
 
 from __future__ import annotations
@@ -52,32 +53,52 @@ STALLS = {
     Unary: "a count that leaves as spikes",
     Readout: "the answer",
 }
-QUEUES = {"queue": "the queue between layers", "waiting": "the serializer's queue of words", "between": "the serializer's queue of choices"}
+QUEUES = {
+    "queue": "the queue between layers",
+    "waiting": "the serializer's queue of words",
+    "between": "the serializer's queue of choices",
+}
 
 
 # --- the circuit ---
 
 
 def points(dut: Any, name: str, owner: Any, signals: dict[str, Signal]) -> Points:
-    """What is to be seen at a component, which its `owner` holds as `name`; signals: its own, by name."""
+    """What is to be seen at a component, which its `owner` holds as `name`; signals: its own, by
+    name."""
     if isinstance(dut, Unary):
         yield "a count that leaves as several spikes", dut.o.valid & dut.o.ready & ~dut.i.ready
     if type(dut) in STALLS:
-        yield f"stall: {STALLS[type(dut)]}", _waits(dut.i if isinstance(dut, InputChecker) else dut.o)
+        yield (
+            f"stall: {STALLS[type(dut)]}",
+            _waits(dut.i if isinstance(dut, InputChecker) else dut.o),
+        )
     elif isinstance(dut, Queue):
-        of = "the queue of located events" if isinstance(owner, Locate) else QUEUES[name.rstrip("0123456789")]
+        of = (
+            "the queue of located events"
+            if isinstance(owner, Locate)
+            else QUEUES[name.rstrip("0123456789")]
+        )
         yield f"full: {of}", ~dut.i.ready
     elif isinstance(dut, Credits):
         yield from _places(dut, owner)
     elif isinstance(dut, Sequencer):
-        word, alone = dut.i.payload, dut.ops.payload.shape()["group"].width == 1 and "kept_1" not in signals
+        word, alone = (
+            dut.i.payload,
+            dut.ops.payload.shape()["group"].width == 1 and "kept_1" not in signals,
+        )
         waits = dut.i.valid & (word.tick | word.end) & ~dut.i.ready if alone else Const(0)
         yield "stall: a dense layer's sweep waits for a place", waits
     elif isinstance(dut, ConvSequencer):
-        yield "stall: an event waits while the one before is visited", dut.i.valid & ~dut.i.ready & dut.ops.payload.integrate
+        yield (
+            "stall: an event waits while the one before is visited",
+            dut.i.valid & ~dut.i.ready & dut.ops.payload.integrate,
+        )
         yield "a held tick of a convolution", dut.ops.payload.sweep & dut.ops.payload.held
     elif isinstance(dut, State):
-        yield from _forwarded("convolution" if isinstance(owner, ConvCharge) else "event-driven layer", signals)
+        yield from _forwarded(
+            "convolution" if isinstance(owner, ConvCharge) else "event-driven layer", signals
+        )
     elif isinstance(dut, ConvCharge):
         op = dut.o.words.payload.op
         yield "a position beyond the edge", op.sweep & (op.bottom | op.right)
@@ -90,7 +111,9 @@ def _others(dut: Any, signals: dict[str, Signal]) -> Points:
         yield "event driven: a neuron fires as its frame settles", dut.restless
         yield "event driven: a visit emits nothing", dut.unused
     elif isinstance(dut, EventLayer):
-        negative = dut.o.payload.negative if "negative" in dut.o.payload.shape().members else Const(0)
+        negative = (
+            dut.o.payload.negative if "negative" in dut.o.payload.shape().members else Const(0)
+        )
         yield "event driven: a negative event", dut.o.valid & dut.o.ready & negative
     elif isinstance(dut, Pool):
         yield "a place that fills no block", dut.i.valid & ~dut.o.valid
@@ -148,8 +171,17 @@ class Observed(Simulator):
 
 def _walk(fragment: Fragment, name: str, owner: Any) -> Points:
     """All points of a design."""
-    origins = [origin for origin in getattr(fragment, "origins", None) or [] if hasattr(origin, "signature")]
-    signals = {signal.name: signal for rows in fragment.statements.values() for row in rows for signal in row._lhs_signals()}
+    origins = [
+        origin
+        for origin in getattr(fragment, "origins", None) or []
+        if hasattr(origin, "signature")
+    ]
+    signals = {
+        signal.name: signal
+        for rows in fragment.statements.values()
+        for row in rows
+        for signal in row._lhs_signals()
+    }
     dut = origins[0] if origins else owner
     if origins:
         yield from points(dut, name, owner, signals)
@@ -170,7 +202,8 @@ def observed() -> Iterator[Counts[str]]:
 
 
 def golden_points(network: Network, inputs: np.ndarray, trace: Trace) -> Counts[str]:
-    """How often each point of the integers happened in a trace with potentials (and spikes, where there are ticks)."""
+    """How often each point of the integers happened in a trace with potentials (and spikes, where
+    there are ticks)."""
     counts: Counts[str] = Counts()
     top = trace.logits.max(axis=1, keepdims=True)
     counts["a tie of classes"] += int(((trace.logits == top).sum(axis=1) > 1).sum())
@@ -178,11 +211,18 @@ def golden_points(network: Network, inputs: np.ndarray, trace: Trace) -> Counts[
     counts["a silent frame"] += int((inputs.reshape(len(inputs), -1) == 0).all(axis=1).sum())
     for i, layer in enumerate(network.hidden):
         v, n = (trace.v or {})[layer.name], trace.counts[layer.name]
-        fired, threshold = trace.spikes[layer.name] if trace.spikes else n, network.per_neuron(i, layer.threshold)
-        counts["v == threshold"] += int(((v == 0) & (fired > 0)).sum()) if layer.reset == "subtract" else 0
+        fired, threshold = (
+            trace.spikes[layer.name] if trace.spikes else n,
+            network.per_neuron(i, layer.threshold),
+        )
+        counts["v == threshold"] += (
+            int(((v == 0) & (fired > 0)).sum()) if layer.reset == "subtract" else 0
+        )
         counts["v == threshold - 1"] += int(((v == threshold - 1) & (fired == 0)).sum())
         counts["v == -1"] += int((v == -1).sum())
-        counts["a leak of a negative odd v"] += int(((v < 0) & (v % 2 == 1)).sum()) if layer.leak_shift else 0
+        counts["a leak of a negative odd v"] += (
+            int(((v < 0) & (v % 2 == 1)).sum()) if layer.leak_shift else 0
+        )
         counts["a reset to zero"] += int((fired > 0).sum()) if layer.reset == "zero" else 0
         if network.schedule != "time_stepped":
             counts["n == T with more to give"] += int(((n == layer.T) & (v >= threshold)).sum())

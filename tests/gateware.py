@@ -1,7 +1,8 @@
-"""Gateware as a function: words in, words out, in the Amaranth simulator. Every run watches the stream contract.
+"""Gateware as a function: words in, words out, in the Amaranth simulator. Every run watches the
+stream contract.
 
-A cycle is what lies between two clock edges, the first one is cycle 0. A word moves in a cycle in which its stream is
-valid and ready.
+A cycle is what lies between two clock edges, the first one is cycle 0. A word moves in a cycle in
+which its stream is valid and ready.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ def simulate(dut: Any, bench: Callable[[Any, ClockDomain], Coroutine[Any, Any, N
     simulator.run()
 
 
-def drive(dut: Any, inputs: Sequence[dict[str, int]], outputs: Sequence[str]) -> list[dict[str, int]]:
-    """Set ports of `dut` cycle by cycle; return what the ports `outputs` show in each of these cycles, as raw bits."""
+def drive(
+    dut: Any, inputs: Sequence[dict[str, int]], outputs: Sequence[str]
+) -> list[dict[str, int]]:
+    """Set ports of `dut` cycle by cycle; return what the ports `outputs` show in each of these
+    cycles, as raw bits."""
     names = {name for word in inputs for name in word} | set(outputs)
     ports = {name: Value.cast(attrgetter(name)(dut)) for name in names}
     seen = []
@@ -77,11 +81,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int):
         return value
     layout = value.shape()
-    return {n: _plain(value[n]) for n in dict(layout)} if isinstance(layout, data.StructLayout) else [_plain(v) for v in value]
+    return (
+        {n: _plain(value[n]) for n in dict(layout)}
+        if isinstance(layout, data.StructLayout)
+        else [_plain(v) for v in value]
+    )
 
 
 class Watch:
-    """The contract of a stream, seen at its sender: an offered word is neither withdrawn nor changed."""
+    """The contract of a stream, seen at its sender: an offered word is neither withdrawn nor
+    changed."""
 
     def __init__(self, name: str):
         self._name = name
@@ -92,14 +101,17 @@ class Watch:
         """Take in a cycle; say whether a word moves."""
         if self._waiting is not None:
             assert valid, f"{self._name}: valid was withdrawn in cycle {cycle}"
-            assert payload == self._waiting, f"{self._name}: the payload changed while it waited, in cycle {cycle}"
+            assert payload == self._waiting, (
+                f"{self._name}: the payload changed while it waited, in cycle {cycle}"
+            )
         self._waiting = payload if valid and not ready else None
         self.waited += self._waiting is not None
         return bool(valid and ready)
 
 
 class Source:
-    """Offers words, each after a random pause and then until it is taken; in the pause its payload is noise."""
+    """Offers words, each after a random pause and then until it is taken; in the pause its payload
+    is noise."""
 
     def __init__(self, words: Sequence[int], width: int, stall: float, rng: random.Random):
         self._words, self._width, self._stall, self._rng = words, width, stall, rng
@@ -112,7 +124,9 @@ class Source:
     def offer(self) -> tuple[bool, int]:
         """Valid and payload of this cycle."""
         self._offers = self._offers or (not self.done and self._rng.random() >= self._stall)
-        return self._offers, self._words[self.sent] if self._offers else self._rng.getrandbits(self._width)
+        return self._offers, self._words[self.sent] if self._offers else self._rng.getrandbits(
+            self._width
+        )
 
     def see(self, ready: int) -> bool:
         """End the cycle; say whether the word moved."""
@@ -130,10 +144,11 @@ def run_stream(
     seed: int = 1,
     at_end: Callable[[Any], None] | None = None,
 ) -> tuple[list[Word], list[int]]:
-    """Send `inputs` through the streams `i` and `o` of `dut`; return its outputs and the cycle in which each moved.
+    """Send `inputs` through the streams `i` and `o` of `dut`; return its outputs and the cycle in
+    which each moved.
 
-    Ends when all words are taken and none came out for a while; `at_end(ctx)` may then look at other ports. Where outputs were
-    to stall, one did.
+    Ends when all words are taken and none came out for a while; `at_end(ctx)` may then look at
+    other ports. Where outputs were to stall, one did.
     """
     rng, watch = random.Random(seed), Watch("o")
     shape, o_shape = dut.i.payload.shape(), dut.o.payload.shape()
@@ -175,7 +190,9 @@ def words_of(network: Network, frame: np.ndarray) -> list[Word]:
     words: list[Word] = []
     steps, places = frame.reshape(network.input.T, -1), input_addresses(network, 0).addresses()
     for tick, step in enumerate(steps):
-        spikes: list[Word] = [{"address": int(places[j]), "count": int(step[j])} for j in np.flatnonzero(step)]
+        spikes: list[Word] = [
+            {"address": int(places[j]), "count": int(step[j])} for j in np.flatnonzero(step)
+        ]
         closing = tick == network.input.T - 1
         words += [*spikes, {"tick": int(not closing), "end": int(closing)}]
     return words
@@ -186,7 +203,8 @@ class Run:
     """What an accelerator did.
 
     trace     with spikes and logits_t where time_stepped
-    cycles, interval      of each frame: from its first word to its answer, and from the answer before to its own
+    cycles, interval      of each frame: from its first word to its answer, and from the answer
+                          before to its own
     taps      of each hidden layer, the words it sent, each with its cycle
     i_waited, o_waited    cycles in which an input word, or an answer, waited for the other side
     """
@@ -213,11 +231,13 @@ def run_accelerator(
 ) -> Run:
     """Run frames (B, T_in, *shape) through the ports of the top module.
 
-    back_to_back: send a frame before the one before it is answered; cut: first the first frame for that many cycles, its
-    answer not taken, and then a reset; coding: as of `sw.plan.network`.
+    back_to_back: send a frame before the one before it is answered; cut: first the first frame for
+    that many cycles, its answer not taken, and then a reset; coding: as of `sw.plan.network`.
     """
     top = Top(plan(network, lanes, coding), Rom)
-    return run_planned(network, top, inputs, i_stall, o_stall, seed, back_to_back=back_to_back, cut=cut)
+    return run_planned(
+        network, top, inputs, i_stall, o_stall, seed, back_to_back=back_to_back, cut=cut
+    )
 
 
 def run_planned(
@@ -247,13 +267,24 @@ class _Bench:
 
     back_to_back, cut = True, 0
 
-    def __init__(self, top: Top, frames: list[list[Word]], i_stall: float, o_stall: float, rng: random.Random):
+    def __init__(
+        self, top: Top, frames: list[list[Word]], i_stall: float, o_stall: float, rng: random.Random
+    ):
         self.top, self._o_stall, self._i_stall, self._rng = top, o_stall, i_stall, rng
-        self._inputs = [p.name for p in top.ports if p.name.startswith("i_") and p.name not in ("i_valid", "i_ready")]
+        self._inputs = [
+            p.name
+            for p in top.ports
+            if p.name.startswith("i_") and p.name not in ("i_valid", "i_ready")
+        ]
         # All fields of an input word side by side, each in 64 bits, so that a word is one number.
-        self._frames = [[sum(w.get(n[2:], 0) << 64 * j for j, n in enumerate(self._inputs)) for w in f] for f in frames]
+        self._frames = [
+            [sum(w.get(n[2:], 0) << 64 * j for j, n in enumerate(self._inputs)) for w in f]
+            for f in frames
+        ]
         hidden = len(top.plan.hidden)
-        self._tap_ports = [[p.name for p in top.ports if p.name.startswith(f"tap{k}_")] for k in range(hidden + 1)]
+        self._tap_ports = [
+            [p.name for p in top.ports if p.name.startswith(f"tap{k}_")] for k in range(hidden + 1)
+        ]
         self.taps: list[list[tuple[int, Word]]] = [[] for _ in range(hidden)]
         self.sums: list[int] = []  # of each readout tick, packed
         self.starts: list[int] = []  # cycle in which each frame's first word was taken
@@ -266,14 +297,22 @@ class _Bench:
             await self._cut_off(ctx, domain)
         begun, idle, source = 0, 0, self._source([])
         while len(self.answers) < len(self._frames) or idle < QUIET:
-            if source.done and begun < len(self._frames) and (self.back_to_back or len(self.answers) == begun):
+            if (
+                source.done
+                and begun < len(self._frames)
+                and (self.back_to_back or len(self.answers) == begun)
+            ):
                 source = self._source(self._frames[begun])
                 begun += 1
             moved = self._put(ctx, source) | self._answer(ctx) | self._taps(ctx)
             assert not ctx.get(self.top.error), f"error rose in cycle {self._cycle}"
             idle = 0 if moved else idle + 1
-            assert self._cycle < LONGEST, f"no end after {begun} frames begun and {len(self.answers)} answered"
-            assert idle < PATIENCE, f"stuck after {begun} frames begun and {len(self.answers)} answered"
+            assert self._cycle < LONGEST, (
+                f"no end after {begun} frames begun and {len(self.answers)} answered"
+            )
+            assert idle < PATIENCE, (
+                f"stuck after {begun} frames begun and {len(self.answers)} answered"
+            )
             await ctx.tick()
             self._cycle += 1
 
@@ -299,7 +338,10 @@ class _Bench:
         """Take the answer, or let it wait."""
         ready = self._rng.random() >= self._o_stall
         ctx.set(self.top.o_ready, ready)
-        valid, answer = ctx.get(self.top.o_valid), (ctx.get(self.top.o_class), ctx.get(self.top.o_logits))
+        valid, answer = (
+            ctx.get(self.top.o_valid),
+            (ctx.get(self.top.o_class), ctx.get(self.top.o_logits)),
+        )
         if valid and len(self.seen) == len(self.answers):
             self.seen.append(self._cycle)
         if moved := self.watch.see(self._cycle, valid, ready, answer):
@@ -332,20 +374,31 @@ class _Bench:
 
 
 def _trace(network: Network, bench: _Bench) -> Trace:
-    """What was seen, as the golden model would write it; the taps' own contract is checked on the way."""
-    size, classes, stepped = len(bench.answers), network.n_out(len(network.layers) - 1), network.schedule == "time_stepped"
+    """What was seen, as the golden model would write it; the taps' own contract is checked on the
+    way."""
+    size, classes, stepped = (
+        len(bench.answers),
+        network.n_out(len(network.layers) - 1),
+        network.schedule == "time_stepped",
+    )
     counts, spikes = {}, {}
-    reacts = network.schedule == "event_driven" or (bench.top.plan.coding == "unary" and not stepped)
+    reacts = network.schedule == "event_driven" or (
+        bench.top.plan.coding == "unary" and not stepped
+    )
     for k, layer in enumerate(network.hidden):
         ticks = layer.T if stepped else 1
         words = [word for _, word in bench.taps[k]]
-        found = (_reactions if reacts else _frames)(words, ticks, input_addresses(network, k + 1), 1 if stepped else layer.T)
+        found = (_reactions if reacts else _frames)(
+            words, ticks, input_addresses(network, k + 1), 1 if stepped else layer.T
+        )
         assert len(found) == size, f"tap {k}: {len(found)} frames, but {size} answers"
         spikes[layer.name], counts[layer.name] = found, found.sum(axis=1)
     width = len(bench.top.o_logits) // classes
     logits = np.array([_unpack(packed, classes, width) for _, packed in bench.answers])
     ticks = network.readout.T if stepped else 1
-    sums = np.array([_unpack(packed, classes, width) for packed in bench.sums]).reshape(size, ticks, classes)
+    sums = np.array([_unpack(packed, classes, width) for packed in bench.sums]).reshape(
+        size, ticks, classes
+    )
     assert (sums[:, -1] == logits).all(), "the readout's last sums must be the logits"
     return Trace(
         np.array([answer for answer, _ in bench.answers]),
@@ -358,19 +411,26 @@ def _trace(network: Network, bench: _Bench) -> Trace:
 
 
 def _frames(words: Sequence[Word], T: int, source: AddressMap, most: int) -> np.ndarray:
-    """A tap's words as counts (B, T, N); in a tick addresses differ, and ascend where there are no maps."""
+    """A tap's words as counts (B, T, N); in a tick addresses differ, and ascend where there are no
+    maps."""
     neurons, numbers = source.neurons, {int(place): n for n, place in enumerate(source.addresses())}
     frames, steps, before = [], [np.zeros(neurons, np.int64)], -1
     for word in words:
         if not word["tick"] and not word["end"]:
-            assert word["address"] in numbers, f"address {word['address']} names no neuron of {source}"
+            assert word["address"] in numbers, (
+                f"address {word['address']} names no neuron of {source}"
+            )
             n = numbers[word["address"]]
-            assert not steps[-1][n] and (before < n or source.channel_low), f"neuron {n} after {before}"
+            assert not steps[-1][n] and (before < n or source.channel_low), (
+                f"neuron {n} after {before}"
+            )
             assert 1 <= word.get("count", 1) <= most, f"count {word['count']} must lie in 1..{most}"
             before = n
             steps[-1][before] = word.get("count", 1)
             continue
-        assert (word["tick"], word["end"]) == ((0, 1) if len(steps) == T else (1, 0)), f"{word} closes tick {len(steps) - 1}"
+        assert (word["tick"], word["end"]) == ((0, 1) if len(steps) == T else (1, 0)), (
+            f"{word} closes tick {len(steps) - 1}"
+        )
         if word["end"]:
             frames.append(np.stack(steps))
         steps, before = ([] if word["end"] else steps) + [np.zeros(neurons, np.int64)], -1
@@ -379,16 +439,20 @@ def _frames(words: Sequence[Word], T: int, source: AddressMap, most: int) -> np.
 
 
 def _events(network: Network, spikes: dict[str, np.ndarray], reacts: bool) -> np.ndarray | None:
-    """Events that each layer sent; how many a signed layer sends hangs on the order in which its input came."""
+    """Events that each layer sent; how many a signed layer sends hangs on the order in which its
+    input came."""
     if not reacts:
         return np.stack([(s > 0).sum(axis=(1, 2)) for s in spikes.values()], axis=1)
-    if network.schedule == "event_driven" and any(layer.neuron == "signed" for layer in network.hidden):
+    if network.schedule == "event_driven" and any(
+        layer.neuron == "signed" for layer in network.hidden
+    ):
         return None
     return np.stack([s.sum(axis=(1, 2)) for s in spikes.values()], axis=1)
 
 
 def _reactions(words: Sequence[Word], T: int, source: AddressMap, most: int) -> np.ndarray:
-    """Words of neurons that may speak again, as net counts (B, 1, N), which at no moment leave 0..most."""
+    """Words of neurons that may speak again, as net counts (B, 1, N), which at no moment leave
+    0..most."""
     numbers = {int(place): n for n, place in enumerate(source.addresses())}
     frames, now = [], np.zeros(source.neurons, np.int64)
     for word in words:

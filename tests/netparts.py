@@ -15,9 +15,18 @@ Change = Callable[[dict[str, Any], dict[str, Any]], None]
 
 def small(schedule: str = "two_phase", **fields: Any) -> Network:
     hidden = Layer(
-        "fc1", "dense", [[1, -2], [3, 4], [-8, 7]], [1, 2, 3], [5, 6, 7], weight_bits=4, T=3, bias_mode="once"
+        "fc1",
+        "dense",
+        [[1, -2], [3, 4], [-8, 7]],
+        [1, 2, 3],
+        [5, 6, 7],
+        weight_bits=4,
+        T=3,
+        bias_mode="once",
     )  # type: ignore[arg-type]
-    out = Layer("out", "readout", [[1, 2, 3], [-1, -2, -3]], [10, 20], weight_bits=3, bias_mode="once")  # type: ignore[arg-type]
+    out = Layer(
+        "out", "readout", [[1, 2, 3], [-1, -2, -3]], [10, 20], weight_bits=3, bias_mode="once"
+    )  # type: ignore[arg-type]
     return Network("tiny", schedule, Input((2,), 1, 15), (hidden, out), **fields)
 
 

@@ -1,4 +1,5 @@
-"""Random but seeded networks and inputs for every test: sizes 1, prime, power of two; T from 1; values at both ends."""
+"""Random but seeded networks and inputs for every test: sizes 1, prime, power of two; T from 1;
+values at both ends."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ def pick(rng: np.random.Generator, choices: Sequence[Any]) -> Any:
 
 
 def random_weights(rng: np.random.Generator, shape: tuple[int, ...], bits: int) -> np.ndarray:
-    """Integers of `bits` bits; some channels hold only the lowest, only the highest, or only zero."""
+    """Integers of `bits` bits; some channels hold only the lowest, only the highest, or only
+    zero."""
     half = 1 << (bits - 1)
     weight = rng.integers(-half, half, shape)
     for channel in range(shape[0]):
@@ -28,7 +30,9 @@ def random_weights(rng: np.random.Generator, shape: tuple[int, ...], bits: int) 
     return weight.astype(np.int8)
 
 
-def random_thresholds(rng: np.random.Generator, drive: int, channels: int, extreme: bool) -> np.ndarray:
+def random_thresholds(
+    rng: np.random.Generator, drive: int, channels: int, extreme: bool
+) -> np.ndarray:
     """Around the drive, 1, and (extreme) the largest int32."""
     threshold = rng.integers(1, max(2, drive), channels)
     threshold[rng.random(channels) < 0.15] = 1
@@ -65,15 +69,24 @@ def random_network(
 ) -> Network:
     """Make a legal network; what is not given is drawn.
 
-    kinds      of the layers before the readout, "dense" or "conv2d"; T one per layer, the readout's last
+    kinds      of the layers before the readout, "dense" or "conv2d"; T one per layer, the readout's
+               last
     extreme    thresholds and biases also at the ends of int32 (accumulators then pass 32 bits)
     """
     hidden = ("dense",) * int(rng.integers(0, 4)) if kinds is None else tuple(kinds)
     stepped = schedule == "time_stepped"
     if shape is None:
         conv = "conv2d" in hidden
-        shape = (pick(rng, (1, 2, 3)), *rng.integers(5, 10, 2).tolist()) if conv else (pick(rng, sizes),)
-    source = Input(shape, (t_in or int(rng.integers(1, 7))) if stepped else 1, max_count or pick(rng, (1, 3, 15)))
+        shape = (
+            (pick(rng, (1, 2, 3)), *rng.integers(5, 10, 2).tolist())
+            if conv
+            else (pick(rng, sizes),)
+        )
+    source = Input(
+        shape,
+        (t_in or int(rng.integers(1, 7))) if stepped else 1,
+        max_count or pick(rng, (1, 3, 15)),
+    )
     layers: list[Layer] = []
     carried = source.max_count
     for i, kind in enumerate((*hidden, "readout")):
@@ -84,18 +97,29 @@ def random_network(
         fields: dict[str, Any] = {"pool": pool, "weight_bits": bits, "T": ticks, "neuron": neuron}
         if kind == "conv2d":
             kernel = pick(rng, [k for k in (1, 2, 3, 5) if k <= min(pooled[1:])])
-            fields |= {"stride": pick(rng, (1, 1, 2)), "padding": int(rng.integers(0, (kernel + 1) // 2 + 1))}
+            fields |= {
+                "stride": pick(rng, (1, 1, 2)),
+                "padding": int(rng.integers(0, (kernel + 1) // 2 + 1)),
+            }
             weight = random_weights(rng, (pick(rng, (1, 3, 4)), pooled[0], kernel, kernel), bits)
-            extents = ((n + 2 * fields["padding"] - kernel) // fields["stride"] + 1 for n in pooled[1:])
+            extents = (
+                (n + 2 * fields["padding"] - kernel) // fields["stride"] + 1 for n in pooled[1:]
+            )
             shape = (len(weight), *extents)
         else:
             weight = random_weights(rng, (pick(rng, sizes), int(np.prod(pooled))), bits)
             shape = (len(weight),)
-        drive = max(1, int(np.abs(weight.astype(int)).reshape(len(weight), -1).sum(1).mean() * carried / 4))
+        drive = max(
+            1, int(np.abs(weight.astype(int)).reshape(len(weight), -1).sum(1).mean() * carried / 4)
+        )
         fields["bias"] = random_bias(rng, drive, len(weight), extreme)
         fields["bias_mode"] = bias_mode or pick(rng, BIAS_MODES)
         if stepped:
-            fields["leak_shift"] = pick(rng, (None, None, 1, 2, 4)) if kind != "readout" else pick(rng, (None, None, 3))
+            fields["leak_shift"] = (
+                pick(rng, (None, None, 1, 2, 4))
+                if kind != "readout"
+                else pick(rng, (None, None, 3))
+            )
         if kind != "readout":
             fields["threshold"] = random_thresholds(rng, drive, len(weight), extreme)
             fields["v_init"] = pick(rng, ("half_threshold", "zero"))
@@ -106,7 +130,8 @@ def random_network(
 
 
 def random_inputs(rng: np.random.Generator, network: Network, size: int = 6) -> np.ndarray:
-    """Counts (B, T_in, *shape): the first frame silent, the second saturating, the rest of random density."""
+    """Counts (B, T_in, *shape): the first frame silent, the second saturating, the rest of random
+    density."""
     top = network.input.max_count
     counts = rng.integers(0, top + 1, (size, network.input.T, *network.input.shape))
     density = rng.random((size, *(1,) * (counts.ndim - 1)))

@@ -1,9 +1,10 @@
-"""Plants bugs in copies of the tree, one at a time, and says which test catches each (`planted_bugs`).
+"""Plants bugs in copies of the tree, one at a time, and says which test catches each
+(`planted_bugs`).
 
     python tests/planted.py [--only WORDS] [--write]
 
-Ends with exit code 1 when a bug goes through the tests that are to catch it. `--write` renews the table in
-docs/planted-bugs.md.
+Ends with exit code 1 when a bug goes through the tests that are to catch it. `--write` renews the
+table in docs/planted-bugs.md.
 """
 
 from __future__ import annotations
@@ -44,10 +45,13 @@ def file_of(tree: Path, bug: Bug) -> Path:
 
 
 def planted(tree: Path, bug: Bug) -> str:
-    """The file's text with the bug in it. ValueError where the text to change does not stand there once."""
+    """The file's text with the bug in it. ValueError where the text to change does not stand there
+    once."""
     text = file_of(tree, bug).read_text()
     if (times := text.count(bug.old)) != 1:
-        raise ValueError(f"{bug.file}: {bug.old!r} must stand there once, not {times} times; bring planted_bugs.py up to date")
+        raise ValueError(
+            f"{bug.file}: {bug.old!r} must stand there once, not {times} times; bring planted_bugs.py up to date"
+        )
     return text.replace(bug.old, bug.new)
 
 
@@ -61,19 +65,44 @@ def caught_by(tree: Path, bug: Bug) -> str:
     text = file.read_text()
     file.write_text(planted(tree, bug))
     # No bytecode: two texts of one length, written in one second, would share it.
-    env = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "POLYRHYTHM_BUILD": str(tree / "build")}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
+    env = os.environ | {
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "POLYRHYTHM_BUILD": str(tree / "build"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-o",
+        "addopts=",
+    ]
     try:
         done = subprocess.run(
-            [*command, "-m", "not long", *files_of(bug)], cwd=tree, env=env, capture_output=True, text=True, timeout=LIMIT_S
+            [*command, "-m", "not long", *files_of(bug)],
+            cwd=tree,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
         )
     except subprocess.TimeoutExpired:
         return f"{files_of(bug)[0]} (does not end)"
     finally:
         file.write_text(text)
     if done.returncode not in (0, 1):
-        raise RuntimeError(f"{bug.what}: pytest must run the tests, but said:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    found = re.search(r"^(?:FAILED|ERROR) tests/(\S+?)(?:\[.*)?(?: - .*)?$", done.stdout, re.MULTILINE)
+        raise RuntimeError(
+            f"{bug.what}: pytest must run the tests, but said:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
+    found = re.search(
+        r"^(?:FAILED|ERROR) tests/(\S+?)(?:\[.*)?(?: - .*)?$", done.stdout, re.MULTILINE
+    )
     return found.group(1) if found else ""
 
 
@@ -90,7 +119,10 @@ def hunt(bugs: list[Bug]) -> dict[str, str]:
                 caught = caught_by(tree, bug)
             finally:
                 trees.put(tree)
-            print(f"{'caught' if caught else 'MISSED'}  {bug.what}: {caught or ', '.join(files_of(bug))}", flush=True)
+            print(
+                f"{'caught' if caught else 'MISSED'}  {bug.what}: {caught or ', '.join(files_of(bug))}",
+                flush=True,
+            )
             return caught
 
         with ThreadPoolExecutor(AT_A_TIME) as pool:
@@ -102,7 +134,9 @@ def copy(target: Path) -> Path:
     for part in PARTS:
         source = REPO / part
         if source.is_dir():
-            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__", "build"))
+            shutil.copytree(
+                source, target / part, ignore=shutil.ignore_patterns("__pycache__", "build")
+            )
         else:
             shutil.copy(source, target / part)
     return target

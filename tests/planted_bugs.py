@@ -34,7 +34,7 @@ BUGS = [
     Bug("a spike less than the count says", "hw/stream/unary.py", "sent == word.count - 1", "sent + 2 >= word.count", "unary"),
     Bug("a count in unary goes on where the one before ended", "hw/stream/unary.py", "Mux(last, 0, sent + 1)", "sent + 1", "unary"),
     Bug("room for one spike of each neuron only, where each may send several", "sw/plan/network.py", "merged * word.each", "merged", "unary"),
-    Bug("a tick carries a count", "hw/neuron/counter.py", "Mux(event.tick | event.end, 0,", "Mux(event.tick, 0,", "counter"),
+    Bug("a tick carries a count", "hw/neuron/counter.py", "Mux(event.tick | event.end, 0, count)", "Mux(event.tick, 0, count)", "counter"),
     Bug("a waiting event gets the next one's threshold", "hw/neuron/counter.py", "Mux(move, self.i.payload.address, first.pick.address)", "self.i.payload.address", "counter"),
     # sums
     Bug("weights of a convolution lose their sign", "hw/conv/charge.py", "word.word_select(k, bits).as_signed()", "word.word_select(k, bits)", "conv_charge"),
@@ -52,7 +52,7 @@ BUGS = [
     Bug("banks in the wrong order", "sw/plan/conv.py", "(phase // stride - bank) % banks", "(phase // stride + bank) % banks", "plan_conv"),
     Bug("padding left out of a phase", "sw/plan/conv.py", "(at + padding) % (stride * banks)", "at % (stride * banks)", "plan_conv"),
     Bug("the last word's banks miscounted", "sw/plan/conv.py", "self.out - (self.words - 1) * self.banks", "self.out - self.words * self.banks", "plan_conv"),
-    Bug("a place that fills no block is kept", "sw/plan/conv.py", "if at < pooled else []", "if at <= pooled else []", "plan_conv"),
+    Bug("a place that fills no block is kept", "sw/plan/conv.py", "covered if at < pooled else []", "covered if at <= pooled else []", "plan_conv"),
     Bug("a place outside every block passes", "hw/stream/pool.py", "& (row <", "| (row <", "pool"),
     Bug("words of a map walked through by rows where columns are meant", "sw/plan/layout.py", "(columns, banks[1]),", "(rows, banks[1]),", "addresses"),
     Bug("an event beside the map is not dropped", "hw/conv/locate.py", "(y.enabled.any() & x.enabled.any())", "(y.enabled.any() | x.enabled.any())", "locate"),

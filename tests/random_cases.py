@@ -1,7 +1,9 @@
-"""Random accelerators: a seed names a network, frames, lanes and stalls; golden model, cycle law and Verilog must agree on it.
+"""Random accelerators: a seed names a network, frames, lanes and stalls; golden model, cycle law
+and Verilog must agree on it.
 
-Even seeds build the accelerator as it is and hold its cycles to the law; odd ones build it with hesitant queues, so that
-every stream inside stalls. Both are also run with pauses at the input and at the output.
+Even seeds build the accelerator as it is and hold its cycles to the law; odd ones build it with
+hesitant queues, so that every stream inside stalls. Both are also run with pauses at the input and
+at the output.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ KINDS = (
 )  # fmt: skip
 SIZES = (1, 2, 3, 5, 8, 13, 17)
 FRAMES = 6
-# A design runs for some thousand cycles only, so compiling it fast counts and running it fast does not.
+# A design runs for some thousand cycles only, so compiling it fast counts and running it fast does
+# not.
 QUICK = replace(bulk.BULK, kind="quick", flags=(*bulk.BULK.flags, "-CFLAGS", "-O0"))
 QUICK_WAVES = replace(bulk.WAVES, kind="quick-waves", flags=(*bulk.WAVES.flags, "-CFLAGS", "-O0"))
 
@@ -53,12 +56,16 @@ class Case:
     coding: Coding
 
     def __str__(self) -> str:
-        layers = ", ".join(f"{layer.kind} {'x'.join(map(str, layer.weight.shape))}" for layer in self.network.layers)
+        layers = ", ".join(
+            f"{layer.kind} {'x'.join(map(str, layer.weight.shape))}"
+            for layer in self.network.layers
+        )
         return f"seed {self.seed}: {self.network.schedule} {self.network.input.shape} {layers}; lanes {self.lanes}, {self.coding}"
 
 
 def draw(seed: int) -> Case:
-    """Shapes, kernels, strides, paddings, pools, T of one and coprime, values at both ends, lanes, banks."""
+    """Shapes, kernels, strides, paddings, pools, T of one and coprime, values at both ends, lanes,
+    banks."""
     rng = np.random.default_rng([2024, seed])
     schedule, kinds = SCHEDULES[seed // 2 % len(SCHEDULES)], pick(rng, KINDS)
     shape = None
@@ -66,14 +73,34 @@ def draw(seed: int) -> Case:
         shape = (pick(rng, (1, 2, 3)), *(pick(rng, (1, 3, 5, 6, 7, 8)) for _ in "yx"))
     T = [pick(rng, (1, 1, 2, 3, 4, 5, 7)) for _ in (*kinds, "readout")]
     network = random_network(
-        rng, schedule, kinds, shape=shape, sizes=SIZES, T=T, t_in=pick(rng, (1, 2, 3, 4, 5, 7)), extreme=rng.random() < 0.25
+        rng,
+        schedule,
+        kinds,
+        shape=shape,
+        sizes=SIZES,
+        T=T,
+        t_in=pick(rng, (1, 2, 3, 4, 5, 7)),
+        extreme=rng.random() < 0.25,
     )
     if schedule == "event_driven":
-        # Signed neurons rest where the order of their events does not matter, so only behind them may it be any.
+        # Signed neurons rest where the order of their events does not matter, so only behind them
+        # may it be any.
         ordered = int(rng.integers(len(network.layers) + 1))
         neurons = ["unsigned"] * ordered + ["signed"] * (len(network.layers) - ordered)
-        network = replace(network, layers=tuple(replace(layer, neuron=n) for layer, n in zip(network.layers, neurons, strict=True)))
-    return Case(seed, network, random_inputs(rng, network, FRAMES), lanes_of(rng, network), bool(seed % 2), pick(rng, get_args(Coding)))
+        network = replace(
+            network,
+            layers=tuple(
+                replace(layer, neuron=n) for layer, n in zip(network.layers, neurons, strict=True)
+            ),
+        )
+    return Case(
+        seed,
+        network,
+        random_inputs(rng, network, FRAMES),
+        lanes_of(rng, network),
+        bool(seed % 2),
+        pick(rng, get_args(Coding)),
+    )
 
 
 def lanes_of(rng: np.random.Generator, network: Network) -> list[Any]:
@@ -143,7 +170,9 @@ def _compare(case: Case, trace: Trace, design: Design, mode: Mode) -> Finding | 
         return Finding(mode, difference.frame, str(difference))
     if case.hesitant or mode.i_stall or mode.o_stall:
         return None
-    law = cycles.timing(plan(case.network, case.lanes, case.coding), trace, case.inputs, mode.back_to_back)
+    law = cycles.timing(
+        plan(case.network, case.lanes, case.coding), trace, case.inputs, mode.back_to_back
+    )
     name, want = ("interval", law.interval) if mode.back_to_back else ("cycles", law.cycles)
     got = seen.interval if mode.back_to_back else seen.cycles
     assert got is not None
@@ -151,7 +180,9 @@ def _compare(case: Case, trace: Trace, design: Design, mode: Mode) -> Finding | 
     if not len(wrong):
         return None
     frame = int(wrong[0])
-    return Finding(mode, frame, f"frame {frame}: {name} expected {want[frame]} by the law, got {got[frame]}")
+    return Finding(
+        mode, frame, f"frame {frame}: {name} expected {want[frame]} by the law, got {got[frame]}"
+    )
 
 
 def waveform(case: Case, finding: Finding, folder: Path) -> Path:
@@ -173,7 +204,8 @@ def forget(case: Case, folder: Path) -> None:
 
 
 def run(seed: int, root: Path, waves: bool = False) -> str:
-    """Draw and check a case; "" or what is wrong with it, as told in one line. What it built is kept only then."""
+    """Draw and check a case; "" or what is wrong with it, as told in one line. What it built is
+    kept only then."""
     case = draw(seed)
     folder = root / f"seed-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -197,9 +229,19 @@ def covered(seeds: Sequence[int]) -> set[str]:
         found |= {case.network.schedule, "hesitant" if case.hesitant else "as it is", case.coding}
         for i, (layer, lanes) in enumerate(zip(case.network.layers, case.lanes, strict=True)):
             t_in = case.network.t_in(i)
-            found |= {layer.kind, f"pool {layer.pool}", f"T {min(layer.T, t_in)} of {max(layer.T, t_in)}"}
+            found |= {
+                layer.kind,
+                f"pool {layer.pool}",
+                f"T {min(layer.T, t_in)} of {max(layer.T, t_in)}",
+            }
             if layer.kind == "conv2d":
-                found |= {f"kernel {layer.weight.shape[-1]}", f"stride {layer.stride}", f"padding {layer.padding}"}
+                found |= {
+                    f"kernel {layer.weight.shape[-1]}",
+                    f"stride {layer.stride}",
+                    f"padding {layer.padding}",
+                }
                 found.add("one bank" if lanes[1] == 1 else "many banks")
-            found |= {f"{layer.neuron} neurons"} if case.network.schedule == "event_driven" else set()
+            found |= (
+                {f"{layer.neuron} neurons"} if case.network.schedule == "event_driven" else set()
+            )
     return found

@@ -1,7 +1,8 @@
-"""What the reference networks gave when it was written down: `python tests/records.py --write` writes it anew.
+"""What the reference networks gave when it was written down: `python tests/records.py --write`
+writes it anew.
 
-Inside and out may be built anew; a network's digest, its counts and its cycles stay. The Verilog and the weight images are
-in fixtures/exports.json, see digests.py.
+Inside and out may be built anew; a network's digest, its counts and its cycles stay. The Verilog
+and the weight images are in fixtures/exports.json, see digests.py.
 """
 
 from __future__ import annotations
@@ -52,11 +53,18 @@ def record(name: str) -> dict[str, Any]:
     network = Network.load(REPO / "models" / f"{name}.safetensors")
     inputs = frames(network, name)
     trace = golden.run(network, inputs, spikes=network.schedule == "time_stepped")
-    told: dict[str, Any] = {"digest": network.digest, "frames": len(inputs), "counts": sha(*trace.counts.values()), "logits": sha(trace.logits)}
+    told: dict[str, Any] = {
+        "digest": network.digest,
+        "frames": len(inputs),
+        "counts": sha(*trace.counts.values()),
+        "logits": sha(trace.logits),
+    }
     if any(layer.skip is not None for layer in network.layers):
         return told  # no accelerator, so no cycles
     for flowing, key in ((False, "latency"), (True, "interval")):
-        seen = cycles.timing(plan(network, default_lanes(network)), trace, inputs, back_to_back=flowing)
+        seen = cycles.timing(
+            plan(network, default_lanes(network)), trace, inputs, back_to_back=flowing
+        )
         values = np.asarray(seen.interval if flowing else seen.cycles)
         told[key] = {"sum": int(values.sum()), "each": sha(values)}
     return told

@@ -1,9 +1,11 @@
-"""A soak: as many random accelerators as wanted, on all cores, each named by its seed (`random_cases`).
+"""A soak: as many random accelerators as wanted, on all cores, each named by its seed
+(`random_cases`).
 
     python tests/soak.py --first 0 --seeds 1000 [--waveform]
 
-Ends with exit code 1 when a case differs, after a line with its seed and the first difference; its Verilog and, on request,
-a waveform of the frames up to there are kept. Seeds that were done on the same code are not done again.
+Ends with exit code 1 when a case differs, after a line with its seed and the first difference; its
+Verilog and, on request, a waveform of the frames up to there are kept. Seeds that were done on the
+same code are not done again.
 """
 
 from __future__ import annotations
@@ -26,7 +28,15 @@ import random_cases  # noqa: E402  (found on the path that the lines above make)
 
 from polyrhythm.sim import verilator  # noqa: E402
 
-SOURCES = ("hw/*.py", "sw/*.py", "sim/*.py", "sim/*.cpp", "tests/networks.py", "tests/random_cases.py", "tests/stalling.py")
+SOURCES = (
+    "hw/*.py",
+    "sw/*.py",
+    "sim/*.py",
+    "sim/*.cpp",
+    "tests/networks.py",
+    "tests/random_cases.py",
+    "tests/stalling.py",
+)
 
 
 def code() -> str:
@@ -38,13 +48,16 @@ def code() -> str:
 
 
 class Log:
-    """The seeds that are done, one JSON line each: {"seed": 3, "found": ""}; `found` says what differs."""
+    """The seeds that are done, one JSON line each: {"seed": 3, "found": ""}; `found` says what
+    differs."""
 
     def __init__(self, path: Path):
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text().splitlines() if path.exists() else []
-        self.done = {int(row["seed"]) for row in map(json.loads, filter(_whole, lines)) if not row["found"]}
+        self.done = {
+            int(row["seed"]) for row in map(json.loads, filter(_whole, lines)) if not row["found"]
+        }
 
     def add(self, seed: int, found: str) -> None:
         with self._path.open("a") as file:
@@ -64,14 +77,18 @@ def one(seed: int, root: Path, waveform: bool) -> str:
         return f"{random_cases.draw(seed)}: {type(error).__name__}: {error}"
 
 
-def soak(seeds: Iterable[int], root: Path, log: Log, waveform: bool = False, jobs: int | None = None) -> list[str]:
+def soak(
+    seeds: Iterable[int], root: Path, log: Log, waveform: bool = False, jobs: int | None = None
+) -> list[str]:
     """Run all `seeds` that are not in the log; give what was found, and tell of it as it comes."""
     todo = [seed for seed in seeds if seed not in log.done]
     found: list[str] = []
     begun = told = time.monotonic()
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs or verilator.cores(), mp_context=spawn) as pool:
-        running: dict[Future[str], int] = {pool.submit(one, seed, root, waveform): seed for seed in todo}
+        running: dict[Future[str], int] = {
+            pool.submit(one, seed, root, waveform): seed for seed in todo
+        }
         for n, future in enumerate(as_completed(running), 1):
             log.add(running[future], said := future.result())
             if said:
@@ -80,24 +97,36 @@ def soak(seeds: Iterable[int], root: Path, log: Log, waveform: bool = False, job
             now = time.monotonic()
             if now - told > 10 or n == len(todo):
                 told, rate = now, n / (now - begun) * 60
-                print(f"{n} of {len(todo)} cases, {len(found)} differ, {rate:.0f} a minute", file=sys.stderr, flush=True)
+                print(
+                    f"{n} of {len(todo)} cases, {len(found)} differ, {rate:.0f} a minute",
+                    file=sys.stderr,
+                    flush=True,
+                )
     return found
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Run random accelerators against the golden model and the cycle law.")
+    parser = argparse.ArgumentParser(
+        description="Run random accelerators against the golden model and the cycle law."
+    )
     parser.add_argument("--first", type=int, default=0, help="first seed (default 0)")
     parser.add_argument("--seeds", type=int, default=100, help="how many (default 100)")
-    parser.add_argument("--waveform", action="store_true", help="write a VCD file of the frames up to a difference")
+    parser.add_argument(
+        "--waveform", action="store_true", help="write a VCD file of the frames up to a difference"
+    )
     parser.add_argument("--jobs", type=int, help="cases at a time (default: one a core)")
     chosen = parser.parse_args(arguments)
     root = verilator.build_root() / "soak" / code()
-    os.environ["POLYRHYTHM_BUILD"] = str(root / "build")  # of the cases alone; what is found stays in `root`
+    # Of the cases alone; what is found stays in `root`
+    os.environ["POLYRHYTHM_BUILD"] = str(root / "build")
     log = Log(root / "done.jsonl")
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     before = len(log.done & set(seeds))
     if before:
-        print(f"{before} of {len(seeds)} cases are done already, by {root / 'done.jsonl'}", file=sys.stderr)
+        print(
+            f"{before} of {len(seeds)} cases are done already, by {root / 'done.jsonl'}",
+            file=sys.stderr,
+        )
     return 1 if soak(seeds, root, log, chosen.waveform, chosen.jobs) else 0
 
 

@@ -1,4 +1,5 @@
-"""Gateware that hesitates: the accelerator's own queues, with random pauses on both sides, so that every stream inside waits."""
+"""Gateware that hesitates: the accelerator's own queues, with random pauses on both sides, so that
+every stream inside waits."""
 
 from __future__ import annotations
 
@@ -15,9 +16,11 @@ from polyrhythm.hw.stream.queue import Queue
 
 
 class Hesitant(wiring.Component):
-    """A `Queue` that now and then takes no word (`closes`), and now and then offers none that it has.
+    """A `Queue` that now and then takes no word (`closes`), and now and then offers none that it
+    has.
 
-    A word once offered stays. The pauses come from a shift register with feedback (x^16 + x^14 + x^13 + x^11 + 1).
+    A word once offered stays. The pauses come from a shift register with feedback (x^16 + x^14 +
+    x^13 + x^11 + 1).
     """
 
     def __init__(self, shape: data.StructLayout, depth: int, seed: int, closes: bool):
@@ -27,8 +30,16 @@ class Hesitant(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.queue = queue = self._queue
-        noise, takes, shows, offered = Signal(16, init=self._seed), Signal(init=1), Signal(), Signal()
-        m.d.sync += [noise.eq(Cat(noise[1:], noise[0] ^ noise[2] ^ noise[3] ^ noise[5])), offered.eq(self.o.valid & ~self.o.ready)]
+        noise, takes, shows, offered = (
+            Signal(16, init=self._seed),
+            Signal(init=1),
+            Signal(),
+            Signal(),
+        )
+        m.d.sync += [
+            noise.eq(Cat(noise[1:], noise[0] ^ noise[2] ^ noise[3] ^ noise[5])),
+            offered.eq(self.o.valid & ~self.o.ready),
+        ]
         if self._closes:
             m.d.comb += takes.eq(noise[4] | noise[9])
         m.d.comb += [
@@ -47,7 +58,8 @@ class Hesitant(wiring.Component):
 def stalls(seed: int) -> Iterator[None]:
     """Within it, accelerators are built with hesitant queues between layers and inside serializers.
 
-    A serializer's queue of finished words never refuses one, for each is paid for by a credit, so it only hesitates to give.
+    A serializer's queue of finished words never refuses one, for each is paid for by a credit, so
+    it only hesitates to give.
     """
     made = 0
 
@@ -59,5 +71,8 @@ def stalls(seed: int) -> Iterator[None]:
 
         return make
 
-    with mock.patch("polyrhythm.hw.accelerator.Queue", hesitant(True)), mock.patch("polyrhythm.hw.output.serializer.Queue", hesitant(False)):
+    with (
+        mock.patch("polyrhythm.hw.accelerator.Queue", hesitant(True)),
+        mock.patch("polyrhythm.hw.output.serializer.Queue", hesitant(False)),
+    ):
         yield

@@ -1,4 +1,5 @@
-"""hw.accelerator and hw.top: every count, spike, sum and class is the golden model's, whatever waits for what."""
+"""hw.accelerator and hw.top: every count, spike, sum and class is the golden model's, whatever
+waits for what."""
 
 import math
 from collections import Counter
@@ -29,7 +30,9 @@ def drawn(seed: int) -> tuple[Network, np.ndarray, list[int]]:
     rng = np.random.default_rng(900 + seed)
     network = random_network(rng, SCHEDULES[seed % 2], extreme=seed % 5 == 0, max_T=6)
     sizes = [network.n_out(i) for i in range(len(network.layers))]
-    lanes = {0: [1] * len(sizes), 1: sizes}.get(seed // 2 % 4, [int(rng.integers(1, n + 1)) for n in sizes])
+    lanes = {0: [1] * len(sizes), 1: sizes}.get(
+        seed // 2 % 4, [int(rng.integers(1, n + 1)) for n in sizes]
+    )
     return network, random_inputs(rng, network, 3), lanes
 
 
@@ -52,7 +55,8 @@ def test_everything_equals_golden_under_stalls(seed: int) -> None:
 
 
 def test_the_random_networks_hold_the_interesting_cases() -> None:
-    """Ties, potentials that reach the threshold exactly, saturated counts, negative sums, T of 1, more and fewer ticks."""
+    """Ties, potentials that reach the threshold exactly, saturated counts, negative sums, T of 1,
+    more and fewer ticks."""
     cases: Counter[str] = Counter()
     for seed in SEEDS:
         network, inputs, lanes = drawn(seed)
@@ -65,14 +69,18 @@ def test_the_random_networks_hold_the_interesting_cases() -> None:
         for i, layer in enumerate(network.hidden):
             count, v = trace.counts[layer.name], (trace.v or {})[layer.name]
             spiked = trace.spikes[layer.name] if trace.spikes else count
-            cases["v == Th"] += int(((v == 0) & (spiked > 0)).sum()) if layer.reset == "subtract" else 0
+            cases["v == Th"] += (
+                int(((v == 0) & (spiked > 0)).sum()) if layer.reset == "subtract" else 0
+            )
             cases["saturated count"] += int((count == layer.T).sum()) if layer.T > 1 else 0
             cases["silent neuron"] += int((count == 0).sum())
             t_in = network.t_in(i)
             cases["T = 1"] += layer.T == 1
             cases["fewer ticks"] += network.schedule == "time_stepped" and t_in > layer.T
             cases["more ticks"] += network.schedule == "time_stepped" and t_in < layer.T
-            cases["coprime ticks"] += network.schedule == "time_stepped" and min(t_in, layer.T) > 1 == math.gcd(t_in, layer.T)
+            cases["coprime ticks"] += network.schedule == "time_stepped" and min(
+                t_in, layer.T
+            ) > 1 == math.gcd(t_in, layer.T)
     assert len(cases) == 11 and min(cases.values()) >= 2, cases
 
 
@@ -80,7 +88,16 @@ def test_the_random_networks_hold_the_interesting_cases() -> None:
 @pytest.mark.parametrize("t_in", [1, 3, 8])
 def test_ticks_of_every_kind_of_ratio(T: tuple[int, ...], t_in: int) -> None:
     rng = np.random.default_rng(t_in)
-    network = random_network(rng, "time_stepped", ("dense", "dense"), shape=(5,), sizes=(3, 5), T=T, t_in=t_in, max_count=1)
+    network = random_network(
+        rng,
+        "time_stepped",
+        ("dense", "dense"),
+        shape=(5,),
+        sizes=(3, 5),
+        T=T,
+        t_in=t_in,
+        max_count=1,
+    )
     inputs = random_inputs(rng, network, 3)
     check(network, inputs, run_accelerator(network, inputs, [2, 3, 1]))
 
@@ -89,7 +106,16 @@ def test_ticks_of_every_kind_of_ratio(T: tuple[int, ...], t_in: int) -> None:
 @pytest.mark.parametrize("t_in", [1, 4])
 def test_every_way_of_the_bias(bias_mode: str, t_in: int) -> None:
     rng = np.random.default_rng(5)
-    network = random_network(rng, "time_stepped", ("dense",), shape=(5,), sizes=(7,), T=(4, 5), t_in=t_in, bias_mode=bias_mode)
+    network = random_network(
+        rng,
+        "time_stepped",
+        ("dense",),
+        shape=(5,),
+        sizes=(7,),
+        T=(4, 5),
+        t_in=t_in,
+        bias_mode=bias_mode,
+    )
     inputs = random_inputs(rng, network, 3)
     check(network, inputs, run_accelerator(network, inputs, [3, 2]))
 
@@ -103,8 +129,18 @@ def loud(schedule: str, bits: int, value: int, T: int = 3) -> Network:
     threshold = np.array([1, 2, (1 << 31) - 1, 255, 1 << 30])
     bias = np.array([(1 << 31) - 1, -(1 << 31), 0, 1, -1])
     fc = Layer("fc", "dense", weight, bias, threshold, bits, T, bias_mode="once")
-    out = Layer("out", "readout", np.full((3, 5), value, np.int8), bias[:3], weight_bits=bits, T=2, bias_mode="once")
-    return Network("loud", schedule, Input((6,), 2 if schedule == "time_stepped" else 1, 255), (fc, out))
+    out = Layer(
+        "out",
+        "readout",
+        np.full((3, 5), value, np.int8),
+        bias[:3],
+        weight_bits=bits,
+        T=2,
+        bias_mode="once",
+    )
+    return Network(
+        "loud", schedule, Input((6,), 2 if schedule == "time_stepped" else 1, 255), (fc, out)
+    )
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -122,7 +158,9 @@ def test_weights_thresholds_and_biases_at_their_ends(schedule: str, bits: int, v
 
 def test_a_full_input_queue_stalls_the_source_and_loses_nothing() -> None:
     rng = np.random.default_rng(2)
-    network = random_network(rng, "time_stepped", ("dense",), shape=(16,), sizes=(13,), T=(3, 3), t_in=3, max_count=1)
+    network = random_network(
+        rng, "time_stepped", ("dense",), shape=(16,), sizes=(13,), T=(3, 3), t_in=3, max_count=1
+    )
     inputs = rng.integers(0, 2, (3, 3, 16))
     run = run_accelerator(network, inputs, [1, 13])
     check(network, inputs, run)
@@ -146,7 +184,9 @@ def test_answers_that_nobody_takes_stop_the_frames_behind_and_lose_nothing() -> 
 def test_a_reset_inside_a_frame_forgets_it(schedule: str, cut: int) -> None:
     """While its words come in, while layers work on it, and when its answer waits."""
     rng = np.random.default_rng(4)
-    network = random_network(rng, schedule, ("dense", "dense"), shape=(8,), sizes=(5, 7), T=(3, 2, 3), t_in=3)
+    network = random_network(
+        rng, schedule, ("dense", "dense"), shape=(8,), sizes=(5, 7), T=(3, 2, 3), t_in=3
+    )
     inputs = random_inputs(rng, network, 3)[::-1].copy()
     inputs[0] = network.input.max_count
     run = run_accelerator(network, inputs, [2, 5, 3], cut=cut)
@@ -157,13 +197,33 @@ def test_a_reset_inside_a_frame_forgets_it(schedule: str, cut: int) -> None:
 
 
 def tiny() -> Network:
-    fc = Layer("fc", "dense", np.eye(3, dtype=np.int8), np.zeros(3, np.int32), np.full(3, 1), T=2, v_init="zero")
-    return Network("tiny", "two_phase", Input((3,), 1, 2), (fc, Layer("out", "readout", np.eye(3, dtype=np.int8), np.zeros(3, np.int32))))
+    fc = Layer(
+        "fc",
+        "dense",
+        np.eye(3, dtype=np.int8),
+        np.zeros(3, np.int32),
+        np.full(3, 1),
+        T=2,
+        v_init="zero",
+    )
+    return Network(
+        "tiny",
+        "two_phase",
+        Input((3,), 1, 2),
+        (fc, Layer("out", "readout", np.eye(3, dtype=np.int8), np.zeros(3, np.int32))),
+    )
 
 
 def test_a_forbidden_word_raises_error_and_the_frame_goes_on_without_it() -> None:
-    words = [{"i_address": 3, "i_count": 1}, {"i_address": 1, "i_count": 2}, {"i_address": 0, "i_count": 3}, {"i_end": 1}]
-    steps = [{"i_valid": 1, "o_ready": 0, "i_tick": 0, "i_end": 0, **word} for word in words] + [{"i_valid": 0}] * 30
+    words = [
+        {"i_address": 3, "i_count": 1},
+        {"i_address": 1, "i_count": 2},
+        {"i_address": 0, "i_count": 3},
+        {"i_end": 1},
+    ]
+    steps = [{"i_valid": 1, "o_ready": 0, "i_tick": 0, "i_end": 0, **word} for word in words] + [
+        {"i_valid": 0}
+    ] * 30
     top = Top(plan(tiny(), [3, 3]), Rom)
     width = len(top.o_logits) // 3
     seen = drive(top, steps, ["error", "o_valid", "o_class", "o_logits", "i_ready"])

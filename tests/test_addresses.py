@@ -1,4 +1,5 @@
-"""sw.plan.addresses: addresses name neurons one to one, and a layout puts every neuron at exactly one place, where its address says."""
+"""sw.plan.addresses: addresses name neurons one to one, and a layout puts every neuron at exactly
+one place, where its address says."""
 
 from itertools import product
 
@@ -25,12 +26,17 @@ def test_an_address_is_column_row_and_channel_side_by_side(shape: tuple[int, int
         digits += f"{column:0{source.column_bits}b}" if source.column_bits else ""
         assert address == int(digits, 2) == source.address(channel, row, column)
     assert len(set(found)) == source.neurons and max(found) < source.places
-    assert 1 << source.row_bits < 2 * shape[1] and 1 << source.column_bits < 2 * shape[2], "no bit too many"
+    assert 1 << source.row_bits < 2 * shape[1] and 1 << source.column_bits < 2 * shape[2], (
+        "no bit too many"
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8])
 def test_without_maps_an_address_is_the_number(n: int) -> None:
-    assert AddressMap((n, 1, 1)).addresses().tolist() == list(range(n)) and AddressMap((n, 1, 1)).places == n
+    assert (
+        AddressMap((n, 1, 1)).addresses().tolist() == list(range(n))
+        and AddressMap((n, 1, 1)).places == n
+    )
 
 
 def drawn(*kinds: str) -> Network:
@@ -41,7 +47,9 @@ def test_a_wire_is_a_map_beside_a_convolution_or_a_pooling_and_plain_otherwise()
     network = drawn("conv2d", "dense", "dense")
     assert input_addresses(network, 0) == AddressMap((2, 7, 5))
     assert input_addresses(network, 1) == AddressMap(network.out_shape(0))  # type: ignore[arg-type]
-    assert input_addresses(network, 2) == AddressMap((network.n_out(1), 1, 1)) and input_addresses(network, 3) == AddressMap((network.n_out(2), 1, 1))
+    assert input_addresses(network, 2) == AddressMap((network.n_out(1), 1, 1)) and input_addresses(
+        network, 3
+    ) == AddressMap((network.n_out(2), 1, 1))
 
 
 def test_a_map_that_only_dense_layers_read_has_plain_numbers_unless_it_is_pooled() -> None:
@@ -81,8 +89,12 @@ def check(layout: Layout) -> None:
         for block in blocks:
             assert 1 <= len(block) <= size and block[0] // layout.run == block[-1] // layout.run
             first = layout.offsets[block[0]]
-            for k, lane in enumerate(block):  # a sender counts up from the block's base; a bank beyond the map never speaks
-                assert layout.offsets[lane] == first + (k << layout.target.channel_low) or (neurons[:, lane] < 0).all()
+            # A sender counts up from the block's base; a bank beyond the map never speaks
+            for k, lane in enumerate(block):
+                assert (
+                    layout.offsets[lane] == first + (k << layout.target.channel_low)
+                    or (neurons[:, lane] < 0).all()
+                )
 
 
 @pytest.mark.parametrize("n_out", [1, 2, 7, 8, 13])
@@ -93,6 +105,8 @@ def test_every_dense_neuron_stands_once_where_its_address_says(n_out: int) -> No
 
 @pytest.mark.parametrize("shape", [(3, 4, 8), (2, 5, 7), (4, 9, 1), (5, 1, 3), (1, 1, 1)])
 @pytest.mark.parametrize("side", [1, 2, 3, 5])
-def test_every_neuron_of_a_map_stands_once_where_its_address_says(shape: tuple[int, int, int], side: int) -> None:
+def test_every_neuron_of_a_map_stands_once_where_its_address_says(
+    shape: tuple[int, int, int], side: int
+) -> None:
     for channel_lanes in range(1, shape[0] + 1):
         check(map_layout(AddressMap(shape), channel_lanes, (side, side)))

@@ -9,7 +9,9 @@ PAIRS = [(t_in, t_out) for t_in in range(1, 14) for t_out in range(1, 14)]
 
 
 @pytest.mark.parametrize("t_in, t_out", PAIRS)
-def test_boundaries_cut_the_longer_side_into_groups_that_leave_nothing_out(t_in: int, t_out: int) -> None:
+def test_boundaries_cut_the_longer_side_into_groups_that_leave_nothing_out(
+    t_in: int, t_out: int
+) -> None:
     edges = boundaries(t_in, t_out)
     assert (edges[0], edges[-1], len(edges)) == (0, max(t_in, t_out), min(t_in, t_out) + 1)
     sizes = np.diff(edges)
@@ -56,7 +58,10 @@ def test_spread_does_not_overflow_int32() -> None:
         (lambda: boundaries(0, 1), "t_in must be at least 1, not 0"),
         (lambda: source_ticks(1, -2), "t_out must be at least 1, not -2"),
         (lambda: bias_at([1], 0, "once"), "T must be at least 1, not 0"),
-        (lambda: bias_at([1], 2, "each"), "bias_mode must be one of per_tick, spread, once, not 'each'"),
+        (
+            lambda: bias_at([1], 2, "each"),
+            "bias_mode must be one of per_tick, spread, once, not 'each'",
+        ),
     ],
 )
 def test_refuses_what_has_no_meaning(call, message: str) -> None:

@@ -48,21 +48,32 @@ def test_a_step_holds_the_source_ticks_of_the_closed_form(t_in: int) -> None:
         ends = boundaries(t_in, t_out)[1:]
         dut = Aligner(shape, [t + 1 in ends for t in range(t_in)])
         outputs, _ = run_stream(dut, [word for ticks in frames for word in flat(ticks)], seed=t_out)
-        assert outputs == [word for ticks in frames for word in flat(aligned(ticks, t_out))], f"{t_in} to {t_out} ticks"
+        assert outputs == [word for ticks in frames for word in flat(aligned(ticks, t_out))], (
+            f"{t_in} to {t_out} ticks"
+        )
 
 
 def test_the_closed_form_is_rounding_half_down_of_equal_parts() -> None:
-    """B_i lies nearest to i * m / f, and below where two are as near; so no pair of up to 16 ticks is left to chance."""
+    """B_i lies nearest to i * m / f, and below where two are as near; so no pair of up to 16 ticks
+    is left to chance."""
     for t_in, t_out in PAIRS:
         for i, edge in enumerate(boundaries(t_in, t_out)):
-            assert -t_out < 2 * (i * t_in - edge * t_out) <= t_out, f"{t_in} to {t_out} ticks: B_{i} = {edge}"
+            assert -t_out < 2 * (i * t_in - edge * t_out) <= t_out, (
+                f"{t_in} to {t_out} ticks: B_{i} = {edge}"
+            )
 
 
 def test_a_dropped_tick_costs_its_cycle_and_nothing_more() -> None:
     ticks = frame(4, 3, random.Random(1))
     words = list(flat(ticks))
-    kept = [cycle for cycle, word in enumerate(words) if word != closing(False) or cycle == len(ticks[0] + ticks[1]) + 1]
-    _, cycles = run_stream(Aligner(Event(3, 16), [False, True, False, True]), words, i_stall=0, o_stall=0)
+    kept = [
+        cycle
+        for cycle, word in enumerate(words)
+        if word != closing(False) or cycle == len(ticks[0] + ticks[1]) + 1
+    ]
+    _, cycles = run_stream(
+        Aligner(Event(3, 16), [False, True, False, True]), words, i_stall=0, o_stall=0
+    )
     assert cycles == kept and len(kept) == len(words) - 2
 
 

@@ -1,4 +1,5 @@
-"""Models of torch as networks that learn to spike: the same numbers, and refusals that name the part."""
+"""Models of torch as networks that learn to spike: the same numbers, and refusals that name the
+part."""
 
 import inspect
 import re
@@ -48,13 +49,26 @@ class Functions(nn.Module):
 
 
 class Residual(nn.Module):
-    """A block that adds its input as it is, and one that adds it through a 1 x 1 convolution at stride 2."""
+    """A block that adds its input as it is, and one that adds it through a 1 x 1 convolution at
+    stride 2."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
-        self.one = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4))
-        self.two = nn.Sequential(nn.Conv2d(4, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6))
+        self.one = nn.Sequential(
+            nn.Conv2d(4, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Conv2d(4, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+        )
+        self.two = nn.Sequential(
+            nn.Conv2d(4, 6, 3, 2, 1),
+            nn.BatchNorm2d(6),
+            nn.ReLU(),
+            nn.Conv2d(6, 6, 3, padding=1),
+            nn.BatchNorm2d(6),
+        )
         self.way = nn.Sequential(nn.Conv2d(4, 6, 1, stride=2, bias=False), nn.BatchNorm2d(6))
         self.out = nn.Linear(24, 3)
 
@@ -66,7 +80,9 @@ class Residual(nn.Module):
         return self.out(torch.flatten(F.avg_pool2d(torch.relu(y), 2), 1))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("make", [conv, Functions, Residual], ids=["modules", "functions", "residual"])
+@pytest.mark.parametrize(
+    "make", [conv, Functions, Residual], ids=["modules", "functions", "residual"]
+)
 def test_the_float_stage_computes_what_the_model_does(make: Callable[[], nn.Module]) -> None:
     model = settle(make(), SOURCE.shape)
     net = import_ann(model, SOURCE).eval()
@@ -75,16 +91,25 @@ def test_the_float_stage_computes_what_the_model_does(make: Callable[[], nn.Modu
         assert torch.allclose(net(counts), model(counts / 15), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [conv, Functions, Residual], ids=["modules", "functions", "residual"])
+@pytest.mark.parametrize(
+    "make", [conv, Functions, Residual], ids=["modules", "functions", "residual"]
+)
 def test_normalization_begins_anew_without_changing_anything(make: Callable[[], nn.Module]) -> None:
     model = settle(make(), SOURCE.shape).double()
-    counts = torch.randint(0, 16, (200, *SOURCE.shape), generator=torch.Generator().manual_seed(2)).double()
-    net = import_ann(model, SOURCE, conversion=Conversion(channels=True, live_norm=True)).double().eval()
+    counts = torch.randint(
+        0, 16, (200, *SOURCE.shape), generator=torch.Generator().manual_seed(2)
+    ).double()
+    net = (
+        import_ann(model, SOURCE, conversion=Conversion(channels=True, live_norm=True))
+        .double()
+        .eval()
+    )
     net.begin_norms(counts)
     norms = [layer.norm for layer in net.stack()[:-1] if layer.norm is not None]
     assert len(norms) == len(net.stack()) - 1 and all(norm.weight.std() > 0 for norm in norms)
     with torch.no_grad():
-        assert torch.allclose(net(counts), model(counts / 15), rtol=1e-5, atol=1e-6)  # folded weights are float32
+        # Folded weights are float32
+        assert torch.allclose(net(counts), model(counts / 15), rtol=1e-5, atol=1e-6)
     before = [norm.weight.clone() for norm in norms]
     net.train()(counts)
     net.eval().begin_norms(counts[:50])  # they have seen something by now, and stay
@@ -93,8 +118,16 @@ def test_normalization_begins_anew_without_changing_anything(make: Callable[[], 
 
 def test_layers_whose_path_is_digits_are_named_by_kind_and_number() -> None:
     net = import_ann(settle(conv(), SOURCE.shape), SOURCE, T=5, weight_bits=6)
-    found = [(layer.spec.name, layer.spec.kind, layer.spec.T, layer.spec.pool, layer.spec.stride) for layer in net.stack()]
-    assert found == [("conv1", "conv2d", 5, 1, 1), ("conv2", "conv2d", 5, 2, 2), ("fc1", "dense", 5, 1, 1), ("out", "readout", 1, 1, 1)]
+    found = [
+        (layer.spec.name, layer.spec.kind, layer.spec.T, layer.spec.pool, layer.spec.stride)
+        for layer in net.stack()
+    ]
+    assert found == [
+        ("conv1", "conv2d", 5, 1, 1),
+        ("conv2", "conv2d", 5, 2, 2),
+        ("fc1", "dense", 5, 1, 1),
+        ("out", "readout", 1, 1, 1),
+    ]
     assert {layer.spec.weight_bits for layer in net.stack()} == {6}
 
 
@@ -134,7 +167,11 @@ class Many(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.c1, self.c2, self.pool = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, groups=2), nn.MaxPool2d(2)
+        self.c1, self.c2, self.pool = (
+            nn.Conv2d(2, 4, 3, padding=1),
+            nn.Conv2d(4, 4, 3, groups=2),
+            nn.MaxPool2d(2),
+        )
         self.act, self.out = nn.ReLU6(), nn.Linear(9, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -234,7 +271,9 @@ def told(model: nn.Module) -> str:
     """The error, with LINE for every line of this file."""
     with pytest.raises(UnsupportedError) as caught:
         import_ann(model, SOURCE)
-    return re.sub(r"test_ann\.py, line \d+", "test_ann.py, line LINE", str(caught.value)).removeprefix("the model cannot be converted, for 2 reasons:\n  ")
+    return re.sub(
+        r"test_ann\.py, line \d+", "test_ann.py, line LINE", str(caught.value)
+    ).removeprefix("the model cannot be converted, for 2 reasons:\n  ")
 
 
 @pytest.mark.parametrize("text", BAD)
@@ -251,7 +290,10 @@ def settle_norms(model: nn.Module) -> nn.Module:
 
 def test_all_problems_are_told_at_once_with_their_lines() -> None:
     lines, first = inspect.getsourcelines(Many)
-    at = {word: f"test_ann.py, line {first + next(i for i, line in enumerate(lines) if word in line)}" for word in ("self.act(self.c1", "x.mean", "F.gelu", "return")}
+    at = {
+        word: f"test_ann.py, line {first + next(i for i, line in enumerate(lines) if word in line)}"
+        for word in ("self.act(self.c1", "x.mean", "F.gelu", "return")
+    }
     taken = read_model(Many(), SOURCE)
     assert [str(problem) for problem in taken.problems] == [
         f"forward ({at['x.mean']}): decides by the data (if, bool), and what a spiking network does cannot hang on one; take it out",
@@ -269,26 +311,41 @@ def test_the_output_is_followed_and_an_unused_head_is_said() -> None:
     model = OneHead()
     taken = read_model(model, SOURCE)
     assert [part.path for part in taken.parts] == ["body", "digit"]
-    assert len(taken.notes) == 1 and taken.notes[0].startswith("aux (test_ann.py, line ") and taken.notes[0].endswith("is computed and not returned; it is left out")
+    assert (
+        len(taken.notes) == 1
+        and taken.notes[0].startswith("aux (test_ann.py, line ")
+        and taken.notes[0].endswith("is computed and not returned; it is left out")
+    )
     counts = torch.ones(2, *SOURCE.shape)
     with torch.no_grad():
-        assert torch.allclose(taken.network(4, 4, None, False)(counts), model(counts / 15), atol=1e-6)
+        assert torch.allclose(
+            taken.network(4, 4, None, False)(counts), model(counts / 15), atol=1e-6
+        )
 
 
 def test_compiled_models_of_torch_jit_are_refused() -> None:
     with pytest.warns(DeprecationWarning):
-        model = torch.jit.trace(nn.Sequential(nn.Flatten(), nn.Linear(144, 3)), torch.zeros(1, *SOURCE.shape))
-    assert told(model) == "TopLevelTracedModule: is compiled by torch.jit, so its functions cannot be seen; make the model from its Python class, with its state_dict"
+        model = torch.jit.trace(
+            nn.Sequential(nn.Flatten(), nn.Linear(144, 3)), torch.zeros(1, *SOURCE.shape)
+        )
+    assert (
+        told(model)
+        == "TopLevelTracedModule: is compiled by torch.jit, so its functions cannot be seen; make the model from its Python class, with its state_dict"
+    )
 
 
 def test_layers_that_were_read_wrongly_are_found_and_named() -> None:
-    """A planted fault in what was read: the comparison with the model names the first layer that differs."""
+    """A planted fault in what was read: the comparison with the model names the first layer that
+    differs."""
     torch.manual_seed(3)
     taken = read_model(settle(conv(), SOURCE.shape), SOURCE)
     counts = torch.randint(0, 16, (4, *SOURCE.shape))
     taken.verify(counts)
     taken.parts[1].bias[2] += 0.01
-    with pytest.raises(UnsupportedError, match=r"^5: the layer that was read off gives other numbers than the model: 0\.01 apart, with values up to .*; bake what the model does there into plain weights"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"^5: the layer that was read off gives other numbers than the model: 0\.01 apart, with values up to .*; bake what the model does there into plain weights",
+    ):
         taken.verify(counts)
 
 
@@ -303,13 +360,28 @@ PATHS = {
 @pytest.mark.parametrize("paths", PATHS, ids=lambda paths: paths[0][:20])
 def test_names_are_short_and_each_comes_once(paths: tuple[str, ...]) -> None:
     weights = [torch.zeros(2, 2, 3, 3), torch.zeros(2, 2, 3, 3), torch.zeros(2, 2)]
-    parts = [Part(path, weight, torch.zeros(2), 1) for path, weight in zip(paths, weights, strict=True)]
+    parts = [
+        Part(path, weight, torch.zeros(2), 1) for path, weight in zip(paths, weights, strict=True)
+    ]
     name_parts(parts)
     assert [part.name for part in parts] == PATHS[paths]
 
 
-@pytest.mark.parametrize(("file", "function", "name"), [("net", "lenet", "lenet"), ("lenet5", "model", "lenet5"), ("my-net", "make_model", "my_net"), ("m", "get_resnet", "resnet"), ("m", "LeNet5", "LeNet5"), ("model", "model", "model"), ("m", "x" * 99, "x" * 32)])
-def test_a_network_is_named_by_its_function_or_its_file(file: str, function: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "function", "name"),
+    [
+        ("net", "lenet", "lenet"),
+        ("lenet5", "model", "lenet5"),
+        ("my-net", "make_model", "my_net"),
+        ("m", "get_resnet", "resnet"),
+        ("m", "LeNet5", "LeNet5"),
+        ("model", "model", "model"),
+        ("m", "x" * 99, "x" * 32),
+    ],
+)
+def test_a_network_is_named_by_its_function_or_its_file(
+    file: str, function: str, name: str
+) -> None:
     assert network_name(file, function) == name
 
 
@@ -322,7 +394,12 @@ def test_the_digest_belongs_to_weights_and_to_what_is_computed() -> None:
     model = nn.Sequential(nn.Flatten(), state[0], nn.ReLU(), state[1])
     first = digest(model)
     assert digest(nn.Sequential(nn.Flatten(), nn.Dropout(), state[0], nn.ReLU(), state[1])) != ""
-    assert digest(model) == first != digest(nn.Sequential(nn.Flatten(), state[0], nn.ReLU(), nn.Linear(9, 3)))
+    assert (
+        digest(model)
+        == first
+        != digest(nn.Sequential(nn.Flatten(), state[0], nn.ReLU(), nn.Linear(9, 3)))
+    )
+
     class Halved(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return model(x / 2)  # type: ignore[no-any-return]

@@ -1,4 +1,5 @@
-"""The forms that people write models in: each is read as what it computes, whatever its code looks like."""
+"""The forms that people write models in: each is read as what it computes, whatever its code looks
+like."""
 
 from collections.abc import Callable
 
@@ -17,7 +18,8 @@ Forward = Callable[[nn.Module, Tensor], Tensor]
 
 
 class Written(nn.Module):
-    """A model of two dense layers `a`, `b`, or of a convolution `c` and a dense layer `d`, with a forward of its own."""
+    """A model of two dense layers `a`, `b`, or of a convolution `c` and a dense layer `d`, with a
+    forward of its own."""
 
     def __init__(self, forward: Forward, **parts: nn.Module) -> None:
         super().__init__()
@@ -44,7 +46,9 @@ def activated(change: Callable[[Tensor], Tensor]) -> Callable[[], nn.Module]:
     return lambda: Written(lambda m, x: m.b(change(m.a(x.flatten(1)))))
 
 
-def convolved(change: Callable[[nn.Module, Tensor], Tensor], **parts: nn.Module) -> Callable[[], nn.Module]:
+def convolved(
+    change: Callable[[nn.Module, Tensor], Tensor], **parts: nn.Module
+) -> Callable[[], nn.Module]:
     """c, then a way to the dense layer d."""
     return lambda: Written(lambda m, x: m.d(change(m, F.relu(m.c(x)))), **parts)
 
@@ -96,7 +100,11 @@ POOLED: dict[str, tuple[Callable[[nn.Module, Tensor], Tensor], dict[str, nn.Modu
 
 def functional(m: nn.Module, x: Tensor) -> Tensor:
     x = F.conv2d(x, m.c.weight * 2, m.c.bias, padding=1)
-    return F.linear(F.relu(F.batch_norm(x, m.n.running_mean, m.n.running_var, m.n.weight, m.n.bias)).flatten(1), m.d.weight, m.d.bias)
+    return F.linear(
+        F.relu(F.batch_norm(x, m.n.running_mean, m.n.running_var, m.n.weight, m.n.bias)).flatten(1),
+        m.d.weight,
+        m.d.bias,
+    )
 
 
 def matrices(m: nn.Module, x: Tensor) -> Tensor:
@@ -140,7 +148,12 @@ class Block(nn.Module):
 class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.c1, self.c2, self.n, self.fc = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Linear(256, 4)
+        self.c1, self.c2, self.n, self.fc = (
+            nn.Conv2d(2, 4, 3, padding=1),
+            nn.Conv2d(4, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.Linear(256, 4),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         a = torch.relu(self.c1(x))
@@ -150,7 +163,9 @@ class Residual(nn.Module):
 def hooked() -> nn.Module:
     """A weight that a hook makes anew before each call."""
     net = plain()
-    net[1].register_forward_pre_hook(lambda module, _: [module.weight.data.copy_(torch.ones(9, 128) * 0.01), None][1])
+    net[1].register_forward_pre_hook(
+        lambda module, _: [module.weight.data.copy_(torch.ones(9, 128) * 0.01), None][1]
+    )
     return net
 
 
@@ -175,7 +190,8 @@ def each(net: nn.Sequential, change: Callable[[nn.Module], object]) -> nn.Module
 def pruned() -> nn.Module:
     net = each(plain(), lambda layer: prune.l1_unstructured(layer, "weight", 0.5))
     with torch.no_grad():
-        net[1].weight_orig.mul_(3)  # what a state_dict brings: `weight` is stale until the next call
+        # What a state_dict brings: `weight` is stale until the next call
+        net[1].weight_orig.mul_(3)
     return net
 
 
@@ -224,15 +240,29 @@ def settled(model: nn.Module, shape: tuple[int, ...] = SOURCE.shape) -> nn.Modul
 
 
 def same(taken: Taken, model: nn.Module) -> bool:
-    """Whether the float stage gives the model's logits, or with a softmax behind them its answers, on other inputs than those it was read with."""
-    counts = torch.randint(0, 16, (20, *taken.source.shape), generator=torch.Generator().manual_seed(7)).float()
+    """Whether the float stage gives the model's logits, or with a softmax behind them its answers,
+    on other inputs than those it was read with."""
+    counts = torch.randint(
+        0, 16, (20, *taken.source.shape), generator=torch.Generator().manual_seed(7)
+    ).float()
     dtype = next(model.parameters()).dtype
     with torch.no_grad():
-        ours, theirs = taken.network(4, 4, None, False).eval()(counts), model.eval()((counts / 15).to(dtype))
-        theirs = next(iter(theirs.values())) if isinstance(theirs, dict) else theirs[0] if isinstance(theirs, tuple) else theirs
+        ours, theirs = (
+            taken.network(4, 4, None, False).eval()(counts),
+            model.eval()((counts / 15).to(dtype)),
+        )
+        theirs = (
+            next(iter(theirs.values()))
+            if isinstance(theirs, dict)
+            else theirs[0]
+            if isinstance(theirs, tuple)
+            else theirs
+        )
         if any("left out: the largest logit" in note for note in taken.notes):
             ours, theirs = F.softmax(ours, 1), theirs if theirs.min() >= 0 else theirs.exp()
-    return torch.allclose(ours, theirs.float(), rtol=1e-4, atol=0.03 if dtype == torch.bfloat16 else 2e-5)
+    return torch.allclose(
+        ours, theirs.float(), rtol=1e-4, atol=0.03 if dtype == torch.bfloat16 else 2e-5
+    )
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated", "ignore:Lazy modules")

@@ -1,4 +1,5 @@
-"""What a model returns against what its layers give: writes in place, answers behind the logits, and shapes of outputs."""
+"""What a model returns against what its layers give: writes in place, answers behind the logits,
+and shapes of outputs."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +27,12 @@ def written(word: str) -> str:
 class Net(nn.Module):
     """Two layers; a function between them, and one behind."""
 
-    def __init__(self, behind: Callable[[Tensor], object] = lambda y: None, between: Callable[[Tensor], object] = lambda h: None, classes: int = 10) -> None:
+    def __init__(
+        self,
+        behind: Callable[[Tensor], object] = lambda y: None,
+        between: Callable[[Tensor], object] = lambda h: None,
+        classes: int = 10,
+    ) -> None:
         super().__init__()
         torch.manual_seed(3)
         self.first, self.out = nn.Linear(16, 12), nn.Linear(12, classes)
@@ -42,7 +48,10 @@ class Net(nn.Module):
 
 
 def told(model: nn.Module) -> list[str]:
-    return [re.sub(r"line \d+", "line LINE", str(problem)) for problem in read_model(model, SOURCE).problems]
+    return [
+        re.sub(r"line \d+", "line LINE", str(problem))
+        for problem in read_model(model, SOURCE).problems
+    ]
 
 
 def less(y: Tensor) -> None:
@@ -83,7 +92,11 @@ def test_writes_in_place_are_named(name: str) -> None:
     assert told(make()) == [text]
 
 
-@pytest.mark.parametrize("change", [torch.relu_, lambda h: h.mul_(2.0), lambda h: h.view(-1, 12).add_(1.0)], ids=["relu", "mul", "view"])
+@pytest.mark.parametrize(
+    "change",
+    [torch.relu_, lambda h: h.mul_(2.0), lambda h: h.view(-1, 12).add_(1.0)],
+    ids=["relu", "mul", "view"],
+)
 def test_a_write_in_place_that_is_followed_stays_a_step(change: Callable[[Tensor], Tensor]) -> None:
     taken = read_model(Net(between=change), SOURCE)
     assert not taken.problems
@@ -124,7 +137,11 @@ ANSWERS: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_answers_over_the_classes_are_left_out(name: str) -> None:
     taken = read_model(Net(ANSWERS[name]), SOURCE)
-    assert not taken.problems and len(taken.notes) == 1 and "at the end is left out: the largest logit stays the largest" in taken.notes[0]
+    assert (
+        not taken.problems
+        and len(taken.notes) == 1
+        and "at the end is left out: the largest logit stays the largest" in taken.notes[0]
+    )
 
 
 OTHERS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
@@ -150,8 +167,12 @@ def test_one_output_is_refused(squeezed: bool) -> None:
 
 
 def test_a_graph_of_torch_export_is_refused() -> None:
-    graph = torch.export.export(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), (torch.zeros(2, 1, 4, 4),)).module()
-    assert told(graph) == ["GraphModule: is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported, with its state_dict"]
+    graph = torch.export.export(
+        nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), (torch.zeros(2, 1, 4, 4),)
+    ).module()
+    assert told(graph) == [
+        "GraphModule: is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported, with its state_dict"
+    ]
 
 
 @pytest.mark.parametrize("size", [1e20, 1e38])
@@ -160,7 +181,10 @@ def test_a_model_that_overflows_is_told_with_its_layer(size: float) -> None:
     model.first.weight.data.mul_(size)
     model.out.weight.data.mul_(size)
     (text,) = told(model)
-    assert re.fullmatch(r"out \(.*\): overflows in the model itself: gives inf or nan in float32, from numbers up to \S+; give weights of usual size", text)
+    assert re.fullmatch(
+        r"out \(.*\): overflows in the model itself: gives inf or nan in float32, from numbers up to \S+; give weights of usual size",
+        text,
+    )
 
 
 class Autocast(Net):
@@ -169,6 +193,16 @@ class Autocast(Net):
             return super().forward(x)
 
 
-@pytest.mark.parametrize(("model", "place", "kind"), [(Autocast(), "first", "bfloat16"), (Net(between=lambda h: h.half().float()), "half", "float16"), (Net(lambda y: y.half()), "half", "float16")], ids=["autocast", "hidden", "logits"])
+@pytest.mark.parametrize(
+    ("model", "place", "kind"),
+    [
+        (Autocast(), "first", "bfloat16"),
+        (Net(between=lambda h: h.half().float()), "half", "float16"),
+        (Net(lambda y: y.half()), "half", "float16"),
+    ],
+    ids=["autocast", "hidden", "logits"],
+)
 def test_fewer_bits_in_forward_are_named(model: nn.Module, place: str, kind: str) -> None:
-    assert told(model) == [f"{place} (test_ann_returned.py, line LINE): computes in {kind} (autocast, or a cast such as .half()), whose rounding no layer has; let forward stay in float32"]
+    assert told(model) == [
+        f"{place} (test_ann_returned.py, line LINE): computes in {kind} (autocast, or a cast such as .half()), whose rounding no layer has; let forward stay in float32"
+    ]

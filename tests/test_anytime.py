@@ -1,4 +1,5 @@
-"""Anytime inference: the loss in every tick, rules calibrated in integers, what leaving early costs and saves."""
+"""Anytime inference: the loss in every tick, rules calibrated in integers, what leaving early costs
+and saves."""
 
 import dataclasses
 import json
@@ -41,20 +42,31 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_loss_is_that_of_every_tick() -> None:
-    net = TrainableNetwork(LAYERS, "time_stepped", Input((64,), T, 1), torch.Generator().manual_seed(1))
+    net = TrainableNetwork(
+        LAYERS, "time_stepped", Input((64,), T, 1), torch.Generator().manual_seed(1)
+    )
     seen, labels = Seen(), torch.randint(0, 10, (20,))
     logits = net(torch.randint(0, 2, (T, 20, 64)).float(), seen)
     assert torch.allclose(seen.sums[-1] / T, logits, atol=1e-6)
     plain = loss_of(0.0, 0.0, net)(seen, labels, 0.0)
     each = [F.cross_entropy(sums / t, labels) for t, sums in enumerate(seen.sums, 1)]
     assert torch.allclose(plain, torch.stack(each).mean())
-    squared = torch.stack([(sums / t - 1).square().mean() for t, sums in enumerate(seen.sums, 1)]).mean()
+    squared = torch.stack(
+        [(sums / t - 1).square().mean() for t, sums in enumerate(seen.sums, 1)]
+    ).mean()
     assert torch.allclose(loss_of(0.25, 0.0, net)(seen, labels, 0.0), 0.75 * plain + 0.25 * squared)
     whole = loss_of(0.0, 2.0, net)(seen, labels, 0.0)
-    assert torch.allclose(whole, plain + 2 * anytime.irregularity(seen)) and anytime.irregularity(seen) > 0
+    assert (
+        torch.allclose(whole, plain + 2 * anytime.irregularity(seen))
+        and anytime.irregularity(seen) > 0
+    )
     whole.backward()
     weight = net.stack()[0].weight
-    assert weight.grad is not None and bool(weight.grad.isfinite().all()) and weight.grad.abs().max() > 0
+    assert (
+        weight.grad is not None
+        and bool(weight.grad.isfinite().all())
+        and weight.grad.abs().max() > 0
+    )
 
 
 def loss_of(share: float, regular: float, net: TrainableNetwork) -> anytime.AnytimeLoss:
@@ -62,13 +74,15 @@ def loss_of(share: float, regular: float, net: TrainableNetwork) -> anytime.Anyt
 
 
 def test_regularizer_in_numbers_and_its_gradient() -> None:
-    """Two ticks, two neurons: the ratios are 1 / (1 + 3) and 2 / (2 + 2); negative potentials do not count."""
+    """Two ticks, two neurons: the ratios are 1 / (1 + 3) and 2 / (2 + 2); negative potentials do
+    not count."""
     spikes = torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]], dtype=torch.float64)
     left = torch.tensor([[[3.0, -5.0]], [[0.5, 1.5]]], dtype=torch.float64, requires_grad=True)
     found = anytime.irregularity(Seen(received=[spikes, spikes], left=[left]))
     assert found.item() == pytest.approx(((0.25 - 0.375) ** 2 + (0.5 - 0.375) ** 2) / 2, rel=1e-5)
     found.backward()
-    # the mean stands still: d/dv of mean_t (r_t - m)^2 = (r_t - m) * dr_t/dv, dr/dv = -s / (s + v)^2 where v > 0
+    # the mean stands still: d/dv of mean_t (r_t - m)^2 = (r_t - m) * dr_t/dv, dr/dv = -s / (s +
+    # v)^2 where v > 0
     expected = [[[(0.25 - 0.375) * -1 / 16, 0.0]], [[(0.5 - 0.375) * -2 / 16] * 2]]
     assert torch.allclose(left.grad, torch.tensor(expected, dtype=torch.float64), rtol=1e-4)  # type: ignore[arg-type]
 
@@ -80,8 +94,13 @@ def test_silent_layers_are_even() -> None:
 
 
 def test_two_phase_networks_have_no_ticks_to_leave_after() -> None:
-    net = TrainableNetwork((LayerSpec("out", 10, "readout"),), "two_phase", Input((64,), 1, 15), torch.Generator())
-    with pytest.raises(ValueError, match="^anytime: answers in every tick are those of time_stepped networks, not of two_phase ones$"):
+    net = TrainableNetwork(
+        (LayerSpec("out", 10, "readout"),), "two_phase", Input((64,), 1, 15), torch.Generator()
+    )
+    with pytest.raises(
+        ValueError,
+        match="^anytime: answers in every tick are those of time_stepped networks, not of two_phase ones$",
+    ):
         anytime.AnytimeLoss(Anytime(), net)
 
 
@@ -89,9 +108,12 @@ def test_two_phase_networks_have_no_ticks_to_leave_after() -> None:
 
 
 def test_margins_by_hand() -> None:
-    """One tick, leads 9, 7, 7, 5, 3 of which the second and the last are wrong: a half may be, then a fifth, then none."""
+    """One tick, leads 9, 7, 7, 5, 3 of which the second and the last are wrong: a half may be, then
+    a fifth, then none."""
     leads, right = [9, 7, 7, 5, 3], [True, False, True, True, False]
-    sums = np.array([[[lead, 0] if ok else [0, lead]] for lead, ok in zip(leads, right, strict=True)])
+    sums = np.array(
+        [[[lead, 0] if ok else [0, lead]] for lead, ok in zip(leads, right, strict=True)]
+    )
     labels = np.zeros(5, np.int64)
     wanted = {0.5: 3, 0.4: 3, 0.39: 5, 0.25: 5, 0.24: 9, 0.01: 9}
     for epsilon, threshold in wanted.items():
@@ -100,7 +122,8 @@ def test_margins_by_hand() -> None:
 
 
 def test_margins_want_answers_that_last() -> None:
-    """Right after the first tick, wrong after the second: that is no reason to leave after the first."""
+    """Right after the first tick, wrong after the second: that is no reason to leave after the
+    first."""
     sums = np.array([[[5, 0], [0, 1], [8, 0]]])
     assert exit_rules.margins(sums, np.array([0]), 0.1).thresholds == (MAX_SUM, MAX_SUM, 8)
 
@@ -118,7 +141,10 @@ def test_softmax_finds_the_scale_that_labels_were_drawn_with(scale: float) -> No
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, -0.1, float("nan")])
 def test_epsilon_is_a_share(epsilon: float) -> None:
-    with pytest.raises(ValueError, match="^epsilon must be a share of the frames between 0 and 1, such as 0.01, not"):
+    with pytest.raises(
+        ValueError,
+        match="^epsilon must be a share of the frames between 0 and 1, such as 0.01, not",
+    ):
         exit_rules.margins(np.zeros((1, 1, 2), np.int64), np.zeros(1, np.int64), epsilon)
 
 
@@ -136,14 +162,23 @@ def test_rules_on_digits(learned: Path) -> None:
     lanes: list[Any] = [20, 10]
     law = cycles.timing(plan(network, lanes), full, inputs[:40], back_to_back=False)
     accuracies = exit_rules.by_tick(full.logits_t, truth)
-    assert accuracies[-1] == network.provenance["accuracy"] and len(accuracies) == T and accuracies[-1] > 0.9
+    assert (
+        accuracies[-1] == network.provenance["accuracy"]
+        and len(accuracies) == T
+        and accuracies[-1] > 0.9
+    )
     none, margin, softmax, safe = (
-        exit_rules.outcome(network, rule, full.logits_t, truth, law.ticks) for rule in exit_rules.rules(sums, labels, 0.02)
+        exit_rules.outcome(network, rule, full.logits_t, truth, law.ticks)
+        for rule in exit_rules.rules(sums, labels, 0.02)
     )
     assert none.mean_ticks == T and none.changed == 0 and none.cycles == law.cycles.mean()
     assert safe.changed == 0 and safe.accuracy == none.accuracy and safe.mean_ticks <= T
     for found in (margin, softmax):
-        assert found.mean_ticks < 0.75 * T and found.accuracy > none.accuracy - 0.04 and found.cycles < 0.85 * none.cycles
+        assert (
+            found.mean_ticks < 0.75 * T
+            and found.accuracy > none.accuracy - 0.04
+            and found.cycles < 0.85 * none.cycles
+        )
         assert 0 < found.changed < 40 or found.accuracy == none.accuracy
 
 
@@ -176,14 +211,28 @@ def test_what_is_known_after_a_tick_is_known_when_a_shorter_frame_would_end(seed
 # --- the verb ---
 
 
-def test_cutoff_says_it_and_writes_the_rule(learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cutoff_says_it_and_writes_the_rule(
+    learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "exits.safetensors"
-    arguments = ["cutoff", str(learned), "--dataset", "digits", "--epsilon", "0.02", "--frames", "500"]
+    arguments = [
+        "cutoff",
+        str(learned),
+        "--dataset",
+        "digits",
+        "--epsilon",
+        "0.02",
+        "--frames",
+        "500",
+    ]
     assert program.main([*arguments, "--rule", "margin", "--out", str(out), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert [row["rule"] for row in report["rules"]] == ["none", "margin", "softmax", "safe"]
     written = Network.load(out)
-    assert exit_rule.entry(written.exit) == report["rules"][1]["exit"] and written.digest != Network.load(learned).digest
+    assert (
+        exit_rule.entry(written.exit) == report["rules"][1]["exit"]
+        and written.digest != Network.load(learned).digest
+    )
     inputs, labels = data.inputs_for(written, "digits", "test")
     trace = golden.run(written, inputs)
     assert trace.ticks is not None and trace.ticks.mean() == report["rules"][1]["mean_ticks"]
@@ -195,9 +244,21 @@ def test_cutoff_says_it_and_writes_the_rule(learned: Path, tmp_path: Path, capsy
 
 BAD = {
     "short: dataset must be digits, which it was trained on, not mnist": ["--dataset", "mnist"],
-    "--out and --rule belong together: the file that is written has that rule": ["--dataset", "digits", "--rule", "safe"],
+    "--out and --rule belong together: the file that is written has that rule": [
+        "--dataset",
+        "digits",
+        "--rule",
+        "safe",
+    ],
     "frames must be at least 1, not 0": ["--dataset", "digits", "--frames", "0"],
-    "rule must be one of margin, softmax, safe, not 'save'; did you mean safe?": ["--dataset", "digits", "--rule", "save", "--out", "x"],
+    "rule must be one of margin, softmax, safe, not 'save'; did you mean safe?": [
+        "--dataset",
+        "digits",
+        "--rule",
+        "save",
+        "--out",
+        "x",
+    ],
 }
 
 
@@ -210,4 +271,7 @@ def test_cutoff_refuses(text: str, learned: Path, capsys: pytest.CaptureFixture[
 def test_two_phase_networks_have_no_cutoff(capsys: pytest.CaptureFixture[str]) -> None:
     file = Path(__file__).parent.parent / "models" / "digits.safetensors"
     assert program.main(["cutoff", str(file), "--dataset", "digits"]) == 2
-    assert "digits: only a time_stepped network answers in ticks, not a two_phase one" in capsys.readouterr().err
+    assert (
+        "digits: only a time_stepped network answers in ticks, not a two_phase one"
+        in capsys.readouterr().err
+    )

@@ -1,4 +1,5 @@
-"""sim.bench: the cocotb side sees what golden says, under stalls, and names the first thing that is wrong."""
+"""sim.bench: the cocotb side sees what golden says, under stalls, and names the first thing that is
+wrong."""
 
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def expected(inputs: np.ndarray) -> Trace:
 
 
 def frames_that_spike() -> np.ndarray:
-    """Eight frames; in the second one the neurons 1, 2 and 3 spike, so that every fault shows there."""
+    """Eight frames; in the second one the neurons 1, 2 and 3 spike, so that every fault shows
+    there."""
     inputs = tiny.inputs(8)
     inputs[:2, 0] = [[1, 3, 0, 2, 1], [3, 0, 1, 2, 0]]
     return inputs
@@ -87,7 +89,9 @@ FAST = ("count", "withdraw", "change", "answer")
 
 
 @group
-@pytest.mark.parametrize("fault", [pytest.param(f, marks=() if f in FAST else pytest.mark.long) for f in BROKEN])
+@pytest.mark.parametrize(
+    "fault", [pytest.param(f, marks=() if f in FAST else pytest.mark.long) for f in BROKEN]
+)
 def test_a_design_that_breaks_its_contract_is_named(fault: str, tmp_path: Path) -> None:
     def small(interface: dict[str, Any]) -> None:
         interface["layers"] = []  # the watchdog then waits for its least
@@ -113,16 +117,24 @@ def test_the_scoreboard_names_the_first_difference() -> None:
 
 @group
 def test_a_simulator_that_dies_is_reported_with_its_log(tmp_path: Path) -> None:
-    """Outside pytest the runner itself never fails; whatever happens, no result is an error here."""
-    broken = tiny.design(tmp_path, change=lambda interface: interface["taps"][0].update(layer=0, ticks="three"))
+    """Outside pytest the runner itself never fails; whatever happens, no result is an error
+    here."""
+    broken = tiny.design(
+        tmp_path, change=lambda interface: interface["taps"][0].update(layer=0, ticks="three")
+    )
     with pytest.raises(SimulationError) as error:
         bench.simulate(broken, frames_that_spike(), STORM)
     first, _, log = str(error.value).partition("\n")
-    assert first == "the test in the simulator must run and pass, but 1 ran and 1 failed; its log ends:"
+    assert (
+        first
+        == "the test in the simulator must run and pass, but 1 ran and 1 failed; its log ends:"
+    )
     assert "TypeError" in log
 
 
-def test_python_without_its_shared_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_without_its_shared_library_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import find_libpython
 
     monkeypatch.delenv("LIBPYTHON_LOC", raising=False)
@@ -146,7 +158,9 @@ def check(network: Any, inputs: np.ndarray, lanes: list[int] | None, seed: int) 
     timed = network.schedule == "time_stepped"
     right = golden.run(network, inputs, spikes=timed)
     counts = inputs.reshape(len(inputs), network.input.T, -1)
-    seen = bench.simulate(design.export(network, lanes), counts, Mode(i_stall=0.3, o_stall=0.7, seed=seed), right)
+    seen = bench.simulate(
+        design.export(network, lanes), counts, Mode(i_stall=0.3, o_stall=0.7, seed=seed), right
+    )
     assert seen.stalls["pause"] and seen.stalls["o"]
     assert right.first_difference(seen.trace) is None
 
@@ -155,14 +169,18 @@ def check(network: Any, inputs: np.ndarray, lanes: list[int] | None, seed: int) 
 def test_gateware_equals_golden(schedule: str) -> None:
     rng = np.random.default_rng(8)
     hidden = ("dense", "dense")
-    network = networks.random_network(rng, schedule, hidden, shape=(5,), sizes=(5, 7), T=(5, 2, 3), t_in=3, max_count=3)
+    network = networks.random_network(
+        rng, schedule, hidden, shape=(5,), sizes=(5, 7), T=(5, 2, 3), t_in=3, max_count=3
+    )
     check(network, networks.random_inputs(rng, network, 12), [2, 3, 2], 8)
 
 
 @pytest.mark.long
 def test_run_returns_what_was_asked_for() -> None:
     rng = np.random.default_rng(9)
-    network = networks.random_network(rng, "time_stepped", ("dense",), shape=(5,), sizes=(7,), T=(3, 4), t_in=2)
+    network = networks.random_network(
+        rng, "time_stepped", ("dense",), shape=(5,), sizes=(7,), T=(3, 4), t_in=2
+    )
     inputs = networks.random_inputs(rng, network, 6)
     seen = bench.run(network, inputs, lanes=[3, 2], spikes=True, logits_t=True, seed=9)
     right = golden.run(network, inputs, spikes=True)
@@ -175,6 +193,8 @@ def test_run_returns_what_was_asked_for() -> None:
 def test_random_gateware_equals_golden(seed: int) -> None:
     rng = np.random.default_rng(2000 + seed)
     schedule = ("two_phase", "time_stepped")[seed % 2]
-    network = networks.random_network(rng, schedule, ("dense",) * int(rng.integers(0, 4)), extreme=seed % 4 == 0)
+    network = networks.random_network(
+        rng, schedule, ("dense",) * int(rng.integers(0, 4)), extreme=seed % 4 == 0
+    )
     lanes = [int(rng.integers(1, network.n_out(i) + 1)) for i in range(len(network.layers))]
     check(network, networks.random_inputs(rng, network, 8), lanes, seed)

@@ -40,7 +40,8 @@ def test_frames_are_equal_parts_of_the_recording() -> None:
 
 def test_windows_begin_at_the_first_event_and_hold_their_first_microsecond() -> None:
     assert ticks("window:10:3:99", 1000, 1009, 1010, 1019, 1020, 1029) == [2, 2, 2]
-    assert ticks("window:10:3:99", 1000, 1029, 1030) == [1, 0, 1]  # the last one comes after three windows
+    # The last one comes after three windows
+    assert ticks("window:10:3:99", 1000, 1029, 1030) == [1, 0, 1]
 
 
 def test_tonic_loses_the_last_event() -> None:
@@ -72,12 +73,19 @@ def test_what_is_left_out_is_told_with_what_holds_it() -> None:
 def test_recordings_without_any_event_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         encode(several(recording(), recording()), "frames:2:2", shape=SENSOR)
-    assert str(caught.value) == "recordings: 2 of 2 recordings hold no event: there is nothing to count"
+    assert (
+        str(caught.value)
+        == "recordings: 2 of 2 recordings hold no event: there is nothing to count"
+    )
 
 
 def test_counts_stand_at_polarity_y_and_x() -> None:
     counts = encode(several(recording(4, 8, x=3, y=2, p=1)), "window:4:2:9", shape=SENSOR)
-    assert counts.shape == (1, 2, 2, 3, 4) and counts[0, 0, 1, 2, 3] == counts[0, 1, 1, 2, 3] == 1 and counts.sum() == 2
+    assert (
+        counts.shape == (1, 2, 2, 3, 4)
+        and counts[0, 0, 1, 2, 3] == counts[0, 1, 1, 2, 3] == 1
+        and counts.sum() == 2
+    )
 
 
 def test_times_since_1970_are_exact() -> None:
@@ -93,7 +101,10 @@ def test_an_event_beyond_the_sensor() -> None:
 
 
 def test_a_recording_that_lasts_too_long() -> None:
-    with pytest.raises(DataError, match=r"^a recording must last less than 2\^48 us, not 1152921504606846976; its times are not what they should be$"):
+    with pytest.raises(
+        DataError,
+        match=r"^a recording must last less than 2\^48 us, not 1152921504606846976; its times are not what they should be$",
+    ):
         encode(several(recording(0, 1 << 60)), "frames:2:2", shape=SENSOR)
 
 
@@ -106,5 +117,10 @@ def test_recordings_are_read_one_at_a_time() -> None:
         return recording(1, 2)
 
     parts = Recordings(tuple("abc"), (read, read, read))
-    assert most[0] == 0 and len(parts[1:]) == 2 and parts[np.array([2, 0])].names == ("c", "a") and most[0] == 0
+    assert (
+        most[0] == 0
+        and len(parts[1:]) == 2
+        and parts[np.array([2, 0])].names == ("c", "a")
+        and most[0] == 0
+    )
     assert encode(parts, "frames:1:9", shape=SENSOR)[:, 0, 0, 0, 0].tolist() == [2, 2, 2]

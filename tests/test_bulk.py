@@ -1,7 +1,8 @@
 """sim.bulk and what it is made of: the C++ harness, the build cache, the checked interface.
 
-Most tests run the behavioural accelerator of fixtures/tiny, whose cycles are known by construction and which can be
-told to break its contract; one program serves them all. The exported gateware follows below.
+Most tests run the behavioural accelerator of fixtures/tiny, whose cycles are known by construction
+and which can be told to break its contract; one program serves them all. The exported gateware
+follows below.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,9 @@ def expected(inputs: np.ndarray) -> Trace:
 
 
 @group
-@pytest.mark.parametrize("mode", [Mode(), Mode(back_to_back=False), Mode(i_stall=0.5, o_stall=0.5, seed=1)])
+@pytest.mark.parametrize(
+    "mode", [Mode(), Mode(back_to_back=False), Mode(i_stall=0.5, o_stall=0.5, seed=1)]
+)
 def test_everything_equals_golden(mode: Mode) -> None:
     inputs = tiny.inputs(300)
     right, seen = expected(inputs), bulk.simulate(tiny.design_of(), inputs, mode).trace
@@ -46,7 +49,8 @@ def test_everything_equals_golden(mode: Mode) -> None:
 
 @group
 def test_cycles_of_a_frame_alone() -> None:
-    """The tiny design needs a cycle for each word (the last one too), one for each neuron, one to read, one to show."""
+    """The tiny design needs a cycle for each word (the last one too), one for each neuron, one to
+    read, one to show."""
     inputs = tiny.inputs(300)
     words = np.count_nonzero(inputs[:, 0], axis=1) + 1
     trace = bulk.simulate(tiny.design_of(), inputs, Mode(back_to_back=False)).trace
@@ -57,7 +61,8 @@ def test_cycles_of_a_frame_alone() -> None:
 @group
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_intervals_do_not_depend_on_how_frames_are_shared_out(jobs: int) -> None:
-    """Three processes run these frames; each interval is the frame's cycles and the one in which its result leaves."""
+    """Three processes run these frames; each interval is the frame's cycles and the one in which
+    its result leaves."""
     inputs = tiny.inputs(2 * bulk.PART + 1)
     words = np.count_nonzero(inputs[:, 0], axis=1) + 1
     trace = bulk.simulate(tiny.design_of(), inputs, Mode(), jobs=jobs).trace
@@ -71,7 +76,10 @@ def test_stalls_happen_when_asked_for_and_follow_the_seed() -> None:
     def run(**options: Any) -> Outcome:
         return bulk.simulate(tiny.design_of(), tiny.inputs(50), Mode(**options))
 
-    calm, stormy, again, other = run(), *(run(i_stall=0.5, o_stall=0.5, seed=seed) for seed in (1, 1, 2))
+    calm, stormy, again, other = (
+        run(),
+        *(run(i_stall=0.5, o_stall=0.5, seed=seed) for seed in (1, 1, 2)),
+    )
     assert calm.stalls["pause"] == 0 and calm.stalls["o"] == 0
     assert calm.stalls["i"] > 100, "this design takes one frame at a time, so words must wait"
     assert stormy.stalls["pause"] > 50 and stormy.stalls["o"] > 20
@@ -87,7 +95,12 @@ def test_no_frames_give_an_empty_trace() -> None:
 @group
 def test_progress_is_told_of_every_part() -> None:
     told: list[tuple[int, int]] = []
-    bulk.simulate(tiny.design_of(), tiny.inputs(600), Mode(), progress=lambda done, total: told.append((done, total)))
+    bulk.simulate(
+        tiny.design_of(),
+        tiny.inputs(600),
+        Mode(),
+        progress=lambda done, total: told.append((done, total)),
+    )
     assert told == [(200, 600), (400, 600), (600, 600)]
 
 
@@ -167,16 +180,22 @@ def test_an_address_outside_the_input_raises_the_error_port() -> None:
     inputs[2, 0, 5] = 1
     with pytest.raises(SimulationError) as error:
         bulk.simulate(tiny.design_of(), inputs, Mode())
-    assert str(error.value) == "frame 2: the error port is high: an event broke the input's contract (cycle 15)"
+    assert (
+        str(error.value)
+        == "frame 2: the error port is high: an event broke the input's contract (cycle 15)"
+    )
 
 
 @group
 def test_frames_are_numbered_across_processes(tmp_path: Path) -> None:
-    """The fault shows in the second frame that a process sends, so the second part alone names a later frame."""
+    """The fault shows in the second frame that a process sends, so the second part alone names a
+    later frame."""
     broken, inputs = tiny.design(tmp_path, "sum"), tiny.inputs(2 * bulk.PART)
     executable = bulk.compile(broken)
     with pytest.raises(SimulationError) as error:
-        bulk._part(broken, executable, tmp_path / "part", inputs, bulk.PART, 2 * bulk.PART, Mode(), None)
+        bulk._part(
+            broken, executable, tmp_path / "part", inputs, bulk.PART, 2 * bulk.PART, Mode(), None
+        )
     assert str(error.value).startswith(f"frame {bulk.PART - bulk.WARM_UP + 1}: logit 0 is ")
 
 
@@ -187,7 +206,10 @@ def test_words_are_spikes_in_order_and_a_word_that_closes_each_tick() -> None:
     counts = np.array([[[0, 2, 1], [0, 0, 0]], [[3, 0, 0], [0, 0, 1]]])  # (B, T, N)
     stream, offsets = design.words(counts, AddressMap((3, 1, 1)))
     fields = design.unpack(stream)
-    rows = [tuple(int(fields[name][i]) for name in ("address", "count", "tick", "end")) for i in range(len(stream))]
+    rows = [
+        tuple(int(fields[name][i]) for name in ("address", "count", "tick", "end"))
+        for i in range(len(stream))
+    ]
     first = [(1, 2, 0, 0), (2, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)]
     assert rows == [*first, (0, 3, 0, 0), (0, 0, 1, 0), (2, 1, 0, 0), (0, 0, 0, 1)]
     assert offsets.tolist() == [0, 4, 8]
@@ -197,13 +219,21 @@ def test_words_are_spikes_in_order_and_a_word_that_closes_each_tick() -> None:
 
 
 def drop(name: str) -> Callable[[dict[str, Any]], object]:
-    return lambda interface: interface["ports"].remove(next(p for p in interface["ports"] if p["name"] == name))
+    return lambda interface: interface["ports"].remove(
+        next(p for p in interface["ports"] if p["name"] == name)
+    )
 
 
 MALFORMED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "format": (lambda i: i.update(format=1), "format must be 2, not 1; export the network again"),
-    "no taps": (lambda i: i.update(taps=[]), "taps must end with the readout's, the only one that has classes"),
-    "no readout": (lambda i: i["taps"].pop(), "taps must end with the readout's, the only one that has classes"),
+    "no taps": (
+        lambda i: i.update(taps=[]),
+        "taps must end with the readout's, the only one that has classes",
+    ),
+    "no readout": (
+        lambda i: i["taps"].pop(),
+        "taps must end with the readout's, the only one that has classes",
+    ),
     "order": (
         lambda i: i["taps"][1].update(index=0),
         "taps must be numbered 0, 1, ... in the order of the layers, but taps[1] has index 0",
@@ -230,7 +260,8 @@ def test_an_interface_that_is_not_json_is_refused(tmp_path: Path) -> None:
         design.Design.load(tmp_path)
     said = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
     assert (
-        str(error.value) == f"{tmp_path / 'interface.json'}: must be the JSON that `polyrhythm verilog` writes: {said}"
+        str(error.value)
+        == f"{tmp_path / 'interface.json'}: must be the JSON that `polyrhythm verilog` writes: {said}"
     )
 
 
@@ -263,18 +294,29 @@ def check(network: Network, inputs: np.ndarray, lanes: list[int] | None, seed: i
         full = bulk.run(network, inputs, lanes=lanes, spikes=True, logits_t=True)
         assert full.spikes is not None and full.logits_t is not None
         assert right.first_difference(full) is None
-        assert right.ticks is not None and full.ticks is not None and (right.ticks == full.ticks).all()
+        assert (
+            right.ticks is not None and full.ticks is not None and (right.ticks == full.ticks).all()
+        )
 
 
 @pytest.mark.parametrize("schedule", ["two_phase", "time_stepped"])
 def test_gateware_equals_golden(schedule: str) -> None:
     rng = np.random.default_rng(7)
     network = networks.random_network(
-        rng, schedule, ("dense", "dense"), shape=(7,), sizes=(5, 8), T=(3, 5, 2), t_in=4, max_count=3
+        rng,
+        schedule,
+        ("dense", "dense"),
+        shape=(7,),
+        sizes=(5, 8),
+        T=(3, 5, 2),
+        t_in=4,
+        max_count=3,
     )
     inputs = networks.random_inputs(rng, network, 40)
     right = golden.run(network, inputs)
-    assert all(count.any() for count in right.counts.values()), "every layer must spike, or this shows little"
+    assert all(count.any() for count in right.counts.values()), (
+        "every layer must spike, or this shows little"
+    )
     check(network, inputs, [2, 3, 2], 7)
 
 
@@ -282,8 +324,15 @@ def test_gateware_equals_golden(schedule: str) -> None:
 def test_a_network_of_a_readout_alone_equals_golden(schedule: str) -> None:
     """No layer before the readout is one of no layers: what holds of all of them holds."""
     rng = np.random.default_rng(12)
-    network = networks.random_network(rng, schedule, (), shape=(5,), T=(4,), t_in=3 if schedule == "time_stepped" else None)
-    check(network, networks.random_inputs(rng, network, 30), None if schedule == "event_driven" else [2], 12)
+    network = networks.random_network(
+        rng, schedule, (), shape=(5,), T=(4,), t_in=3 if schedule == "time_stepped" else None
+    )
+    check(
+        network,
+        networks.random_inputs(rng, network, 30),
+        None if schedule == "event_driven" else [2],
+        12,
+    )
 
 
 @pytest.mark.long

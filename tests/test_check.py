@@ -14,7 +14,7 @@ from torch import nn
 
 from polyrhythm.sw.network import Layer, Network, SafeExit, Skip
 
-MODEL = '''
+MODEL = """
 from __future__ import annotations
 from dataclasses import dataclass
 import torch
@@ -47,7 +47,7 @@ class Residual(nn.Module):
         return self.fc((self.c2(a) + a).relu().flatten(1))
 
 twelve = nn.Sequential(nn.Flatten(), nn.Linear(64, 12))
-'''
+"""
 
 
 @pytest.fixture
@@ -72,21 +72,34 @@ def test_a_model_that_can_be_built(folder: Path, capsys: pytest.CaptureFixture[s
                    {"layer": "out", "kind": "readout", "inputs": 20, "neurons": 10, "weights": 200, "potential": None}],
     }  # fmt: skip
     code, out, _ = call(capsys, "check", "my.py:good", "--shape", "1,8,8")
-    assert code == 0 and out.startswith("my.py:good, input 1x8x8\n") and out.endswith("All of it can be built.\n")
+    assert (
+        code == 0
+        and out.startswith("my.py:good, input 1x8x8\n")
+        and out.endswith("All of it can be built.\n")
+    )
 
 
-def test_every_problem_of_a_model_is_told_with_its_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_problem_of_a_model_is_told_with_its_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, told = checked(capsys, "my.py:Bad", "--shape", "1,8,8")
-    assert code == 1 and not told["buildable"] and told["problems"] == [
-        "conv (my.py, line 21): kernel_size must be 1, 3 or 5, not 7",
-        "tanh (my.py, line 21): Tanh has no spiking counterpart; use ReLU: a spiking neuron has no other curve; its clip range is learned",
-        "pool (my.py, line 22): MaxPool2d has no spiking counterpart; use AvgPool2d: a maximum of spike counts is no sum",
-    ]
+    assert (
+        code == 1
+        and not told["buildable"]
+        and told["problems"]
+        == [
+            "conv (my.py, line 21): kernel_size must be 1, 3 or 5, not 7",
+            "tanh (my.py, line 21): Tanh has no spiking counterpart; use ReLU: a spiking neuron has no other curve; its clip range is learned",
+            "pool (my.py, line 22): MaxPool2d has no spiking counterpart; use AvgPool2d: a maximum of spike counts is no sum",
+        ]
+    )
     code, out, _ = call(capsys, "check", "my.py:Bad", "--shape", "1,8,8")
     assert code == 1 and out.startswith("3 problems stand in the way:\n  conv (my.py, line 21): ")
 
 
-def test_what_converts_without_verilog_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_converts_without_verilog_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = call(capsys, "check", "my.py:Residual", "--shape", "1,8,8")
     assert code == 0 and out.endswith(
         "It converts, but layer 1 (c2): no accelerator adds the counts of an earlier layer (c1); such networks run in torch and in the "
@@ -94,32 +107,62 @@ def test_what_converts_without_verilog_is_said(folder: Path, capsys: pytest.Capt
     )
 
 
-def test_classes_and_weights_are_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert checked(capsys, "my.py:twelve", "--dataset", "digits") == (1, checked(capsys, "my.py:twelve", "--dataset", "digits")[1])
-    assert checked(capsys, "my.py:twelve", "--dataset", "digits")[1]["problems"] == ["digits: has 10 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), but the network has 12 outputs"]
+def test_classes_and_weights_are_looked_at(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked(capsys, "my.py:twelve", "--dataset", "digits") == (
+        1,
+        checked(capsys, "my.py:twelve", "--dataset", "digits")[1],
+    )
+    assert checked(capsys, "my.py:twelve", "--dataset", "digits")[1]["problems"] == [
+        "digits: has 10 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), but the network has 12 outputs"
+    ]
     torch.save({"model": {"1.weight": torch.ones(12, 64), "1.bias": torch.ones(12)}}, "w.pt")
-    assert checked(capsys, "my.py:twelve", "--shape", "64", "--weights", "w.pt")[1]["notes"] == ["weights: taken from ['model'] of w.pt"]
+    assert checked(capsys, "my.py:twelve", "--shape", "64", "--weights", "w.pt")[1]["notes"] == [
+        "weights: taken from ['model'] of w.pt"
+    ]
 
 
 def unordered() -> Network:
     """A network with an early exit and unsigned neurons behind signed ones."""
     plain = digits_network("event_driven")
     hidden = plain.layers[0]
-    second = Layer("fc2", "dense", np.ones((5, 6), int), np.zeros(5, int), np.full(5, 6), 4, T=3, neuron="unsigned")
+    second = Layer(
+        "fc2",
+        "dense",
+        np.ones((5, 6), int),
+        np.zeros(5, int),
+        np.full(5, 6),
+        4,
+        T=3,
+        neuron="unsigned",
+    )
     last = Layer("out", "readout", np.ones((10, 5), int), np.zeros(10, int), None, 4)
     return Network("odd", "event_driven", plain.input, (hidden, second, last))
 
 
 def residual() -> Network:
     def conv(name: str, channels: int, skip: Skip | None = None) -> Layer:
-        return Layer(name, "conv2d", np.ones((2, channels, 3, 3), int), np.zeros(2, int), np.full(2, 5), 4, T=3, padding=1, skip=skip)
+        return Layer(
+            name,
+            "conv2d",
+            np.ones((2, channels, 3, 3), int),
+            np.zeros(2, int),
+            np.full(2, 5),
+            4,
+            T=3,
+            padding=1,
+            skip=skip,
+        )
 
     layers = (conv("a", 1), conv("b", 2, Skip("a", np.eye(2, dtype=int))), conv("c", 2, Skip("a", np.eye(2, dtype=int))),
               Layer("out", "readout", np.ones((10, 128), int), np.zeros(10, int), None, 4))  # fmt: skip
     return Network("residual", "two_phase", digits_network().input, layers)
 
 
-def test_a_network_file_is_judged_by_what_the_gateware_builds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_file_is_judged_by_what_the_gateware_builds(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     digits_network().save("good.safetensors")
     code, told = checked(capsys, "good.safetensors")
     assert code == 0 and told["buildable"] and told["layers"][0]["potential"].endswith(" bit")
@@ -129,10 +172,14 @@ def test_a_network_file_is_judged_by_what_the_gateware_builds(folder: Path, caps
     assert code == 1 and told["problems"] == [f"layer 1 (b): {end}", f"layer 2 (c): {end}"]
     unordered().save("odd.safetensors")
     code, told = checked(capsys, "odd.safetensors")
-    assert code == 1 and [problem[:58] for problem in told["problems"]] == ["layer 1 (fc2): unsigned neurons need their events in order,"[:58]]
+    assert code == 1 and [problem[:58] for problem in told["problems"]] == [
+        "layer 1 (fc2): unsigned neurons need their events in order,"[:58]
+    ]
     stepped = dataclasses.replace(digits_network("time_stepped"), exit=SafeExit())
     stepped.save("exit.safetensors")
-    assert checked(capsys, "exit.safetensors")[1]["problems"] == ["tiny: the gateware has no early exit, but exit is 'safe'; save the network with exit null"]
+    assert checked(capsys, "exit.safetensors")[1]["problems"] == [
+        "tiny: the gateware has no early exit, but exit is 'safe'; save the network with exit null"
+    ]
 
 
 BAD: dict[str, Callable[[Path], list[str]]] = {
@@ -148,19 +195,23 @@ BAD: dict[str, Callable[[Path], list[str]]] = {
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_what_cannot_be_looked_at_is_one_line(text: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_looked_at_is_one_line(
+    text: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, err = call(capsys, "check", *BAD[text](folder))
     assert code == 2 and out == "" and text in err and err.count("\n") == 1
 
 
-def test_a_model_of_the_users_own_does_not_hide_our_rooms(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_of_the_users_own_does_not_hide_our_rooms(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert checked(capsys, "my.py:good", "--shape", "1,8,8")[0] == 0
     from polyrhythm import sim
 
     assert Path(sim.__file__ or "").parent.name == "sim" and isinstance(nn.Linear(1, 1), nn.Module)
 
 
-OUTPUTS = '''
+OUTPUTS = """
 import torch
 from torch import nn
 
@@ -175,13 +226,19 @@ class Binary(nn.Module):
 def exported():
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     return torch.export.export(net, (torch.zeros(2, 1, 8, 8),)).module()
-'''
+"""
 
 
-def test_one_output_and_exported_graphs_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_output_and_exported_graphs_are_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (folder / "outputs.py").write_text(OUTPUTS)
     code, told = checked(capsys, "outputs.py:Binary", "--shape", "1,8,8")
     text = "must return logits (B, C), C at least 2, not (B,); use a Linear with two outputs, one for each class, for the largest of one is always class 0"
     assert code == 1 and told["problems"] == [f"the model (outputs.py, line 11): {text}"]
     code, told = checked(capsys, "outputs.py:exported", "--shape", "1,8,8")
-    assert code == 2 and told["error"] == "model: exported() of outputs.py is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported"
+    assert (
+        code == 2
+        and told["error"]
+        == "model: exported() of outputs.py is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported"
+    )

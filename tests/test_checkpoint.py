@@ -1,4 +1,5 @@
-"""Files of weights in every wrapping: what is in them comes into the model, and what cannot is one line."""
+"""Files of weights in every wrapping: what is in them comes into the model, and what cannot is one
+line."""
 
 import argparse
 import os
@@ -70,7 +71,9 @@ def load(net: nn.Sequential, weights: State) -> nn.Sequential:
 
 
 def same(net: nn.Module, places: float = 0.0) -> bool:
-    return all((value - state()[key]).abs().max() <= places for key, value in net.state_dict().items())
+    return all(
+        (value - state()[key]).abs().max() <= places for key, value in net.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -78,7 +81,9 @@ def test_weights_come_out_of_their_wrapping(name: str, tmp_path: Path) -> None:
     make, said = GOOD[name]
     torch.save(make(), tmp_path / "w.pt")
     net = model()
-    assert load_weights(net, str(tmp_path / "w.pt")) == [line.replace("FILE", str(tmp_path / "w.pt")) for line in said]
+    assert load_weights(net, str(tmp_path / "w.pt")) == [
+        line.replace("FILE", str(tmp_path / "w.pt")) for line in said
+    ]
     assert same(net)
 
 
@@ -158,14 +163,24 @@ def test_what_does_not_fit_is_one_line(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("optimizer", [False, True])
 def test_arrays_of_numpy_are_refused(optimizer: bool, tmp_path: Path) -> None:
     more = {"optimizer": {"step": torch.zeros(1)}} if optimizer else {}
-    torch.save({"net": {key: value.numpy() for key, value in state().items()}} | more, tmp_path / "w.pt")
+    torch.save(
+        {"net": {key: value.numpy() for key, value in state().items()}} | more, tmp_path / "w.pt"
+    )
     assert refused(tmp_path / "w.pt") == f"holds arrays of numpy, not tensors; {SAVE}"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_quantized_tensors_are_refused(tmp_path: Path) -> None:
-    torch.save({key: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8) for key, value in state().items()}, tmp_path / "w.pt")
-    assert refused(tmp_path / "w.pt").startswith(f"{HOLD}1.weight must hold real float numbers, not qint8; ")
+    torch.save(
+        {
+            key: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)
+            for key, value in state().items()
+        },
+        tmp_path / "w.pt",
+    )
+    assert refused(tmp_path / "w.pt").startswith(
+        f"{HOLD}1.weight must hold real float numbers, not qint8; "
+    )
 
 
 def test_what_is_no_checkpoint_is_told(tmp_path: Path) -> None:
@@ -194,4 +209,7 @@ def test_a_network_file_is_no_checkpoint(tmp_path: Path) -> None:
     from commands import digits_network
 
     digits_network().save(tmp_path / "n.safetensors")
-    assert refused(tmp_path / "n.safetensors") == "is a network of Polyrhythm, which is converted already; give the torch model's weights"
+    assert (
+        refused(tmp_path / "n.safetensors")
+        == "is a network of Polyrhythm, which is converted already; give the torch model's weights"
+    )

@@ -25,13 +25,16 @@ HEAVY = ("torch", "amaranth", "numpy", "cocotb", "safetensors", "sklearn")
 
 def test_help_imports_nothing_heavy() -> None:
     look = f"import sys\nfrom polyrhythm.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", look], cwd=REPO, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", look], cwd=REPO, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
     assert all(verb in done.stdout for verb in VERBS)
 
 
 def test_help_is_quick() -> None:
-    """Measured in turns against an interpreter that does nothing, so that a busy machine slows down both."""
+    """Measured in turns against an interpreter that does nothing, so that a busy machine slows down
+    both."""
 
     def seconds(*words: str) -> float:
         start = time.perf_counter()
@@ -88,22 +91,38 @@ def test_a_wrong_word_is_named_with_the_nearest_right_one(
 
 def test_floats_are_refused_as_inputs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save("f.npy", np.zeros((1, 1, 8, 8)))
-    code, _, err = call(capsys, "run", "tiny.safetensors", "--input", "f.npy", "--executor", "golden")
-    assert (code, err) == (2, "polyrhythm: f.npy: must hold integer counts, not float64; round and cast them first\n")
+    code, _, err = call(
+        capsys, "run", "tiny.safetensors", "--input", "f.npy", "--executor", "golden"
+    )
+    assert (code, err) == (
+        2,
+        "polyrhythm: f.npy: must hold integer counts, not float64; round and cast them first\n",
+    )
 
 
-def test_an_input_that_is_no_array_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_input_that_is_no_array_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("bad.npy").write_bytes(b"\x93NUMPY\x01\x00")
-    code, _, err = call(capsys, "run", "tiny.safetensors", "--input", "bad.npy", "--executor", "golden")
+    code, _, err = call(
+        capsys, "run", "tiny.safetensors", "--input", "bad.npy", "--executor", "golden"
+    )
     assert code == 2
-    assert err.startswith("polyrhythm: bad.npy: must be a .npy array of integer counts, but cannot be read: ")
+    assert err.startswith(
+        "polyrhythm: bad.npy: must be a .npy array of integer counts, but cannot be read: "
+    )
 
 
 # One object on stdout
 
 
-@pytest.mark.parametrize("line", ["info tiny.safetensors", "run tiny.safetensors --input x.npy --executor golden", "doctor"])
-def test_json_is_one_object_on_stdout(line: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "line",
+    ["info tiny.safetensors", "run tiny.safetensors --input x.npy --executor golden", "doctor"],
+)
+def test_json_is_one_object_on_stdout(
+    line: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = call(capsys, *line.split(), "--json")
     assert code == 0
     assert out.count("\n") == 1
@@ -127,7 +146,9 @@ def test_what_a_library_prints_does_not_reach_stdout(
         return real(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(golden, "run", chatty)
-    _, out, err = call(capsys, "run", "tiny.safetensors", "--input", "x.npy", "--executor", "golden", "--json")
+    _, out, err = call(
+        capsys, "run", "tiny.safetensors", "--input", "x.npy", "--executor", "golden", "--json"
+    )
     assert json.loads(out)["frames"] == 4
     assert "hello" in err
 
@@ -135,7 +156,9 @@ def test_what_a_library_prints_does_not_reach_stdout(
 # Verbs
 
 
-def test_info_tells_layers_and_proven_widths(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_tells_layers_and_proven_widths(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, out, _ = call(capsys, "info", "tiny.safetensors", "--json")
     told = json.loads(out)
     assert [layer["name"] for layer in told["layers"]] == ["fc1", "out"]
@@ -148,21 +171,52 @@ def test_info_tells_layers_and_proven_widths(here: Path, capsys: pytest.CaptureF
     assert "input 1x8x8, T 1, counts 0..15" in text
 
 
-def test_run_writes_the_trace_of_every_frame(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "run", "tiny.safetensors", "--input", "x.npy", "--executor", "golden", "--trace", "t.npz")
+def test_run_writes_the_trace_of_every_frame(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = call(
+        capsys,
+        "run",
+        "tiny.safetensors",
+        "--input",
+        "x.npy",
+        "--executor",
+        "golden",
+        "--trace",
+        "t.npz",
+    )
     assert (code, out.splitlines()[-1]) == (0, "trace: t.npz")
     expected = golden.run(digits_network(), np.load("x.npy"))
     assert expected.first_difference(Trace.load("t.npz")) is None
 
 
 @pytest.mark.parametrize("executor", ["rtl", "cocotb"])
-@pytest.mark.parametrize(("schedule", "coding"), [("two_phase", "count"), ("two_phase", "unary"), ("time_stepped", "count")])
+@pytest.mark.parametrize(
+    ("schedule", "coding"),
+    [("two_phase", "count"), ("two_phase", "unary"), ("time_stepped", "count")],
+)
 def test_every_executor_gives_the_same_trace(
-    executor: str, schedule: str, coding: str, here: Path, shared_build: None, capsys: pytest.CaptureFixture[str]
+    executor: str,
+    schedule: str,
+    coding: str,
+    here: Path,
+    shared_build: None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     digits_network(schedule).save("n.safetensors")
     for name, options in (("golden", []), (executor, ["--coding", coding])):
-        call(capsys, "run", "n.safetensors", "--input", "x.npy", "--executor", name, "--trace", f"{name}.npz", *options)
+        call(
+            capsys,
+            "run",
+            "n.safetensors",
+            "--input",
+            "x.npy",
+            "--executor",
+            name,
+            "--trace",
+            f"{name}.npz",
+            *options,
+        )
     wanted, got = (Trace.load(f"{name}.npz") for name in ("golden", executor))
     assert wanted.first_difference(got) is None
     assert (wanted.spikes is None) == (schedule == "two_phase")
@@ -173,12 +227,18 @@ def test_every_executor_gives_the_same_trace(
         assert (got.events[:, 0] == wanted.counts["fc1"].sum(axis=1)).all()
 
 
-def test_verilog_is_written_with_its_interface(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "verilog", "tiny.safetensors", "--out", "v", "--lanes", "3,5", "--json")
+def test_verilog_is_written_with_its_interface(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = call(
+        capsys, "verilog", "tiny.safetensors", "--out", "v", "--lanes", "3,5", "--json"
+    )
     told = json.loads(out)
     assert code == 0
     assert [layer["lanes"] for layer in told["layers"]] == [3, 5]
-    assert {f"{told['top']}.v", "interface.json", "manifest.json", "tiny.fc1_weight.hex"} <= set(told["files"])
+    assert {f"{told['top']}.v", "interface.json", "manifest.json", "tiny.fc1_weight.hex"} <= set(
+        told["files"]
+    )
     assert f"module {told['top']}" in Path("v", f"{told['top']}.v").read_text()
 
 
@@ -189,13 +249,18 @@ def test_wrong_lanes_write_nothing(here: Path, capsys: pytest.CaptureFixture[str
     assert not Path("v").exists()
 
 
-def test_compare_finds_no_difference(here: Path, shared_build: None, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "compare", "tiny.safetensors", "--dataset", "digits", "--limit", "50", "--json")
+def test_compare_finds_no_difference(
+    here: Path, shared_build: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = call(
+        capsys, "compare", "tiny.safetensors", "--dataset", "digits", "--limit", "50", "--json"
+    )
     told = json.loads(out)
     none = {"predictions": 0, "logits": 0, "counts": 0}
     assert code == 0 and told["frames"] == 50 and told["first_difference"] is None
     assert told["differences"] == {"torch": none, "RTL": none, "RTL, back to back": none}
-    assert told["accuracy"]["float"] is None  # 50 images are not the split that the file's figure is of
+    # 50 images are not the split that the file's figure is of
+    assert told["accuracy"]["float"] is None
     assert told["accuracy"]["RTL"] == told["accuracy"]["golden"] == told["accuracy"]["torch"]
     assert 0 < told["interval"]["mean"] < told["cycles"]["mean"] <= told["cycles"]["p95"] + 20
     assert told["events_per_frame"]["RTL"] == told["events_per_frame"]["golden"]
@@ -204,12 +269,18 @@ def test_compare_finds_no_difference(here: Path, shared_build: None, capsys: pyt
 
 @pytest.mark.parametrize("schedule", ["two_phase", "time_stepped"])
 def test_compare_shows_the_first_difference_and_fails(
-    schedule: str, here: Path, shared_build: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    schedule: str,
+    here: Path,
+    shared_build: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A golden model that is off by one spike in two frames stands in for hardware that is."""
     real, seen = golden.run, data.inputs_for(digits_network(), "digits")[0]
 
-    def wrong(network: Network, inputs: np.ndarray, profile: str | None = None, **options: bool) -> Trace:
+    def wrong(
+        network: Network, inputs: np.ndarray, profile: str | None = None, **options: bool
+    ) -> Trace:
         trace = real(network, inputs, profile, **options)
         for k, frame in enumerate(inputs):
             if np.array_equal(frame, seen[30]) or np.array_equal(frame, seen[41]):
@@ -220,7 +291,9 @@ def test_compare_shows_the_first_difference_and_fails(
 
     monkeypatch.setattr(golden, "run", wrong)
     digits_network(schedule).save("n.safetensors")
-    code, out, _ = call(capsys, "compare", "n.safetensors", "--dataset", "digits", "--limit", "50", "--json")
+    code, out, _ = call(
+        capsys, "compare", "n.safetensors", "--dataset", "digits", "--limit", "50", "--json"
+    )
     told = json.loads(out)
     counts = real(digits_network(schedule), seen[30:31], spikes=schedule == "time_stepped")
     if schedule == "two_phase":
@@ -246,7 +319,9 @@ def test_demo_ends_with_no_difference(here: Path, capsys: pytest.CaptureFixture[
     assert code == 0 and told["first_difference"] is None and told["frames"] == 360
     assert told["accuracy"]["RTL"] > 0.95
     assert told["seconds_total"] < 180
-    assert Path(told["verilog"], "interface.json").is_file() and Path(told["network_file"]).is_file()
+    assert (
+        Path(told["verilog"], "interface.json").is_file() and Path(told["network_file"]).is_file()
+    )
     assert all(f"[{step}/4]" in err for step in (1, 2, 3, 4))
 
 

@@ -1,4 +1,5 @@
-"""The command line where something is missing, breaks, or is interrupted: what it says, and what it leaves."""
+"""The command line where something is missing, breaks, or is interrupted: what it says, and what it
+leaves."""
 
 import json
 import os
@@ -25,21 +26,42 @@ def test_doctor_finds_every_tool_here(capsys: pytest.CaptureFixture[str]) -> Non
     assert "everything is there" in out.splitlines()
 
 
-def test_doctor_says_how_to_mend(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = [doctor.Tool(name, "nothing", doctor.package(name), "pip") for name in ("unobtainium", "unobtanium")]
+def test_doctor_says_how_to_mend(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [
+        doctor.Tool(name, "nothing", doctor.package(name), "pip")
+        for name in ("unobtainium", "unobtanium")
+    ]
     rare = doctor.Tool("rare", "little", doctor.command("no-such-program"), "debian", optional=True)
     monkeypatch.setattr(doctor, "TOOLS", (*lost, rare))
     code, out, _ = call(capsys, "doctor")
     assert code == 3
     rows = [line.split("  ") for line in out.splitlines()[2:5]]
     words = [[word.strip() for word in row if word] for row in rows]
-    assert words == [["unobtainium", "NO", "-", "nothing"], ["unobtanium", "NO", "-", "nothing"],
-                     ["rare", "no, optional", "-", "little"]]
-    assert out.splitlines()[5:] == ["", "2 missing", "", "This corrects it:", "",
-                                    f"    {sys.executable} -m pip install unobtainium unobtanium", "",
-                                    "What is optional comes with:", "", f"    {fix.debian('rare')}"]
+    assert words == [
+        ["unobtainium", "NO", "-", "nothing"],
+        ["unobtanium", "NO", "-", "nothing"],
+        ["rare", "no, optional", "-", "little"],
+    ]
+    assert out.splitlines()[5:] == [
+        "",
+        "2 missing",
+        "",
+        "This corrects it:",
+        "",
+        f"    {sys.executable} -m pip install unobtainium unobtanium",
+        "",
+        "What is optional comes with:",
+        "",
+        f"    {fix.debian('rare')}",
+    ]
     told = json.loads(call(capsys, "doctor", "--json")[1])["tools"]
-    assert [row["fix"] for row in told] == [fix.install("unobtainium"), fix.install("unobtanium"), fix.debian("rare")]
+    assert [row["fix"] for row in told] == [
+        fix.install("unobtainium"),
+        fix.install("unobtanium"),
+        fix.debian("rare"),
+    ]
 
 
 @pytest.mark.parametrize(("module", "extra", "line"), [
@@ -47,21 +69,35 @@ def test_doctor_says_how_to_mend(capsys: pytest.CaptureFixture[str], monkeypatch
     ("sklearn", "train", "compare tiny.safetensors --dataset digits"),
     ("cocotb_tools", "sim", "run tiny.safetensors --input x.npy --executor cocotb"),
 ])  # fmt: skip
-def test_a_missing_extra_is_named_with_what_installs_it(module: str, extra: str, line: str, here: Path) -> None:
+def test_a_missing_extra_is_named_with_what_installs_it(
+    module: str, extra: str, line: str, here: Path
+) -> None:
     hide = f"import sys; sys.modules[{module!r}] = None; from polyrhythm.cli.main import main; sys.exit(main(sys.argv[1:]))"
     environment = os.environ | {"PYTHONPATH": str(REPO)}
-    done = subprocess.run([sys.executable, "-c", hide, *line.split()], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", hide, *line.split()], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1] == f"polyrhythm: {module} is not installed; fix it with: {fix.extra(extra)}"
+    assert (
+        done.stderr.splitlines()[-1]
+        == f"polyrhythm: {module} is not installed; fix it with: {fix.extra(extra)}"
+    )
 
 
 def test_compare_does_without_torch(
-    here: Path, shared_build: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    here: Path,
+    shared_build: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     without_torch(monkeypatch)
-    code, out, err = call(capsys, "compare", "tiny.safetensors", "--dataset", "digits", "--limit", "9", "--json")
+    code, out, err = call(
+        capsys, "compare", "tiny.safetensors", "--dataset", "digits", "--limit", "9", "--json"
+    )
     assert code == 0 and "torch" not in json.loads(out)["accuracy"]
-    assert f"torch is not installed, so its row stays empty; fix it with: {fix.extra('train')}" in err
+    assert (
+        f"torch is not installed, so its row stays empty; fix it with: {fix.extra('train')}" in err
+    )
 
 
 def test_a_defect_of_ours_keeps_its_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
-"""compare: test sets whose counts do not fit into memory go through a slice at a time, and come to the same."""
+"""compare: test sets whose counts do not fit into memory go through a slice at a time, and come to
+the same."""
 
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def digits() -> Comparison:
     return Comparison(network, inputs, labels, True)
 
 
-def test_slices_come_to_what_the_whole_comes_to(digits: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices_come_to_what_the_whole_comes_to(
+    digits: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digits.run()
     whole = collect(digits, "digits")
     monkeypatch.setattr(comparison, "SLICE_VALUES", 1)
@@ -36,16 +39,28 @@ def test_slices_come_to_what_the_whole_comes_to(digits: Comparison, monkeypatch:
     assert whole["differences"]["RTL"] == {"predictions": 0, "logits": 0, "counts": 0}
 
 
-def test_few_frames_go_alone_and_all_back_to_back(digits: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_frames_go_alone_and_all_back_to_back(
+    digits: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(comparison, "SLICE_VALUES", 1)
     digits.alone = 20
     assert digits.slices(256) == [(0, 20), (20, 276), (276, 360)]
     told = answer(digits, "digits")
-    assert [digits.tallies[name].frames for name in ("golden", "torch", "RTL", "RTL, back to back")] == [360, 360, 20, 360]
-    assert told.data["accuracy"]["RTL"] == told.data["accuracy"]["golden"] and told.data["first_difference"] is None
-    alone = next(line for line in told.text.splitlines() if line.startswith("Verilog, frames alone"))
+    assert [
+        digits.tallies[name].frames for name in ("golden", "torch", "RTL", "RTL, back to back")
+    ] == [360, 360, 20, 360]
+    assert (
+        told.data["accuracy"]["RTL"] == told.data["accuracy"]["golden"]
+        and told.data["first_difference"] is None
+    )
+    alone = next(
+        line for line in told.text.splitlines() if line.startswith("Verilog, frames alone")
+    )
     assert "of 20)" in alone
-    assert told.data["events_per_frame"]["RTL, back to back"] == told.data["events_per_frame"]["golden"]
+    assert (
+        told.data["events_per_frame"]["RTL, back to back"]
+        == told.data["events_per_frame"]["golden"]
+    )
 
 
 def test_slices_are_whole_parts(digits: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +71,8 @@ def test_slices_are_whole_parts(digits: Comparison, monkeypatch: pytest.MonkeyPa
     digits.alone = None
     assert digits.slices(128) == [(0, 256), (256, 360)]
     monkeypatch.setattr(comparison, "SLICE_VALUES", 20 * 256 - 1)
-    assert digits.slices(64) == [(0, 128), (128, 256), (256, 360)]  # three parts would leave a core without one
+    # Three parts would leave a core without one
+    assert digits.slices(64) == [(0, 128), (128, 256), (256, 360)]
 
 
 def test_the_first_difference_is_numbered_in_the_whole_set(digits: Comparison) -> None:

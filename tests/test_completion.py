@@ -1,4 +1,5 @@
-"""Tab completion, asked of a real bash: verbs and options as such, networks, arrays and folders as files, names from the rooms."""
+"""Tab completion, asked of a real bash: verbs and options as such, networks, arrays and folders as
+files, names from the rooms."""
 
 import subprocess
 from pathlib import Path
@@ -49,25 +50,44 @@ def test_bash_completes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert sorted(bash(script, *words)) == sorted(wanted), words
     assert set(RECIPES) <= set(bash(script, "train", "--recipe", ""))
     Path("digits.py").touch()  # a recipe of one's own
-    assert set(bash(script, "train", "--recipe", "digits")) == {"digits", "digits-lif", "digits-mtt", "digits.py"}
+    assert set(bash(script, "train", "--recipe", "digits")) == {
+        "digits",
+        "digits-lif",
+        "digits-mtt",
+        "digits.py",
+    }
     assert set(DATASETS) <= set(bash(script, "compare", "tiny.safetensors", "--dataset", ""))
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_is_offered(verb: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = call(capsys, "completion", "bash")[1]
-    assert set(bash(script, verb, "--")) >= {word for word in OPTIONS(verb) if word.startswith("--")}
+    assert set(bash(script, verb, "--")) >= {
+        word for word in OPTIONS(verb) if word.startswith("--")
+    }
 
 
-@pytest.mark.parametrize(("shell", "start"), [("zsh", "#compdef polyrhythm"), ("tcsh", "# AUTOMATICALLY GENERATED")])
-def test_other_shells_get_theirs(shell: str, start: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("shell", "start"), [("zsh", "#compdef polyrhythm"), ("tcsh", "# AUTOMATICALLY GENERATED")]
+)
+def test_other_shells_get_theirs(
+    shell: str, start: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, script, _ = call(capsys, "completion", shell)
-    assert code == 0 and script.startswith(start) and "to-events" in script and "--executor" in script
+    assert (
+        code == 0 and script.startswith(start) and "to-events" in script and "--executor" in script
+    )
 
 
-def test_zsh_is_not_given_a_pattern_that_it_reads_as_qualifiers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_zsh_is_not_given_a_pattern_that_it_reads_as_qualifiers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     script = call(capsys, "completion", "zsh")[1]
-    assert "_files -g '*.safetensors'" in script and "_files -g '*.npy'" in script and "-g '(" not in script
+    assert (
+        "_files -g '*.safetensors'" in script
+        and "_files -g '*.npy'" in script
+        and "-g '(" not in script
+    )
 
 
 def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

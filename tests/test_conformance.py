@@ -1,4 +1,5 @@
-"""Files that another program wrote from the format's page: they load, and every array of theirs agrees."""
+"""Files that another program wrote from the format's page: they load, and every array of theirs
+agrees."""
 
 from pathlib import Path
 

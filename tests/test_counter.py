@@ -1,4 +1,5 @@
-"""hw.neuron.counter: 1 + floor((v - Th) / Th), at most T, for every v around every multiple of the threshold."""
+"""hw.neuron.counter: 1 + floor((v - Th) / Th), at most T, for every v around every multiple of the
+threshold."""
 
 import random
 
@@ -18,7 +19,10 @@ def reference(words: list[Word], thresholds: list[int], T: int) -> list[Word]:
         v = word["value"] + thresholds[word["address"]]  # value is v - Th
         return 0 if word["tick"] or word["end"] else min(v // thresholds[word["address"]], T)
 
-    return [{name: word[name] for name in ("address", "tick", "end")} | {"count": count(word)} for word in words]
+    return [
+        {name: word[name] for name in ("address", "tick", "end")} | {"count": count(word)}
+        for word in words
+    ]
 
 
 def around(multiples: int, threshold: int, highest: int) -> list[int]:
@@ -48,21 +52,34 @@ THRESHOLDS = [[1], [7], [5] * 3, [1, 2, 3, 64, 100, 255, 256, 1000]]
 def test_counts_equal_the_quotient(T: int, thresholds: list[int]) -> None:
     value_bits = 14
     words = words_for(thresholds, T, value_bits)
-    outputs, _ = run_stream(Counter(Rom, counting(thresholds, T), AddressMap((len(thresholds), 1, 1)), value_bits), words, 0.3, 0.3, seed=T)
+    outputs, _ = run_stream(
+        Counter(Rom, counting(thresholds, T), AddressMap((len(thresholds), 1, 1)), value_bits),
+        words,
+        0.3,
+        0.3,
+        seed=T,
+    )
     assert outputs == reference(words, thresholds, T)
     counts = {word["count"] for word in outputs}
     assert counts == set(range(T + 1)), "every count happened, the saturated one too"
 
 
-@pytest.mark.parametrize(("T", "value_bits", "threshold"), [(255, 12, 9), (3, 1, 1), (2, 3, 1000), (5, 33, (1 << 31) - 1)])
+@pytest.mark.parametrize(
+    ("T", "value_bits", "threshold"),
+    [(255, 12, 9), (3, 1, 1), (2, 3, 1000), (5, 33, (1 << 31) - 1)],
+)
 def test_counts_where_fields_are_narrow_or_wide(T: int, value_bits: int, threshold: int) -> None:
     words = words_for([threshold], T, value_bits)
-    outputs, _ = run_stream(Counter(Rom, counting([threshold], T), AddressMap((1, 1, 1)), value_bits), words)
+    outputs, _ = run_stream(
+        Counter(Rom, counting([threshold], T), AddressMap((1, 1, 1)), value_bits), words
+    )
     assert outputs == reference(words, [threshold], T)
 
 
 @pytest.mark.parametrize(("T", "latency"), [(2, 3), (3, 4), (4, 4), (5, 5), (8, 5), (9, 6)])
-def test_one_event_per_cycle_after_two_cycles_and_one_per_bit_of_t_minus_1(T: int, latency: int) -> None:
+def test_one_event_per_cycle_after_two_cycles_and_one_per_bit_of_t_minus_1(
+    T: int, latency: int
+) -> None:
     words = words_for([3, 5], T, 6)
     dut = Counter(Rom, counting([3, 5], T), AddressMap((2, 1, 1)), 6)
     _, cycles = run_stream(dut, words, i_stall=0, o_stall=0)

@@ -1,4 +1,5 @@
-"""What must happen in the suite does happen: a set of fixed cases, watched from inside, in which every named point is reached."""
+"""What must happen in the suite does happen: a set of fixed cases, watched from inside, in which
+every named point is reached."""
 
 from collections import Counter
 from typing import Any
@@ -33,29 +34,54 @@ CASES: list[tuple[str, tuple[str, ...], tuple[int, ...], int, float, float]] = [
 def drawn(case: tuple[Any, ...]) -> tuple[Network, np.ndarray, list[Any]]:
     schedule, kinds, shape, seed = case[:4]
     rng = np.random.default_rng(seed)
-    network = random_network(rng, schedule, kinds, shape=shape, sizes=(3, 5, 13), max_T=4, t_in=int(rng.integers(1, 5)))
+    network = random_network(
+        rng, schedule, kinds, shape=shape, sizes=(3, 5, 13), max_T=4, t_in=int(rng.integers(1, 5))
+    )
     return network, random_inputs(rng, network, 5), lanes_of(rng, network)
 
 
 def crowded(schedule: str) -> tuple[Network, np.ndarray, list[Any]]:
-    """Everybody fires at once, and the next layer takes its time: all places for what is on its way fill up."""
+    """Everybody fires at once, and the next layer takes its time: all places for what is on its way
+    fill up."""
     weights = [np.ones(shape, np.int8) for shape in ((24, 6), (5, 24), (2, 5))]
-    kinds = [("first", "dense", np.full(24, 1)), ("next", "dense", np.full(5, 30)), ("out", "readout", None)]
+    kinds = [
+        ("first", "dense", np.full(24, 1)),
+        ("next", "dense", np.full(5, 30)),
+        ("out", "readout", None),
+    ]
     layers = [
-        Layer(name, kind, weight, np.zeros(len(weight), np.int32), threshold, 2, 3, v_init="zero", neuron="unsigned")
+        Layer(
+            name,
+            kind,
+            weight,
+            np.zeros(len(weight), np.int32),
+            threshold,
+            2,
+            3,
+            v_init="zero",
+            neuron="unsigned",
+        )
         for (name, kind, threshold), weight in zip(kinds, weights, strict=True)
     ]
     inputs = np.ones((3, 1, 6), np.int32)
-    return Network("crowded", schedule, Input((6,)), tuple(layers)), inputs, [2 if schedule == "event_driven" else 24, 1, 2]
+    return (
+        Network("crowded", schedule, Input((6,)), tuple(layers)),
+        inputs,
+        [2 if schedule == "event_driven" else 24, 1, 2],
+    )
 
 
 def test_every_point_is_reached() -> None:
     reached: Counter[str] = Counter()
     runs: list[tuple[Any, ...]] = [(*drawn(case), *case[3:], "count") for case in CASES]
-    runs += [(*crowded(schedule), 1, 0.0, 0.0, "count") for schedule in ("two_phase", "event_driven")]
+    runs += [
+        (*crowded(schedule), 1, 0.0, 0.0, "count") for schedule in ("two_phase", "event_driven")
+    ]
     runs.append((*crowded("two_phase"), 1, 0.0, 0.5, "unary"))
     for network, inputs, lanes, seed, i_stall, o_stall, coding in runs:
-        trace = golden.run(network, inputs, spikes=network.schedule == "time_stepped", potentials=True)
+        trace = golden.run(
+            network, inputs, spikes=network.schedule == "time_stepped", potentials=True
+        )
         with observed() as counts:
             run = run_accelerator(network, inputs, lanes, i_stall, o_stall, seed, coding=coding)
         difference = trace.first_difference(run.trace)

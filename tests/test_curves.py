@@ -17,11 +17,24 @@ def row(epoch: int, stage: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_what_the_log_has_is_drawn(tmp_path: Path) -> None:
-    rows = [row(1, "float"), row(2, "quantized", spike_rate=0.25, cycles=1234.0), row(3, "snapped", spike_rate=0.125, cycles=999.0)]
+    rows = [
+        row(1, "float"),
+        row(2, "quantized", spike_rate=0.25, cycles=1234.0),
+        row(3, "snapped", spike_rate=0.125, cycles=999.0),
+    ]
     draw(rows, tmp_path / "curves.svg")
     drawn = (tmp_path / "curves.svg").read_text()
     # text is drawn as outlines, with the words in comments
-    for word in ("tiny", "float", "quantized", "snapped", "at the end 0.3333", "at the end 0.125", "at the end 999", "cycles of a frame"):
+    for word in (
+        "tiny",
+        "float",
+        "quantized",
+        "snapped",
+        "at the end 0.3333",
+        "at the end 0.125",
+        "at the end 999",
+        "cycles of a frame",
+    ):
         assert f"<!-- {word} -->" in drawn, word
     draw(rows[:1], tmp_path / "float.svg")
     assert "cycles" not in (tmp_path / "float.svg").read_text()

@@ -19,8 +19,12 @@ def readout(weight: Any, bias: Any, T: int, exit: Exit | None, **fields: Any) ->
     return Network("n", "time_stepped", Input((layer.weight.shape[1],), T, 3), (layer,), exit=exit)
 
 
-@pytest.mark.parametrize("thresholds, ticks", [([3, 9, 9], 1), ([4, 6, 9], 2), ([4, 7, 0], 3), ([4, 7, 99], 3)])
-def test_margin_leaves_at_the_first_tick_that_reaches_its_threshold(thresholds: list[int], ticks: int) -> None:
+@pytest.mark.parametrize(
+    "thresholds, ticks", [([3, 9, 9], 1), ([4, 6, 9], 2), ([4, 7, 0], 3), ([4, 7, 99], 3)]
+)
+def test_margin_leaves_at_the_first_tick_that_reaches_its_threshold(
+    thresholds: list[int], ticks: int
+) -> None:
     network = readout([[2], [1]], [0, 0], 3, MarginExit(tuple(thresholds)))
     trace = golden.run(network, np.full((1, 3, 1), 3))
     assert trace.ticks is not None and trace.logits_t is not None
@@ -46,7 +50,9 @@ def test_a_single_class_leaves_at_once(rule: Exit) -> None:
 
 @pytest.mark.parametrize("scale", [1e-12, 0.001, 0.0435, 0.1, 1.0, 7.5, 1e6])
 @pytest.mark.parametrize("epsilon", [1e-3, 0.1, 0.5, 0.99])
-def test_softmax_table_never_leaves_where_the_exact_softmax_stays(epsilon: float, scale: float) -> None:
+def test_softmax_table_never_leaves_where_the_exact_softmax_stays(
+    epsilon: float, scale: float
+) -> None:
     table = softmax_table(epsilon, scale)
     assert len(table.entries) <= 256 and table.entries[0] == 1 << 16 and table.entries[-1] == 1
     assert sorted(table.entries, reverse=True) == list(table.entries)
@@ -65,14 +71,17 @@ def test_softmax_table_never_leaves_where_the_exact_softmax_stays(epsilon: float
 def test_softmax_table_by_hand() -> None:
     """exp(-j ln 4) halves twice a step; shift stays 0, for 8 steps are enough."""
     table = softmax_table(0.2, math.log(4))
-    assert table.entries[:4] == (65536, 16384 + 1, 4096 + 1, 1024 + 1)  # log(4) rounds down, so each is a hair more
+    # Log(4) rounds down, so each is a hair more
+    assert table.entries[:4] == (65536, 16384 + 1, 4096 + 1, 1024 + 1)
     assert table.shift == 0 and table.limit == 16385  # 0.2's double is a hair above 1/5
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_softmax_exit_follows_the_rule_and_misses_little(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    network = random_network(rng, "time_stepped", ("dense",), sizes=(5, 8), T=(4, 8), bias_mode="spread")
+    network = random_network(
+        rng, "time_stepped", ("dense",), sizes=(5, 8), T=(4, 8), bias_mode="spread"
+    )
     inputs = random_inputs(rng, network, 64)
     sums = golden.run(network, inputs).logits_t
     assert sums is not None
@@ -99,12 +108,16 @@ def test_safe_gives_the_full_answer_on_every_frame(seed: int) -> None:
     np.testing.assert_array_equal(full.answer, cut.answer)
 
 
-@pytest.mark.parametrize("leak_shift, bias", [(None, (0, 0)), (None, (2, -1)), (1, (0, 0)), (3, (-1, 2)), (0, (1, 1))])
+@pytest.mark.parametrize(
+    "leak_shift, bias", [(None, (0, 0)), (None, (2, -1)), (1, (0, 0)), (3, (-1, 2)), (0, (1, 1))]
+)
 def test_safe_leaves_exactly_when_no_continuation_changes_the_class(
     leak_shift: int | None, bias: tuple[int, int]
 ) -> None:
     """Every input of three ticks: with a leak the rule may stay longer, never leave earlier."""
-    network = readout([[2, -1], [1, 1]], bias, 3, SafeExit(), leak_shift=leak_shift, bias_mode="per_tick")
+    network = readout(
+        [[2, -1], [1, 1]], bias, 3, SafeExit(), leak_shift=leak_shift, bias_mode="per_tick"
+    )
     frames = np.array(list(itertools.product(range(4), repeat=6))).reshape(-1, 3, 2)
     trace = golden.run(network, frames)
     sums = trace.logits_t
@@ -112,7 +125,9 @@ def test_safe_leaves_exactly_when_no_continuation_changes_the_class(
     last = sums[:, -1].argmax(axis=1)
     left_early = 0
     for t in (1, 2):
-        for _, group in itertools.groupby(range(len(frames)), key=lambda k, t=t: frames[k, :t].tobytes()):
+        for _, group in itertools.groupby(
+            range(len(frames)), key=lambda k, t=t: frames[k, :t].tobytes()
+        ):
             same = list(group)
             changes = len(set(last[same])) > 1 or last[same[0]] != sums[same[0], t - 1].argmax()
             leaves = trace.ticks[same[0]] <= t
@@ -134,7 +149,9 @@ def test_unleak_is_the_least_difference_that_suffices(shift: int) -> None:
     differences = np.arange(-600, 600)
     kept = differences - -(-differences >> shift)  # D - ceil(D / 2**shift)
     for wanted in range(-200, 200):
-        assert _before_leak(np.array([wanted]), shift).item() == differences[np.argmax(kept >= wanted)]
+        assert (
+            _before_leak(np.array([wanted]), shift).item() == differences[np.argmax(kept >= wanted)]
+        )
     a, b = (axis.reshape(-1) for axis in np.meshgrid(np.arange(-99, 99), np.arange(-99, 99)))
     assert np.all((a - (a >> shift)) - (b - (b >> shift)) >= (a - b) - -(-(a - b) >> shift))
 

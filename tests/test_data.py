@@ -12,7 +12,8 @@ from polyrhythm.sw import data
 from polyrhythm.sw.data import DataError, datasets, encode, load
 from polyrhythm.sw.network import Input, Layer, Network
 
-MNIST_TRAIN_IMAGES = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"  # of the unpacked IDX file
+# Of the unpacked IDX file
+MNIST_TRAIN_IMAGES = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
 
 
 def message(call: Callable[[], object], kind: type[Exception] = DataError) -> str:
@@ -68,14 +69,23 @@ def test_cifar10(data_root: Path) -> None:
 def test_nmnist_in_the_order_of_its_numbers(data_root: Path) -> None:
     recordings, labels = load("nmnist", "test", data_root)
     paths = sorted((data_root / "N-MNIST" / "Test").rglob("*.bin"), key=lambda path: path.name)
-    assert len(recordings) == len(paths) and labels.tolist() == [int(path.parent.name) for path in paths]
+    assert len(recordings) == len(paths) and labels.tolist() == [
+        int(path.parent.name) for path in paths
+    ]
     first = recordings[0]
-    assert (np.diff(first["t"]) >= 0).all() and first["p"].max() == 1 and len(first) * 5 == paths[0].stat().st_size
+    assert (
+        (np.diff(first["t"]) >= 0).all()
+        and first["p"].max() == 1
+        and len(first) * 5 == paths[0].stat().st_size
+    )
 
 
 def test_recording_overflow_mark_moves_time(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(bytes([1, 2, 0x80 | 1, 0, 3, 0, 240, 0, 0, 0, 33, 4, 0, 0, 7]))
-    assert datasets.read_recording(tmp_path / "a.bin").tolist() == [(65536 + 3, 1, 2, 1), (8192 + 7, 33, 4, 0)]
+    assert datasets.read_recording(tmp_path / "a.bin").tolist() == [
+        (65536 + 3, 1, 2, 1),
+        (8192 + 7, 33, 4, 0),
+    ]
 
 
 # ---- damaged files
@@ -111,7 +121,9 @@ def test_damaged_idx(tmp_path: Path, packed: bytes, expected: str) -> None:
 
 def write_mnist(folder: Path, images: tuple[int, ...], labels: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images, bytes(int(np.prod(images))))))
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(
+        gzip.compress(idx(images, bytes(int(np.prod(images)))))
+    )
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx((len(labels),), labels)))
 
 
@@ -143,7 +155,10 @@ def test_damaged_cifar10_and_nmnist(tmp_path: Path) -> None:
         == f"{batch}: must hold records of 3073 bytes, not 3072 bytes; delete the file to download it again"
     )
     batch.write_bytes(bytes(3073) + bytes([11]) + bytes(3072))
-    assert message(lambda: load("cifar10", "test", tmp_path)) == f"{batch}: labels must be 0..9, not 11 in record 1"
+    assert (
+        message(lambda: load("cifar10", "test", tmp_path))
+        == f"{batch}: labels must be 0..9, not 11 in record 1"
+    )
     folder = tmp_path / "N-MNIST" / "Test"
     folder.mkdir(parents=True)
     assert (
@@ -153,9 +168,15 @@ def test_damaged_cifar10_and_nmnist(tmp_path: Path) -> None:
     path = folder / "3" / "00001.bin"
     path.parent.mkdir()
     path.write_bytes(bytes(6))
-    assert message(lambda: load("nmnist", "test", tmp_path)) == f"{path}: must hold events of 5 bytes, not 6 bytes"
+    assert (
+        message(lambda: load("nmnist", "test", tmp_path))
+        == f"{path}: must hold events of 5 bytes, not 6 bytes"
+    )
     path.write_bytes(bytes([34, 0, 0, 0, 0]))
-    assert message(lambda: load("nmnist", "test", tmp_path)) == f"{path}: x and y must be 0..33, not 34 and 0"
+    assert (
+        message(lambda: load("nmnist", "test", tmp_path))
+        == f"{path}: x and y must be 0..33, not 34 and 0"
+    )
 
 
 # ---- encoding
@@ -165,7 +186,8 @@ def test_levels_round_half_up() -> None:
     pixels = np.arange(17, dtype=np.uint8).reshape(1, 1, 1, 17)
     expected = [int(np.floor(x * 15 / 16 + 0.5)) for x in range(17)]
     assert encode(pixels, "levels:15", 16).ravel().tolist() == expected
-    assert encode(pixels, "levels:8", 16).ravel().tolist()[:4] == [0, 1, 1, 2]  # 1/2 and 3/2 are ties and go up
+    # 1/2 and 3/2 are ties and go up
+    assert encode(pixels, "levels:8", 16).ravel().tolist()[:4] == [0, 1, 1, 2]
     every = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
     assert encode(every, "levels:255").tolist() == every.tolist()
     assert encode(every, "levels:3").dtype == np.int32
@@ -215,15 +237,25 @@ def test_unreadable_preprocess(text: str) -> None:
 
 
 def test_encode_refuses_what_does_not_fit() -> None:
-    assert message(lambda: encode(np.array([[17]]), "levels:3", 16)) == "pixels must be 0..16, not 17..17"
-    assert message(lambda: encode(np.array([[-1]]), "levels:3", 16)) == "pixels must be 0..16, not -1..-1"
-    assert message(lambda: encode(np.array([["a"]]), "levels:3"), TypeError) == "images must be integers 0..255, not <U1"
+    assert (
+        message(lambda: encode(np.array([[17]]), "levels:3", 16))
+        == "pixels must be 0..16, not 17..17"
+    )
+    assert (
+        message(lambda: encode(np.array([[-1]]), "levels:3", 16))
+        == "pixels must be 0..16, not -1..-1"
+    )
+    assert (
+        message(lambda: encode(np.array([["a"]]), "levels:3"), TypeError)
+        == "images must be integers 0..255, not <U1"
+    )
     assert (
         message(lambda: encode(np.zeros((1, 2), np.uint8), "frames:2:2"))
         == "preprocess frames:2:2 needs event recordings, not images"
     )
     assert (
-        message(lambda: encode(np.empty(1, object), "rate:5")) == "preprocess rate:5 needs images, not event recordings"
+        message(lambda: encode(np.empty(1, object), "rate:5"))
+        == "preprocess rate:5 needs images, not event recordings"
     )
 
 

@@ -1,4 +1,5 @@
-"""sim.design: a simulator that was built is used again as long as nothing changed that the Verilog may hang on."""
+"""sim.design: a simulator that was built is used again as long as nothing changed that the Verilog
+may hang on."""
 
 from pathlib import Path
 
@@ -23,7 +24,9 @@ def test_the_key_covers_the_generator_however_deep_it_lies(
     assert (design._generator_key(None, "count") != before) == matters
 
 
-def test_a_file_that_moved_is_another_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_moved_is_another_generator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(design, "PACKAGE", tmp_path)
     (tmp_path / "hw" / "conv").mkdir(parents=True)
     (tmp_path / "hw" / "banks.py").write_text("size = 1\n")
@@ -34,4 +37,9 @@ def test_a_file_that_moved_is_another_generator(tmp_path: Path, monkeypatch: pyt
 
 def test_the_rooms_of_the_house_are_covered() -> None:
     names = {path.relative_to(design.PACKAGE).as_posix() for path in design.generators()}
-    assert {"hw/export.py", "hw/accelerator.py", "sw/network/network.py", "sw/plan/layer.py"} <= names
+    assert {
+        "hw/export.py",
+        "hw/accelerator.py",
+        "sw/network/network.py",
+        "sw/plan/layer.py",
+    } <= names

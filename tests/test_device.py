@@ -1,4 +1,5 @@
-"""Where a run computes: devices that exist, processes that share every batch and end with the weights of one."""
+"""Where a run computes: devices that exist, processes that share every batch and end with the
+weights of one."""
 
 import os
 import subprocess
@@ -19,9 +20,14 @@ def test_devices_are_named_and_refused() -> None:
     assert find_process("cpu") == Process(torch.device("cpu"))
     assert find_process("auto").device.type == ("cuda" if torch.cuda.device_count() else "cpu")
     for word in ("gpu", "cpu:1", "cuda:x"):
-        with pytest.raises(ValueError, match=f"^device must be auto, cpu, cuda or cuda:N, not '{word}'$"):
+        with pytest.raises(
+            ValueError, match=f"^device must be auto, cpu, cuda or cuda:N, not '{word}'$"
+        ):
             find_process(word)
-    with pytest.raises(ValueError, match=r"^device cuda:99 needs GPU 99, but torch sees \d+ of them; fix it with: --device cpu$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^device cuda:99 needs GPU 99, but torch sees \d+ of them; fix it with: --device cpu$",
+    ):
         find_process("cuda:99")
 
 
@@ -40,11 +46,17 @@ def test_products_are_mixed_where_the_recipe_says_so_and_never_behind_the_snap(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": True})
     with Process(torch.device("cpu")).mixed(stage, wanted):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if mixed else torch.float32)
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (
+            torch.bfloat16 if mixed else torch.float32
+        )
 
 
 def test_a_cpu_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False, "amx_bf16": False})
+    monkeypatch.setattr(
+        torch.cpu,
+        "get_capabilities",
+        lambda: {"avx2": True, "avx512_bf16": False, "amx_bf16": False},
+    )
     assert isinstance(Process(torch.device("cpu")).mixed("float", wanted=True), nullcontext)
 
 
@@ -63,19 +75,42 @@ print(network.digest, report["accuracy"])
 
 
 def test_two_processes_train_one_network(tmp_path: Path) -> None:
-    """Sums in another order round otherwise, so the weights agree nearly, and both processes agree exactly."""
+    """Sums in another order round otherwise, so the weights agree nearly, and both processes agree
+    exactly."""
     (tmp_path / "run.py").write_text(SCRIPT)
-    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")} | {
-        "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    told = subprocess.run([*launch, "run.py", "two.safetensors", "run"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    } | {"PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+    ]
+    told = subprocess.run(
+        [*launch, "run.py", "two.safetensors", "run"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert told.returncode == 0, told.stderr
     lines = told.stdout.split("\n")[:2]
     assert lines[0] == lines[1] and float(lines[0].split()[1]) > 0.5
     assert told.stderr.count("epoch   4/4") == 1  # one process reports
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4
 
-    alone = subprocess.run([sys.executable, "run.py", "one.safetensors", "alone"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    alone = subprocess.run(
+        [sys.executable, "run.py", "one.safetensors", "alone"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert alone.returncode == 0, alone.stderr
     two, one = (Network.load(tmp_path / f"{name}.safetensors") for name in ("two", "one"))
     for ours, theirs in zip(two.layers, one.layers, strict=True):

@@ -23,7 +23,10 @@ def test_a_missing_and_a_stray_file_are_named() -> None:
 
 def test_the_wheel_is_every_package_with_its_data() -> None:
     wanted = dist.packaged()
-    assert {f"polyrhythm/{name}" for name in ("py.typed", "cli/run.py", "sim/harness.cpp", "sw/training/train.py")} <= wanted
+    assert {
+        f"polyrhythm/{name}"
+        for name in ("py.typed", "cli/run.py", "sim/harness.cpp", "sw/training/train.py")
+    } <= wanted
     assert not any(name.startswith(("tests", "tools", "models")) for name in wanted)
 
 
@@ -37,7 +40,12 @@ Requires-Dist: {requires}
 
 Page.
 """
-GOOD = {"version": dist.VERSION, "licence": "Apache-2.0", "python": ">=3.11", "requires": "numpy>=2.0"}
+GOOD = {
+    "version": dist.VERSION,
+    "licence": "Apache-2.0",
+    "python": ">=3.11",
+    "requires": "numpy>=2.0",
+}
 
 
 @pytest.mark.parametrize(("change", "text"), [
@@ -46,11 +54,15 @@ GOOD = {"version": dist.VERSION, "licence": "Apache-2.0", "python": ">=3.11", "r
     ({"python": ">=3.9"}, "the metadata's Python must be >=3.11, not >=3.9"),
     ({"requires": "numpy >< 2"}, "the metadata is not valid: 'numpy >< 2' is invalid for 'requires-dist'"),
 ])  # fmt: skip
-def test_metadata_that_is_not_ours_is_refused(change: dict[str, str], text: str, tmp_path: Path) -> None:
+def test_metadata_that_is_not_ours_is_refused(
+    change: dict[str, str], text: str, tmp_path: Path
+) -> None:
     def wheel(values: dict[str, str]) -> Path:
         path = tmp_path / "w.whl"
         with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr(f"polyrhythm-{dist.VERSION}.dist-info/METADATA", METADATA.format(**values))
+            archive.writestr(
+                f"polyrhythm-{dist.VERSION}.dist-info/METADATA", METADATA.format(**values)
+            )
         return path
 
     dist.check_metadata(wheel(GOOD))
@@ -61,7 +73,11 @@ def test_metadata_that_is_not_ours_is_refused(change: dict[str, str], text: str,
 
 @pytest.mark.long
 def test_the_distribution_is_fit_to_be_released(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, str(REPO / "tools" / "dist.py"), str(tmp_path / "dist")], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(REPO / "tools" / "dist.py"), str(tmp_path / "dist")],
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "dist").iterdir()) == [
         f"polyrhythm-{dist.VERSION}-py3-none-any.whl", f"polyrhythm-{dist.VERSION}.tar.gz",

@@ -29,7 +29,9 @@ def idx(shape: tuple[int, ...], payload: bytes, code: int = 8) -> bytes:
 
 def write_mnist(folder: Path, images: tuple[int, ...], labels: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images, bytes(int(np.prod(images))))))
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(
+        gzip.compress(idx(images, bytes(int(np.prod(images)))))
+    )
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx((len(labels),), labels)))
 
 
@@ -39,7 +41,11 @@ def write_mnist(folder: Path, images: tuple[int, ...], labels: bytes) -> None:
 def test_roots_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("POLYRHYTHM_DATA", str(tmp_path / "env"))
-    assert data.roots(tmp_path / "given") == [tmp_path / "given", tmp_path / "env", tmp_path / "cache" / "polyrhythm"]
+    assert data.roots(tmp_path / "given") == [
+        tmp_path / "given",
+        tmp_path / "env",
+        tmp_path / "cache" / "polyrhythm",
+    ]
     for place, label in (("cache/polyrhythm", 3), ("env", 2), ("given", 1)):
         write_mnist(tmp_path / place / "mnist", (1, 28, 28), bytes([label]))
         assert load("mnist", "test", tmp_path / "given")[1].tolist() == [label]
@@ -53,7 +59,10 @@ def test_unknown_names() -> None:
         message(lambda: load("minst", "test"))
         == "dataset must be one of digits, mnist, fashion-mnist, cifar10, nmnist, not 'minst'"
     )
-    assert message(lambda: load("digits", "valid")) == "digits: split must be train or test, not 'valid'"
+    assert (
+        message(lambda: load("digits", "valid"))
+        == "digits: split must be train or test, not 'valid'"
+    )
 
 
 # ---- the downloader, against a publisher on this machine
@@ -85,7 +94,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(content[start : start + self.server.cut.pop(0)] if self.server.cut else content[start:])
+        self.wfile.write(
+            content[start : start + self.server.cut.pop(0)] if self.server.cut else content[start:]
+        )
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -117,9 +128,17 @@ SUM = hashlib.sha256(CONTENT).hexdigest()
 def test_download_resumes_where_it_broke_off(publisher: Publisher, tmp_path: Path) -> None:
     publisher.files["/f"], publisher.cut = CONTENT, [1000, 500]
     seen: list[tuple[str, int, int | None]] = []
-    target = download.fetch(url(publisher), tmp_path / "sub" / "f", SUM, lambda *step: seen.append(step))
-    assert target.read_bytes() == CONTENT and publisher.asked == [None, "bytes=1000-", "bytes=1500-"]
-    assert seen[-1] == ("f", len(CONTENT), len(CONTENT)) and [p.name for p in target.parent.iterdir()] == ["f"]
+    target = download.fetch(
+        url(publisher), tmp_path / "sub" / "f", SUM, lambda *step: seen.append(step)
+    )
+    assert target.read_bytes() == CONTENT and publisher.asked == [
+        None,
+        "bytes=1000-",
+        "bytes=1500-",
+    ]
+    assert seen[-1] == ("f", len(CONTENT), len(CONTENT)) and [
+        p.name for p in target.parent.iterdir()
+    ] == ["f"]
 
 
 def test_download_goes_on_in_a_later_call(publisher: Publisher, tmp_path: Path) -> None:
@@ -155,7 +174,9 @@ def test_download_with_a_wrong_checksum(publisher: Publisher, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_download_shows_progress(publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_download_shows_progress(
+    publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     publisher.files["/f"] = CONTENT
     download.fetch(url(publisher), tmp_path / "f", SUM)
     out, err = capsys.readouterr()
@@ -172,10 +193,16 @@ def packed_tar(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def test_load_downloads_and_unpacks(publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_downloads_and_unpacks(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = bytes([4]) + bytes(3072)
     packed = packed_tar(
-        {"cifar-10-batches-bin/test_batch.bin": record, "cifar-10-batches-bin/../../evil.bin": b"x", "readme": b"x"}
+        {
+            "cifar-10-batches-bin/test_batch.bin": record,
+            "cifar-10-batches-bin/../../evil.bin": b"x",
+            "readme": b"x",
+        }
     )
     publisher.files["/c.tar.gz"] = packed
     row = datasets.DATASETS["cifar10"]
@@ -203,7 +230,11 @@ def test_load_unpacks_a_zip_of_recordings(
     row = datasets.DATASETS["nmnist"]
     remote = row.remotes["test"][0]
     local = datasets.Remote(
-        remote.name, url(publisher, "/t"), hashlib.sha256(buffer.getvalue()).hexdigest(), remote.members, remote.folder
+        remote.name,
+        url(publisher, "/t"),
+        hashlib.sha256(buffer.getvalue()).hexdigest(),
+        remote.members,
+        remote.folder,
     )
     monkeypatch.setitem(row.remotes, "test", (local,))
     recordings, labels = load("nmnist", "test", progress=None)
@@ -217,10 +248,15 @@ def test_offline_says_which_file_to_put_where(
     address = url(publisher, "/gone.gz")
     row = datasets.DATASETS["mnist"]
     monkeypatch.setitem(
-        row.remotes, "test", tuple(datasets.Remote(r.name, address, r.sha256) for r in row.remotes["test"])
+        row.remotes,
+        "test",
+        tuple(datasets.Remote(r.name, address, r.sha256) for r in row.remotes["test"]),
     )
     cache = tmp_path / "cache" / "polyrhythm"
-    images, labels = cache / "mnist" / "t10k-images-idx3-ubyte.gz", cache / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    images, labels = (
+        cache / "mnist" / "t10k-images-idx3-ubyte.gz",
+        cache / "mnist" / "t10k-labels-idx1-ubyte.gz",
+    )
     assert message(lambda: load("mnist", "test", tmp_path, None)) == (
         f"mnist: test split not found in {tmp_path}, {cache}, and "
         f"{address} could not be downloaded (HTTP Error 404: Not Found); "

@@ -1,4 +1,5 @@
-"""The exported Verilog elaborates in Icarus, Yosys and Verilator, without a word about it, whatever the network is called."""
+"""The exported Verilog elaborates in Icarus, Yosys and Verilator, without a word about it, whatever
+the network is called."""
 
 import re
 import shutil
@@ -30,11 +31,13 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def spoil(folder: Path, to: Path) -> Path:
-    """The same export with a port less on one instance's module, so that elaboration must complain."""
+    """The same export with a port less on one instance's module, so that elaboration must
+    complain."""
     shutil.copytree(folder, to)
     source = to / "random.v"
     source.write_text(
-        source.read_text() + "\nmodule spoilt(input [3:0] a, output b); absent u (.a(a), .b(b)); endmodule\n"
+        source.read_text()
+        + "\nmodule spoilt(input [3:0] a, output b); absent u (.a(a), .b(b)); endmodule\n"
     )
     return to
 
@@ -44,8 +47,9 @@ def test_icarus_elaborates_without_a_word(exported: Path, standard: str) -> None
     assert icarus(exported, standard) == ""
 
 
-# What stays of -Wall: registers that begin with a value, which the design relies on; signals that are only names of parts of others
-# or that an instance offers and nobody takes; and one file with many modules.
+# What stays of -Wall: registers that begin with a value, which the design relies on; signals that
+# are only names of parts of others or that an instance offers and nobody takes; and one file with
+# many modules.
 WALL = ("-Wall", "-Wno-PROCASSINIT", "-Wno-UNUSEDSIGNAL", "-Wno-DECLFILENAME")
 
 
@@ -56,13 +60,21 @@ def test_verilator_lints_without_a_word(exported: Path) -> None:
 
 
 def odd(seed: int) -> networks.Network:
-    """A random network of any schedule, with sizes 1, prime and powers of two, of any T and any lanes."""
+    """A random network of any schedule, with sizes 1, prime and powers of two, of any T and any
+    lanes."""
     rng = np.random.default_rng(seed)
     schedule = ("two_phase", "time_stepped", "event_driven")[seed % 3]
-    return networks.random_network(rng, schedule, extreme=seed % 4 == 1, kinds=(None, ("conv2d",), ("conv2d", "dense"))[seed // 3 % 3])
+    return networks.random_network(
+        rng,
+        schedule,
+        extreme=seed % 4 == 1,
+        kinds=(None, ("conv2d",), ("conv2d", "dense"))[seed // 3 % 3],
+    )
 
 
-@pytest.mark.parametrize("seed", [0, 4, 8, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(9, 27))])
+@pytest.mark.parametrize(
+    "seed", [0, 4, 8, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(9, 27))]
+)
 def test_verilator_lints_odd_networks_without_a_word(seed: int, tmp_path: Path) -> None:
     network = odd(seed)
     rng = np.random.default_rng(seed)
@@ -79,7 +91,9 @@ SMALLEST = {"one input": (1, 1, 2), "one neuron": (3, 1, 2), "two of each": (2, 
 
 @pytest.mark.parametrize("sizes", SMALLEST.values(), ids=SMALLEST)
 @pytest.mark.parametrize("schedule", ["two_phase", "time_stepped", "event_driven"])
-def test_verilator_lints_memories_of_one_row(schedule: str, sizes: tuple[int, int, int], tmp_path: Path) -> None:
+def test_verilator_lints_memories_of_one_row(
+    schedule: str, sizes: tuple[int, int, int], tmp_path: Path
+) -> None:
     """All lanes, so one word of state; one input, so one event to replay."""
     n_in, n, classes = sizes
     layers = (
@@ -87,7 +101,11 @@ def test_verilator_lints_memories_of_one_row(schedule: str, sizes: tuple[int, in
         Layer("out", "readout", np.ones((classes, n), int), np.arange(classes), None, 4),
     )
     for lanes in ([n, classes], [1, classes]):
-        folder = export(Network("smallest", schedule, Input((n_in,), 1, 3), layers), tmp_path / f"{lanes[0]}", lanes)
+        folder = export(
+            Network("smallest", schedule, Input((n_in,), 1, 3), layers),
+            tmp_path / f"{lanes[0]}",
+            lanes,
+        )
         assert lint(folder) == ""
         assert not re.search(r"\[-1:0\]", (folder / source(folder)).read_text())
 
@@ -99,7 +117,9 @@ def test_yosys_elaborates_without_a_word(exported: Path) -> None:
 @pytest.mark.parametrize("schedule", ["two_phase", "time_stepped", "event_driven"])
 @pytest.mark.parametrize("kind", ["dense", "conv2d"])
 def test_every_signal_of_ours_has_a_name(schedule: str, kind: str) -> None:
-    network = networks.random_network(np.random.default_rng(5), schedule, (kind, "dense"), shape=(1, 5, 6), sizes=(7,), max_T=3)
+    network = networks.random_network(
+        np.random.default_rng(5), schedule, (kind, "dense"), shape=(1, 5, 6), sizes=(7,), max_T=3
+    )
     source = texts(Top(plan(network, [1, 2, 7])))[f"{network.name}.v"]
     assert not re.findall(r"[$](?:signal|like)\S*", source)
 
@@ -118,8 +138,13 @@ TOOLS = {"icarus": lambda folder: icarus(folder, "2012"), "yosys": yosys, "veril
 @pytest.fixture(scope="module", params=["module", "logic", "bool", "clk", "o_class", "std"])
 def reserved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Verilog of a network, and of layers, that are called like a reserved word."""
-    network = networks.random_network(np.random.default_rng(4), "two_phase", ("dense",), shape=(5,), sizes=(3,), T=(2, 1))
-    layers = tuple(replace(layer, name=name) for layer, name in zip(network.layers, (request.param, "wire"), strict=True))
+    network = networks.random_network(
+        np.random.default_rng(4), "two_phase", ("dense",), shape=(5,), sizes=(3,), T=(2, 1)
+    )
+    layers = tuple(
+        replace(layer, name=name)
+        for layer, name in zip(network.layers, (request.param, "wire"), strict=True)
+    )
     named = replace(network, name=request.param, layers=layers)
     return export(named, tmp_path_factory.mktemp("reserved") / request.param, [2, 3])
 

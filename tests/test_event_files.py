@@ -1,4 +1,5 @@
-"""Event files: every event exact, times that wrap by the formats' rules, and one clear error for whatever is no recording."""
+"""Event files: every event exact, times that wrap by the formats' rules, and one clear error for
+whatever is no recording."""
 
 import struct
 from collections.abc import Callable
@@ -50,7 +51,9 @@ def rows_of_events(seed: int, size: int, span: int, start: int = 0) -> np.ndarra
     ],
     ids=["evt2", "evt2 wraps", "evt3", "evt3 wraps", "evt3 without vectors", "dat", "dat 2d"],
 )
-def test_every_event_comes_back(tmp_path: Path, name: str, encoder: Encoder, span: int, start: int) -> None:
+def test_every_event_comes_back(
+    tmp_path: Path, name: str, encoder: Encoder, span: int, start: int
+) -> None:
     made = rows_of_events(3, 4000, span, start)
     (tmp_path / name).write_bytes(encoder(made))
     found = read_events(tmp_path / name)
@@ -59,8 +62,12 @@ def test_every_event_comes_back(tmp_path: Path, name: str, encoder: Encoder, spa
 
 
 @pytest.mark.parametrize("part", [1, 2, 7, 1000])
-@pytest.mark.parametrize(("encoder", "span"), [(eventfiles.evt2, 1 << 36), (eventfiles.evt3, 40_000_000)])
-def test_what_holds_goes_on_from_part_to_part(tmp_path: Path, encoder: Encoder, span: int, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("encoder", "span"), [(eventfiles.evt2, 1 << 36), (eventfiles.evt3, 40_000_000)]
+)
+def test_what_holds_goes_on_from_part_to_part(
+    tmp_path: Path, encoder: Encoder, span: int, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prophesee, "PART", part)
     made = rows_of_events(5, 300, span)
     (tmp_path / "a.raw").write_bytes(encoder(made))
@@ -79,36 +86,68 @@ def test_random_words_mean_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) ->
         for part in (1, 3, 64):
             monkeypatch.setattr(prophesee, "PART", part)
             found = decode(body)
-            assert (found.events == whole.events).all() and found.notes == whole.notes and len(whole.events) > 50
+            assert (
+                (found.events == whole.events).all()
+                and found.notes == whole.notes
+                and len(whole.events) > 50
+            )
 
 
 def test_nmnist_files_come_back_with_their_overflow_marks(tmp_path: Path) -> None:
     made = eventfiles.random_events(1, 3000, 12_000_000, 34, 34)
     (tmp_path / "a.bin").write_bytes(eventfiles.nmnist(made))
-    assert (tmp_path / "a.bin").stat().st_size > 5 * 3000 and (read_events(tmp_path / "a.bin").events == made).all()
+    assert (tmp_path / "a.bin").stat().st_size > 5 * 3000 and (
+        read_events(tmp_path / "a.bin").events == made
+    ).all()
 
 
 def words(path: Path, kind: str, values: list[int]) -> Path:
     lines = eventfiles.header(f"format {kind};height=4;width=2048")
-    path.write_bytes(lines + b"".join(struct.pack("<I" if kind == "EVT2" else "<H", value) for value in values))
+    path.write_bytes(
+        lines + b"".join(struct.pack("<I" if kind == "EVT2" else "<H", value) for value in values)
+    )
     return path
 
 
 def test_evt3_has_a_low_time_of_0_where_the_high_one_changes(tmp_path: Path) -> None:
     """High 5, low 9, event; high 5 again, event; high 6, event; low 2, event."""
-    path = words(tmp_path / "a.raw", "EVT3", [0x8005, 0x6009, 0x0003, 0x2801, 0x8005, 0x2802, 0x8006, 0x2003, 0x6002, 0x2004])
-    assert read_events(path).events.tolist() == [(5 * 4096 + 9, 1, 3, 1), (5 * 4096 + 9, 2, 3, 1), (6 * 4096, 3, 3, 0), (6 * 4096 + 2, 4, 3, 0)]
+    path = words(
+        tmp_path / "a.raw",
+        "EVT3",
+        [0x8005, 0x6009, 0x0003, 0x2801, 0x8005, 0x2802, 0x8006, 0x2003, 0x6002, 0x2004],
+    )
+    assert read_events(path).events.tolist() == [
+        (5 * 4096 + 9, 1, 3, 1),
+        (5 * 4096 + 9, 2, 3, 1),
+        (6 * 4096, 3, 3, 0),
+        (6 * 4096 + 2, 4, 3, 0),
+    ]
 
 
 def test_evt3_vectors_move_their_base_on(tmp_path: Path) -> None:
     """Twelve, twelve and eight places from x 100 on; then another base."""
-    path = words(tmp_path / "a.raw", "EVT3", [0x8000, 0x6001, 0x0002, 0x3864, 0x4801, 0x4002, 0x5081, 0x3000, 0x5004])
-    assert read_events(path).events.tolist() == [(1, x, 2, 1) for x in (100, 111, 113, 124, 131)] + [(1, 2, 2, 0)]
+    path = words(
+        tmp_path / "a.raw",
+        "EVT3",
+        [0x8000, 0x6001, 0x0002, 0x3864, 0x4801, 0x4002, 0x5081, 0x3000, 0x5004],
+    )
+    assert read_events(path).events.tolist() == [
+        (1, x, 2, 1) for x in (100, 111, 113, 124, 131)
+    ] + [(1, 2, 2, 0)]
 
 
 def test_evt3_high_time_wraps_when_it_falls_by_half_or_more(tmp_path: Path) -> None:
-    path = words(tmp_path / "a.raw", "EVT3", [0x8FFF, 0x6FFF, 0x0000, 0x2000, 0x8000, 0x2000, 0x8800, 0x2000, 0x8000, 0x2000])
-    assert read_events(path).events["t"].tolist() == [(1 << 24) - 1, 1 << 24, (1 << 24) + (0x800 << 12), 2 << 24]
+    path = words(
+        tmp_path / "a.raw",
+        "EVT3",
+        [0x8FFF, 0x6FFF, 0x0000, 0x2000, 0x8000, 0x2000, 0x8800, 0x2000, 0x8000, 0x2000],
+    )
+    assert read_events(path).events["t"].tolist() == [
+        (1 << 24) - 1,
+        1 << 24,
+        (1 << 24) + (0x800 << 12),
+        2 << 24,
+    ]
 
 
 def test_a_smaller_fall_is_time_that_runs_back(tmp_path: Path) -> None:
@@ -117,15 +156,24 @@ def test_a_smaller_fall_is_time_that_runs_back(tmp_path: Path) -> None:
         "times must not run back, but event 1 is at 4096 us and the one before it at 8388608 us (1 such places); "
         "say --sort-events to put them in order"
     )
-    assert read_events(path, Reading(sort=True)).events.tolist() == [(4096, 1, 0, 0), (8388608, 0, 0, 0)]
+    assert read_events(path, Reading(sort=True)).events.tolist() == [
+        (4096, 1, 0, 0),
+        (8388608, 0, 0, 0),
+    ]
 
 
 def test_events_without_a_time_are_left_out_and_told(tmp_path: Path) -> None:
-    told = ("{} events come before the first word that says the high part of the time, and are left out",)
-    path = words(tmp_path / "a.raw", "EVT3", [0x6001, 0x0000, 0x2001, 0x3002, 0x4007, 0x8001, 0x2003])
+    told = (
+        "{} events come before the first word that says the high part of the time, and are left out",
+    )
+    path = words(
+        tmp_path / "a.raw", "EVT3", [0x6001, 0x0000, 0x2001, 0x3002, 0x4007, 0x8001, 0x2003]
+    )
     found = read_events(path)
     assert found.events["x"].tolist() == [3] and found.notes == (told[0].format(4),)
-    found = read_events(words(tmp_path / "b.raw", "EVT2", [1 << 28 | 5 << 11, 8 << 28 | 1, 1 << 28 | 6 << 11 | 2]))
+    found = read_events(
+        words(tmp_path / "b.raw", "EVT2", [1 << 28 | 5 << 11, 8 << 28 | 1, 1 << 28 | 6 << 11 | 2])
+    )
     assert found.events.tolist() == [(64, 6, 2, 1)] and found.notes == (told[0].format(1),)
 
 
@@ -141,7 +189,11 @@ def test_old_dat_files_have_fewer_bits(tmp_path: Path) -> None:
     word = struct.pack("<II", 7, 300 | 200 << 9 | 1 << 17)
     (tmp_path / "a.dat").write_bytes(b"% Version 1\n" + bytes([0, 8]) + word)
     (tmp_path / "b.dat").write_bytes(word)
-    assert read_events(tmp_path / "a.dat").events.tolist() == read_events(tmp_path / "b.dat").events.tolist() == [(7, 300, 200, 1)]
+    assert (
+        read_events(tmp_path / "a.dat").events.tolist()
+        == read_events(tmp_path / "b.dat").events.tolist()
+        == [(7, 300, 200, 1)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +204,9 @@ def test_old_dat_files_have_fewer_bits(tmp_path: Path) -> None:
         (("Version 2",), None),
     ],
 )
-def test_the_sensor_is_what_the_header_says(tmp_path: Path, lines: tuple[str, ...], sensor: object) -> None:
+def test_the_sensor_is_what_the_header_says(
+    tmp_path: Path, lines: tuple[str, ...], sensor: object
+) -> None:
     (tmp_path / "a.dat").write_bytes(eventfiles.dat(eventfiles.events([(1, 2, 3, 1)]), lines))
     assert read_events(tmp_path / "a.dat").sensor == sensor
 
@@ -180,7 +234,9 @@ CUT = "must hold words of {} bytes after its header, but {} bytes are no multipl
         ("a.es", b"Event Stream", "must be a recording in one of .bin, .dat, .raw, .aedat4, .h5, .hdf5, .npy"),
     ],
 )  # fmt: skip
-def test_what_is_no_recording_is_one_line(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
+def test_what_is_no_recording_is_one_line(
+    tmp_path: Path, name: str, data: bytes, expected: str
+) -> None:
     (tmp_path / name).write_bytes(data)
     assert message(tmp_path / name).startswith(expected) and "\n" not in message(tmp_path / name)
 
@@ -201,9 +257,18 @@ def struct_of(dtype: list[tuple[str, str]], rows: list[tuple[object, ...]]) -> n
 @pytest.mark.parametrize(
     "array",
     [
-        struct_of([("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "<i2")], [(1, 2, 30, -1), (3, 4, 50, 1)]),
-        struct_of([("t", ">u8"), ("x", ">u2"), ("y", ">u2"), ("on", "?")], [(30, 1, 2, False), (50, 3, 4, True)]),
-        struct_of([("timestamp", "<f8"), ("x", "<f4"), ("y", "<f4"), ("polarity", "<i1")], [(30, 1, 2, 0), (50, 3, 4, 1)]),
+        struct_of(
+            [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "<i2")],
+            [(1, 2, 30, -1), (3, 4, 50, 1)],
+        ),
+        struct_of(
+            [("t", ">u8"), ("x", ">u2"), ("y", ">u2"), ("on", "?")],
+            [(30, 1, 2, False), (50, 3, 4, True)],
+        ),
+        struct_of(
+            [("timestamp", "<f8"), ("x", "<f4"), ("y", "<f4"), ("polarity", "<i1")],
+            [(30, 1, 2, 0), (50, 3, 4, 1)],
+        ),
     ],
     ids=["-1 and 1", "big-endian and on", "floats"],
 )
@@ -215,11 +280,20 @@ def test_structured_arrays_in_the_types_of_others(tmp_path: Path, array: np.ndar
 def test_plain_arrays_need_their_columns_named(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.array([[1, 2, 30, 0], [3, 4, 50, 1]], np.float64))
-    assert message(path) == "(2, 4) does not say which column is which: say --columns txyp, xytp or what they are"
-    assert read_events(path, Reading(columns="xytp")).events.tolist() == [(30, 1, 2, 0), (50, 3, 4, 1)]
+    assert (
+        message(path)
+        == "(2, 4) does not say which column is which: say --columns txyp, xytp or what they are"
+    )
+    assert read_events(path, Reading(columns="xytp")).events.tolist() == [
+        (30, 1, 2, 0),
+        (50, 3, 4, 1),
+    ]
 
 
-@pytest.mark.parametrize(("unit", "times"), [("s", [0.5, 1.25]), ("ms", [500, 1250]), ("ns", [500_000_000, 1_250_000_999])])
+@pytest.mark.parametrize(
+    ("unit", "times"),
+    [("s", [0.5, 1.25]), ("ms", [500, 1250]), ("ns", [500_000_000, 1_250_000_999])],
+)
 def test_times_in_other_units(tmp_path: Path, unit: str, times: list[float]) -> None:
     np.save(tmp_path / "a.npy", np.array([[time, 1, 2, k] for k, time in enumerate(times)]))
     found = read_events(tmp_path / "a.npy", Reading(columns="txyp", unit=unit)).events
@@ -228,18 +302,26 @@ def test_times_in_other_units(tmp_path: Path, unit: str, times: list[float]) -> 
 
 @pytest.mark.parametrize(("unit", "kind", "last"), [
     ("s", "<f4", 16), ("ms", "<f4", 1 << 14), ("us", "<f4", 1 << 24), ("ns", "<f4", 1 << 33), ("s", "<f2", 1), ("s", "<f8", 1 << 33)])  # fmt: skip
-def test_times_must_be_finer_than_a_microsecond_in_every_unit(tmp_path: Path, unit: str, kind: str, last: float) -> None:
+def test_times_must_be_finer_than_a_microsecond_in_every_unit(
+    tmp_path: Path, unit: str, kind: str, last: float
+) -> None:
     path, how = tmp_path / "a.npy", Reading(unit=unit)
     almost = np.nextafter(np.array(last, kind), np.array(0, kind))
     np.save(path, struct_of([("t", kind), *T[1:]], [(0, 1, 1, 1), (last, 1, 1, 1)]))
-    with pytest.raises(DataError, match=f"reaches .* {unit}, where its steps are .* us: too coarse for microseconds; keep it as integers"):
+    with pytest.raises(
+        DataError,
+        match=f"reaches .* {unit}, where its steps are .* us: too coarse for microseconds; keep it as integers",
+    ):
         read_events(path, how)
     if kind != "<f2":
         np.save(path, struct_of([("t", kind), *T[1:]], [(0, 1, 1, 1), (almost, 1, 1, 1)]))
         assert len(read_events(path, how).events) == 2
 
 
-T, P = [("t", "<f8"), ("x", "<i4"), ("y", "<i4"), ("p", "<i4")], [("t", "<i8"), ("x", "<i4"), ("y", "<i4"), ("p", "<i4")]
+T, P = (
+    [("t", "<f8"), ("x", "<i4"), ("y", "<i4"), ("p", "<i4")],
+    [("t", "<i8"), ("x", "<i4"), ("y", "<i4"), ("p", "<i4")],
+)
 
 
 @pytest.mark.parametrize(
@@ -280,10 +362,15 @@ def test_hdf5_in_its_usual_layouts(tmp_path: Path, layout: str) -> None:
         elif layout == "two-d":
             file["davis/left/events"] = np.stack([GOOD[key] for key in "xytp"], 1).astype(float)
         else:
-            columns(file.create_group("events") if layout != "root" else file, "ts,xs,ys,ps" if layout == "xs" else "txyp")
+            columns(
+                file.create_group("events") if layout != "root" else file,
+                "ts,xs,ys,ps" if layout == "xs" else "txyp",
+            )
         file["ms_to_idx"] = np.arange(7)
     found = read_events(tmp_path / "a.h5", Reading(columns="xytp"))
-    assert (found.events == GOOD).all() and found.sensor == ((240, 320) if layout == "CD/events" else None)
+    assert (found.events == GOOD).all() and found.sensor == (
+        (240, 320) if layout == "CD/events" else None
+    )
 
 
 def test_hdf5_adds_the_offset_of_times(tmp_path: Path) -> None:
@@ -307,23 +394,41 @@ def test_hdf5_with_none_or_several_recordings(tmp_path: Path) -> None:
 def test_hdf5_that_claims_more_than_it_has(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for key in "txyp":
-            file.create_dataset(f"events/{key}", (1 << 50,), "u1", chunks=(1 << 20,), compression="gzip")
-    assert message(tmp_path / "a.h5") == "/events: /events/t says that it has 1125899906842624 bytes, out of 0 in the file"
+            file.create_dataset(
+                f"events/{key}", (1 << 50,), "u1", chunks=(1 << 20,), compression="gzip"
+            )
+    assert (
+        message(tmp_path / "a.h5")
+        == "/events: /events/t says that it has 1125899906842624 bytes, out of 0 in the file"
+    )
 
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="needs the samples of shared/data")
 @pytest.mark.parametrize(
     ("name", "size", "sensor", "first", "last"),
     [
-        ("sample_dvs.aedat4", 111954, (240, 320), (1605537493718345, 154, 204, 0), (1605537494308262, 88, 237, 1)),
+        (
+            "sample_dvs.aedat4",
+            111954,
+            (240, 320),
+            (1605537493718345, 154, 204, 0),
+            (1605537494308262, 88, 237, 1),
+        ),
         ("sample_ncars.dat", 2009, None, (0, 25, 8, 0), (99952, 75, 28, 1)),
         ("sample_nmnist.bin", 4325, None, (654, 7, 15, 1), (311175, 21, 14, 1)),
     ],
 )
-def test_real_recordings(name: str, size: int, sensor: object, first: tuple[int, ...], last: tuple[int, ...]) -> None:
+def test_real_recordings(
+    name: str, size: int, sensor: object, first: tuple[int, ...], last: tuple[int, ...]
+) -> None:
     """As tonic 1.7.0, expelliarmus 1.1.12 and aedat 2.3.0 read them, every event."""
     found = read_events(SAMPLES / name)
-    assert (len(found.events), found.sensor, found.events[0].item(), found.events[-1].item()) == (size, sensor, first, last)
+    assert (len(found.events), found.sensor, found.events[0].item(), found.events[-1].item()) == (
+        size,
+        sensor,
+        first,
+        last,
+    )
 
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Event-driven neurons whose potential meets the threshold exactly, or comes back to zero; and what order they need."""
+"""Event-driven neurons whose potential meets the threshold exactly, or comes back to zero; and what
+order they need."""
 
 import numpy as np
 import pytest
@@ -14,8 +15,25 @@ THRESHOLDS = [1, 2, 3, 5]
 def counting(neuron: str) -> Network:
     """v = first input - second input, against every threshold; three spikes at most."""
     weight = np.tile([1, -1], (len(THRESHOLDS), 1))
-    first = Layer("fc", "dense", weight, np.zeros(4, np.int32), np.array(THRESHOLDS), 2, 3, v_init="zero", neuron=neuron)
-    out = Layer("out", "readout", np.eye(4, dtype=np.int8), np.zeros(4, np.int32), weight_bits=2, neuron=neuron)
+    first = Layer(
+        "fc",
+        "dense",
+        weight,
+        np.zeros(4, np.int32),
+        np.array(THRESHOLDS),
+        2,
+        3,
+        v_init="zero",
+        neuron=neuron,
+    )
+    out = Layer(
+        "out",
+        "readout",
+        np.eye(4, dtype=np.int8),
+        np.zeros(4, np.int32),
+        weight_bits=2,
+        neuron=neuron,
+    )
     return Network("counting", "event_driven", Input((2,), 1, 15), (first, out))
 
 
@@ -33,17 +51,39 @@ def test_a_neuron_emits_at_its_threshold_and_rests_at_zero(neuron: str, lanes: i
 
 
 def test_unsigned_neurons_behind_signed_ones_are_refused() -> None:
-    """Found by random accelerators: their counts hang on an order that signed neurons do not keep."""
+    """Found by random accelerators: their counts hang on an order that signed neurons do not
+    keep."""
 
     def chain(*neurons: str) -> Network:
         layers = [
-            Layer(f"fc{i}", "dense", np.eye(3, dtype=np.int8), np.zeros(3, np.int32), np.ones(3, np.int32), 2, 1, neuron=neuron)
+            Layer(
+                f"fc{i}",
+                "dense",
+                np.eye(3, dtype=np.int8),
+                np.zeros(3, np.int32),
+                np.ones(3, np.int32),
+                2,
+                1,
+                neuron=neuron,
+            )
             for i, neuron in enumerate(neurons)
         ]
-        out = Layer("out", "readout", np.eye(3, dtype=np.int8), np.zeros(3, np.int32), weight_bits=2, neuron="unsigned")
+        out = Layer(
+            "out",
+            "readout",
+            np.eye(3, dtype=np.int8),
+            np.zeros(3, np.int32),
+            weight_bits=2,
+            neuron="unsigned",
+        )
         return Network("chain", "event_driven", Input((3,)), (*layers, out))
 
-    for neurons in (("signed", "signed"), ("unsigned", "signed"), ("unsigned", "unsigned", "signed"), ("signed",)):
+    for neurons in (
+        ("signed", "signed"),
+        ("unsigned", "signed"),
+        ("unsigned", "unsigned", "signed"),
+        ("signed",),
+    ):
         check_buildable(chain(*neurons))
     with pytest.raises(ValueError) as caught:
         check_buildable(chain("unsigned", "signed", "unsigned"))

@@ -1,4 +1,5 @@
-"""Layers that are zero, tiny or huge, never fire or always do: ordinary in pruned networks, and every number fits int32."""
+"""Layers that are zero, tiny or huge, never fire or always do: ordinary in pruned networks, and
+every number fits int32."""
 
 from collections.abc import Callable
 
@@ -23,11 +24,14 @@ KINDS = {"one step": Conversion(), "fixed": Conversion(fixed=True), "a step for 
 
 
 def block(conversion: Conversion, seed: int) -> TrainableNetwork:
-    """Two convolutions, one with a residual addition through weights of its own, a dense layer, the readout."""
+    """Two convolutions, one with a residual addition through weights of its own, a dense layer, the
+    readout."""
     specs = (LayerSpec("stem", 4, "conv2d", T=4, padding=1), LayerSpec("conv", 4, "conv2d", T=3, padding=1),
              LayerSpec("deep", 4, "conv2d", T=4, padding=1, skip=SkipSpec("stem")), LayerSpec("fc", 7, T=4, pool=2), LayerSpec("out", 3, "readout"))  # fmt: skip
     generator = torch.Generator().manual_seed(seed)
-    net = TrainableNetwork(specs, "two_phase", SOURCE, generator, conversion=conversion, norm=conversion.live_norm)
+    net = TrainableNetwork(
+        specs, "two_phase", SOURCE, generator, conversion=conversion, norm=conversion.live_norm
+    )
     with torch.no_grad():
         for layer in net.stack():
             layer.bias.uniform_(-0.1, 0.1, generator=generator)
@@ -61,13 +65,16 @@ def whole(net: TrainableNetwork) -> Network:
 
 
 def frames(seed: int) -> Tensor:
-    counts = torch.randint(0, 16, (12, *SOURCE.shape), generator=torch.Generator().manual_seed(seed)).float()
+    counts = torch.randint(
+        0, 16, (12, *SOURCE.shape), generator=torch.Generator().manual_seed(seed)
+    ).float()
     counts[0], counts[1] = 0, 15
     return counts
 
 
 def agree(network: Network) -> np.ndarray:
-    """Golden equals torch for every count and logit; gives the counts of each layer, side by side."""
+    """Golden equals torch for every count and logit; gives the counts of each layer, side by
+    side."""
     counts = frames(2).numpy().astype(np.int32)
     ours, theirs = TorchNetwork.from_network(network).run(counts), golden.run(network, counts)
     assert np.array_equal(ours.logits, theirs.logits)
@@ -109,7 +116,14 @@ def test_many_random_mixtures_fit_and_agree_with_golden(kind: str) -> None:
 def dense(change: Callable[[TrainableLayer], object], conversion: Conversion) -> Network:
     """A dense network of 32 inputs, its first layer changed."""
     specs = (LayerSpec("fc", 6, T=4), LayerSpec("out", 3, "readout"))
-    net = TrainableNetwork(specs, "two_phase", SOURCE, torch.Generator().manual_seed(0), conversion=conversion, norm=conversion.live_norm)
+    net = TrainableNetwork(
+        specs,
+        "two_phase",
+        SOURCE,
+        torch.Generator().manual_seed(0),
+        conversion=conversion,
+        norm=conversion.live_norm,
+    )
     with torch.no_grad():
         change(net.stack()[0])
     return whole(net.eval())
@@ -118,6 +132,7 @@ def dense(change: Callable[[TrainableLayer], object], conversion: Conversion) ->
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_neuron_without_weights_fires_by_its_bias_alone(kind: str) -> None:
     """Its counts are those of the float neuron's activation, on the scale that the layer shares."""
+
     def change(layer: TrainableLayer) -> None:
         layer.weight[2:4].zero_()
         layer.bias[2], layer.bias[3] = 0.5, -0.5
@@ -126,16 +141,30 @@ def test_a_neuron_without_weights_fires_by_its_bias_alone(kind: str) -> None:
     layer, counts = network.layers[0], frames(3).numpy().astype(np.int32)
     assert not layer.weight[2:4].any()
     sent = golden.run(network, counts).counts[layer.name]
-    expected = np.clip((int(layer.threshold[2]) // 2 + int(layer.bias[2])) // int(layer.threshold[2]), 0, layer.T)  # type: ignore[index]
-    assert (sent[:, 2] == expected).all() and expected > 0 and (sent[:, 3] == 0).all() and sent[:, 0].std() > 0
+    expected = np.clip(
+        (int(layer.threshold[2]) // 2 + int(layer.bias[2])) // int(layer.threshold[2]), 0, layer.T
+    )  # type: ignore[index]
+    assert (
+        (sent[:, 2] == expected).all()
+        and expected > 0
+        and (sent[:, 3] == 0).all()
+        and sent[:, 0].std() > 0
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_neuron_that_never_fires_stays_silent_and_its_neighbours_stay(kind: str) -> None:
-    network, plain = (dense(change, KINDS[kind]) for change in (lambda layer: layer.bias[2].fill_(-1e12), lambda _: None))
+    network, plain = (
+        dense(change, KINDS[kind])
+        for change in (lambda layer: layer.bias[2].fill_(-1e12), lambda _: None)
+    )
     counts = frames(3).numpy().astype(np.int32)
-    ours, before = (golden.run(which, counts).counts[which.layers[0].name] for which in (network, plain))
-    assert (ours[:, 2] == 0).all() and np.abs(ours[:, [0, 1, 3, 4, 5]] - before[:, [0, 1, 3, 4, 5]]).max() <= 1
+    ours, before = (
+        golden.run(which, counts).counts[which.layers[0].name] for which in (network, plain)
+    )
+    assert (ours[:, 2] == 0).all() and np.abs(
+        ours[:, [0, 1, 3, 4, 5]] - before[:, [0, 1, 3, 4, 5]]
+    ).max() <= 1
 
 
 def test_a_residual_addition_survives_a_layer_without_weights() -> None:
@@ -155,10 +184,15 @@ def test_a_residual_addition_survives_a_layer_without_weights() -> None:
 
 def test_biases_beyond_int32_do_the_same_for_every_input() -> None:
     """The most and the least that a neuron can receive leave it where the bias puts it."""
-    network = dense(lambda layer: (layer.bias[1].fill_(-1e15), layer.bias[2].fill_(-3e9)), Conversion(channels=True))
+    network = dense(
+        lambda layer: (layer.bias[1].fill_(-1e15), layer.bias[2].fill_(-3e9)),
+        Conversion(channels=True),
+    )
     layer = network.layers[0]
     most = (np.maximum(layer.weight, 0).astype(int).sum(1) * 15)[1:3]
-    assert (layer.bias[1:3] > -(2**31)).all() and (layer.bias[1:3] + most + (layer.threshold[1:3] >> 1) < 0).all()  # type: ignore[index]
+    assert (layer.bias[1:3] > -(2**31)).all() and (
+        layer.bias[1:3] + most + (layer.threshold[1:3] >> 1) < 0
+    ).all()  # type: ignore[index]
 
 
 def test_ordinary_weights_have_the_step_that_they_had() -> None:
@@ -167,7 +201,12 @@ def test_ordinary_weights_have_the_step_that_they_had() -> None:
         weight = torch.randn(30, 20, generator=generator) * 0.1
         full = weight.abs().max() / (2 ** (bits - 1) - 1)
         steps = full * torch.linspace(0.02, 2, 100)
-        errors = torch.stack([(quantize.quantize_weight(weight, step, bits) * step - weight).square().sum() for step in steps])
+        errors = torch.stack(
+            [
+                (quantize.quantize_weight(weight, step, bits) * step - weight).square().sum()
+                for step in steps
+            ]
+        )
         assert torch.equal(quantize.best_step(weight, bits), steps[errors.argmin()])
         huge = quantize.best_step(weight * 2.0**70, bits)
         assert torch.equal(huge, quantize.best_step(weight, bits) * 2.0**70)
@@ -183,22 +222,34 @@ def test_a_channel_without_weights_has_the_step_of_the_others() -> None:
 
 @pytest.mark.parametrize("schedule", ["two_phase", "time_stepped"])
 def test_recipes_layers_of_every_schedule_fit(schedule: str) -> None:
-    """Networks that were pruned on the way, in a training of their own: a row, a layer, the readout."""
-    specs = (LayerSpec("fc1", 8, T=3), LayerSpec("fc2", 6, T=2), LayerSpec("out", 3, "readout", T=2, weight_bits=8))
+    """Networks that were pruned on the way, in a training of their own: a row, a layer, the
+    readout."""
+    specs = (
+        LayerSpec("fc1", 8, T=3),
+        LayerSpec("fc2", 6, T=2),
+        LayerSpec("out", 3, "readout", T=2, weight_bits=8),
+    )
     shape = (20,)
     for k, (layer, change) in enumerate([(0, lambda w, b: w[2].zero_()), (1, lambda w, b: w.zero_()), (2, lambda w, b: w.zero_()), (1, lambda w, b: b.fill_(-1e6)),
                                          (0, lambda w, b: b.fill_(1e6)), (2, lambda w, b: (w.zero_(), b.copy_(torch.tensor([1e9, 0, -1e9]))))]):  # fmt: skip
-        net = TrainableNetwork(specs, schedule, Input(shape, 1, 3), torch.Generator().manual_seed(k))
+        net = TrainableNetwork(
+            specs, schedule, Input(shape, 1, 3), torch.Generator().manual_seed(k)
+        )
         with torch.no_grad():
             for part in net.stack():
                 part.bias.fill_(0.05)
             change(net.stack()[layer].weight, net.stack()[layer].bias)
-            counts = torch.randint(0, 4, (40, *shape), generator=torch.Generator().manual_seed(k)).float()
+            counts = torch.randint(
+                0, 4, (40, *shape), generator=torch.Generator().manual_seed(k)
+            ).float()
             net.eval().calibrate(counts[None] if schedule == "time_stepped" else counts)
             net.snap()
         network = net.export("pruned")
         whole_counts = counts.numpy().astype(np.int32)
-        ours, theirs = TorchNetwork.from_network(network).run(whole_counts), golden.run(network, whole_counts)
+        ours, theirs = (
+            TorchNetwork.from_network(network).run(whole_counts),
+            golden.run(network, whole_counts),
+        )
         assert np.array_equal(ours.logits, theirs.logits)
 
 
@@ -210,19 +261,27 @@ def test_a_model_of_extreme_weights_counts_as_one_of_ordinary_ones(size: float) 
     with torch.no_grad():
         model[1].weight.mul_(size)
         model[1].bias.mul_(size)
-    networks = [whole(net.eval()) for net in (plain, read_model(model, SOURCE).network(4, 4, Conversion(), False))]
+    networks = [
+        whole(net.eval())
+        for net in (plain, read_model(model, SOURCE).network(4, 4, Conversion(), False))
+    ]
     counts = frames(2).numpy().astype(np.int32)
     ours, theirs = (golden.run(network, counts).counts["fc1"].astype(int) for network in networks)
     assert np.abs(ours - theirs).max() <= 1 and ours.std() > 0
 
 
 def test_a_silent_layer_gets_a_range_of_its_weights() -> None:
-    net = TrainableNetwork((LayerSpec("fc1", 4, T=3), LayerSpec("out", 3, "readout")), "two_phase", Input((5,), 1, 3), torch.Generator().manual_seed(0))
+    net = TrainableNetwork(
+        (LayerSpec("fc1", 4, T=3), LayerSpec("out", 3, "readout")),
+        "two_phase",
+        Input((5,), 1, 3),
+        torch.Generator().manual_seed(0),
+    )
     layer = net.stack()[0]
     with torch.no_grad():
         layer.bias.fill_(-100)
         layer(torch.ones(7, 5), torch.tensor(1 / 3))
         stages.calibrate(layer)
-    assert float(layer.log_range.detach().exp()) == pytest.approx(3 * float(layer.weight.detach().abs().max()))
-
-
+    assert float(layer.log_range.detach().exp()) == pytest.approx(
+        3 * float(layer.weight.detach().abs().max())
+    )

@@ -1,4 +1,5 @@
-"""Commands that install what is missing: they work from where the program was installed, and never name ourselves."""
+"""Commands that install what is missing: they work from where the program was installed, and never
+name ourselves."""
 
 import importlib.metadata
 import importlib.util
@@ -45,7 +46,10 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_an_installed_package_names_the_requirements_of_its_metadata(installed: None) -> None:
     assert fix.extra("train") == f"{PIP} torch==2.13.0 'scikit-learn>=1.5'"
     assert fix.extra("sim") == f"{PIP} 'cocotb<3,>=2.0'"
-    assert fix.install("amaranth", "numpy") == f"{PIP} 'amaranth[builtin-yosys]<0.6,>=0.5.8' 'numpy>=2.0'"
+    assert (
+        fix.install("amaranth", "numpy")
+        == f"{PIP} 'amaranth[builtin-yosys]<0.6,>=0.5.8' 'numpy>=2.0'"
+    )
 
 
 def test_a_source_tree_names_those_of_its_pyproject() -> None:
@@ -60,14 +64,22 @@ def test_another_projects_pyproject_is_not_ours(installed: None, tmp_path: Path)
 
 
 def test_a_module_is_brought_with_all_that_belongs_to_it(installed: None) -> None:
-    assert fix.of_import("sklearn") == fix.of_import("torch") == f"{PIP} torch==2.13.0 'scikit-learn>=1.5'"
+    assert (
+        fix.of_import("sklearn")
+        == fix.of_import("torch")
+        == f"{PIP} torch==2.13.0 'scikit-learn>=1.5'"
+    )
     assert fix.of_import("find_libpython") == f"{PIP} 'cocotb<3,>=2.0'"
     assert fix.of_import("a_users_own_module") is None
 
 
-def test_without_pip_the_installer_that_is_there_is_named(installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pip_the_installer_that_is_there_is_named(
+    installed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pip" else real(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "pip" else real(name)
+    )
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}" if name == "uv" else None)
     python = shlex.quote(sys.executable)
     assert fix.extra("sim") == f"uv pip install --python {python} 'cocotb<3,>=2.0'"
@@ -75,7 +87,9 @@ def test_without_pip_the_installer_that_is_there_is_named(installed: None, monke
     assert fix.extra("sim") == f"{python} -m ensurepip && {PIP} 'cocotb<3,>=2.0'"
 
 
-def test_a_systems_own_python_is_left_alone_in_a_source_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_systems_own_python_is_left_alone_in_a_source_tree(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "EXTERNALLY-MANAGED").touch()
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
@@ -91,7 +105,9 @@ def test_a_systems_own_python_is_left_alone_in_a_source_tree(monkeypatch: pytest
     (1000, True, "sudo apt-get install g++ make"),
     (1000, False, "sudo apt-get update && sudo apt-get install g++ make"),
 ])  # fmt: skip
-def test_debian_packages(user: int, lists: bool, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debian_packages(
+    user: int, lists: bool, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if lists:
         (tmp_path / "mirror_dists_stable_main_binary-amd64_Packages.lz4").touch()
     monkeypatch.setattr(fix, "LISTS", tmp_path)
@@ -105,7 +121,9 @@ def test_a_system_without_apt_is_told_what_to_look_for(monkeypatch: pytest.Monke
     assert fix.debian("g++") == "your system's package manager (Debian calls it g++)"
 
 
-def test_libpython_of_the_systems_python_and_of_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_libpython_of_the_systems_python_and_of_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     other = "a Python that was built with --enable-shared, or the library's path in LIBPYTHON_LOC"
     monkeypatch.setattr(sys, "base_prefix", "/opt/python")
     assert fix.libpython() == other
@@ -122,18 +140,32 @@ def test_libpython_of_the_systems_python_and_of_another(monkeypatch: pytest.Monk
     assert fix.libpython() == fix.debian(fix.LIBPYTHON)
 
 
-def test_the_command_really_installs(installed: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command_really_installs(
+    installed: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """In its dry run, with what is installed already, so that nothing is fetched."""
-    monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["numpy>=2.0", 'packaging>=2,<99; extra == "sim"'])
+    monkeypatch.setattr(
+        importlib.metadata,
+        "requires",
+        lambda name: ["numpy>=2.0", 'packaging>=2,<99; extra == "sim"'],
+    )
     for command in (fix.extra(""), fix.extra("sim")):
-        done = subprocess.run([*shlex.split(command), "--dry-run", "--no-index"], cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(
+            [*shlex.split(command), "--dry-run", "--no-index"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0 and "Requirement already satisfied" in done.stdout, done.stderr
 
 
 def files_of_the_house() -> list[Path]:
     """Ours, in their rooms; rglob follows no links, so it is asked of each."""
     package = REPO / "polyrhythm"
-    return [*package.glob("*.py"), *(file for room in package.iterdir() if room.is_dir() for file in room.rglob("*.py"))]
+    return [
+        *package.glob("*.py"),
+        *(file for room in package.iterdir() if room.is_dir() for file in room.rglob("*.py")),
+    ]
 
 
 def test_nothing_in_the_house_names_our_package_to_an_index() -> None:

@@ -1,4 +1,5 @@
-"""Folding changes nothing that a network computes, whatever schedule, kind, stage, gain and bias; a boundary that does is heard."""
+"""Folding changes nothing that a network computes, whatever schedule, kind, stage, gain and bias; a
+boundary that does is heard."""
 
 import dataclasses
 import math
@@ -19,7 +20,12 @@ from polyrhythm.sw.training.run.crossing import Crossing
 
 LIVE = Conversion(channels=True, live_norm=True)
 STAGES = [("two_phase", "float"), ("two_phase", "quantized"), ("time_stepped", "float")]
-CASES = [(*each, kind) for each in STAGES for kind in ("dense", "conv2d", "residual") if each[0] == "two_phase" or kind != "residual"]
+CASES = [
+    (*each, kind)
+    for each in STAGES
+    for kind in ("dense", "conv2d", "residual")
+    if each[0] == "two_phase" or kind != "residual"
+]
 
 
 def specs(schedule: str, kind: str) -> tuple[LayerSpec, ...]:
@@ -28,17 +34,29 @@ def specs(schedule: str, kind: str) -> tuple[LayerSpec, ...]:
     first = LayerSpec("c1", 6, "conv2d", T=4, padding=1, leak_shift=leak)
     second = {
         "dense": LayerSpec("fc2", 9, T=5, pool=2, leak_shift=leak),
-        "conv2d": LayerSpec("c2", 5, "conv2d", T=2, stride=2, padding=1, reset="zero" if leak else "subtract"),
+        "conv2d": LayerSpec(
+            "c2", 5, "conv2d", T=2, stride=2, padding=1, reset="zero" if leak else "subtract"
+        ),
         "residual": LayerSpec("c2", 6, "conv2d", T=3, padding=1, skip=SkipSpec("c1")),
     }[kind]
     return first, second, LayerSpec("out", 4, "readout", T=3)
 
 
-def trained(schedule: str, kind: str, stage: str, seed: int) -> tuple[TrainableNetwork, torch.Tensor]:
-    """A network in double precision, its normalizations and biases far from where they begin; and inputs for it."""
+def trained(
+    schedule: str, kind: str, stage: str, seed: int
+) -> tuple[TrainableNetwork, torch.Tensor]:
+    """A network in double precision, its normalizations and biases far from where they begin; and
+    inputs for it."""
     generator = torch.Generator().manual_seed(seed)
     conversion = LIVE if stage == "quantized" else None
-    net = TrainableNetwork(specs(schedule, kind), schedule, Input((2, 6, 6), 1, 15), generator, conversion=conversion, norm=True).double()
+    net = TrainableNetwork(
+        specs(schedule, kind),
+        schedule,
+        Input((2, 6, 6), 1, 15),
+        generator,
+        conversion=conversion,
+        norm=True,
+    ).double()
 
     def frames() -> torch.Tensor:
         n = torch.randint(0, 16, (20, 2, 6, 6), generator=generator).double()
@@ -48,8 +66,14 @@ def trained(schedule: str, kind: str, stage: str, seed: int) -> tuple[TrainableN
         for layer in net.stack():
             layer.bias.uniform_(-2, 2, generator=generator)
             if layer.norm is not None:
-                size = torch.exp(torch.empty_like(layer.norm.weight).uniform_(math.log(0.1), math.log(65), generator=generator))
-                layer.norm.weight.copy_(size * (torch.rand(size.shape, generator=generator) - 0.3).sign())
+                size = torch.exp(
+                    torch.empty_like(layer.norm.weight).uniform_(
+                        math.log(0.1), math.log(65), generator=generator
+                    )
+                )
+                layer.norm.weight.copy_(
+                    size * (torch.rand(size.shape, generator=generator) - 0.3).sign()
+                )
                 layer.norm.bias.uniform_(-1, 3, generator=generator)
     net.train()
     for _ in range(5):
@@ -57,7 +81,8 @@ def trained(schedule: str, kind: str, stage: str, seed: int) -> tuple[TrainableN
     net.eval()
     if stage == "quantized":
         net.calibrate(frames())
-        for layer in net.stack()[:-1]:  # each channel has the lowest weight that it can have behind the fold
+        # Each channel has the lowest weight that it can have behind the fold
+        for layer in net.stack()[:-1]:
             assert layer.norm is not None
             layer.weight.data.flatten(1)[:, 0] = -99.0 * layer.norm.weight.sign()
     return net, frames()
@@ -98,13 +123,19 @@ def test_folding_turns_the_signs_of_channels_whose_gain_is_below_0() -> None:
     before = layer.integer_weight()
     normalization.fold(layer)
     low, high = quantize.weight_range(layer.spec.weight_bits)
-    assert before[turned].max() == -low and before[~turned].min() == low  # the range is that behind the fold
-    assert torch.equal(layer.integer_weight()[turned], -before[turned]) and layer.integer_weight().max() <= high
+    # The range is that behind the fold
+    assert before[turned].max() == -low and before[~turned].min() == low
+    assert (
+        torch.equal(layer.integer_weight()[turned], -before[turned])
+        and layer.integer_weight().max() <= high
+    )
     assert torch.equal(layer.integer_weight()[~turned], before[~turned])
 
 
 @pytest.mark.parametrize(("schedule", "stage"), STAGES)
-def test_a_channel_without_gain_says_the_same_whatever_it_receives(schedule: str, stage: str) -> None:
+def test_a_channel_without_gain_says_the_same_whatever_it_receives(
+    schedule: str, stage: str
+) -> None:
     net, n = trained(schedule, "conv2d", stage, 1)
     layer = net.stack()[0]
     assert layer.norm is not None
@@ -140,8 +171,13 @@ def test_normalization_of_ticks_needs_a_bias_in_every_tick(mode: str) -> None:
 # What a boundary costs
 
 
-@pytest.mark.parametrize(("before", "after", "loses"), [(0.82, 0.78, False), (0.82, 0.778, True), (0.0, 0.0, False), (0.5, 0.6, False)])
-def test_a_boundary_loses_where_more_than_a_twentieth_is_gone(before: float, after: float, loses: bool) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "loses"),
+    [(0.82, 0.78, False), (0.82, 0.778, True), (0.0, 0.0, False), (0.5, 0.6, False)],
+)
+def test_a_boundary_loses_where_more_than_a_twentieth_is_gone(
+    before: float, after: float, loses: bool
+) -> None:
     assert Crossing("fold", before, after).loses is loses
 
 
@@ -158,9 +194,16 @@ def test_boundaries_are_told_one_by_one_and_the_fold_costs_nothing() -> None:
         "float, normalization folded", "float to quantized, before it learns on", "quantized to snapped, before it learns on",
         "from floats to integers", "from floats to integers, profile mixed",
     ]  # fmt: skip
-    assert found["float, normalization folded"]["before"] == found["float, normalization folded"]["after"] > 0.8
+    assert (
+        found["float, normalization folded"]["before"]
+        == found["float, normalization folded"]["after"]
+        > 0.8
+    )
     assert found["from floats to integers"]["before"] == report["float_accuracy"]
-    assert found["from floats to integers, profile mixed"]["before"] == report["float_profiles"]["mixed"]
+    assert (
+        found["from floats to integers, profile mixed"]["before"]
+        == report["float_profiles"]["mixed"]
+    )
     assert network.provenance["float_profiles"] == report["float_profiles"]
 
 
@@ -174,14 +217,23 @@ def test_a_boundary_that_ruins_a_network_is_said_and_kept(
         layer.bias.data.add_(9.0)
 
     monkeypatch.setattr(normalization, "fold", wrong)
-    _, report = train.train(dataclasses.replace(SHORT, quantized_epochs=0, snapped_epochs=0), progress=lambda _: None)
+    _, report = train.train(
+        dataclasses.replace(SHORT, quantized_epochs=0, snapped_epochs=0), progress=lambda _: None
+    )
     row = report["boundaries"][0]
     told = f"{100 * row['before']:.2f} % before, {100 * row['after']:.2f} % after (more than 5 % of it)"
     said = f"ACCURACY LOST, float, normalization folded: {told}"
-    assert row["after"] < 0.5 * row["before"] and report["warnings"][0] == said and said in capsys.readouterr().err
+    assert (
+        row["after"] < 0.5 * row["before"]
+        and report["warnings"][0] == said
+        and said in capsys.readouterr().err
+    )
 
 
 def test_networks_without_normalization_cross_the_fold_for_nothing() -> None:
-    _, report = train.train(dataclasses.replace(DIGITS_LIF, float_epochs=2, quantized_epochs=1, snapped_epochs=1), progress=lambda _: None)
+    _, report = train.train(
+        dataclasses.replace(DIGITS_LIF, float_epochs=2, quantized_epochs=1, snapped_epochs=1),
+        progress=lambda _: None,
+    )
     assert report["boundaries"][0]["before"] == report["boundaries"][0]["after"]
     assert "float_profiles" not in report

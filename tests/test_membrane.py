@@ -1,4 +1,5 @@
-"""hw.neuron.membrane: the time_stepped neuron against the equations of the format, group by group and frame by frame."""
+"""hw.neuron.membrane: the time_stepped neuron against the equations of the format, group by group
+and frame by frame."""
 
 import random
 from collections import Counter
@@ -21,7 +22,9 @@ from polyrhythm.sw.plan.layer import LayerPlan
 from polyrhythm.sw.plan.neurons import TickingNeuron
 
 
-def reference(layer: Layer, currents: np.ndarray, cases: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
+def reference(
+    layer: Layer, currents: np.ndarray, cases: Counter[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Spikes and potentials after the reset, (T, N), of one frame's currents (T, N)."""
     share, v, fired, left = bias_at(layer.bias, layer.T, layer.bias_mode), layer.v0, [], []
     for t in range(layer.T):
@@ -42,14 +45,20 @@ def reference(layer: Layer, currents: np.ndarray, cases: Counter[str]) -> tuple[
 
 @dataclass
 class Swept:
-    """What a membrane did: spikes and potentials (frames, T, N), and whether lanes without a neuron stayed silent."""
+    """What a membrane did: spikes and potentials (frames, T, N), and whether lanes without a neuron
+    stayed silent."""
 
     fire: np.ndarray
     v: np.ndarray
     idle_silent: bool
 
 
-DONE, OP, SUMS, COMING = "i.words.valid", "i.words.payload.op", "i.words.payload.values", "i.coming.payload"
+DONE, OP, SUMS, COMING = (
+    "i.words.valid",
+    "i.words.payload.op",
+    "i.words.payload.values",
+    "i.coming.payload",
+)
 
 
 def membrane(plan: LayerPlan, op: Op) -> Membrane:
@@ -58,10 +67,18 @@ def membrane(plan: LayerPlan, op: Op) -> Membrane:
     return Membrane(Rom, op, plan.neuron, plan.layout.groups, sums)
 
 
-def run(network: Network, lanes: int, frames: np.ndarray, pause: float, rng: random.Random) -> Swept:
-    """Sweep layer 0 over frames of currents (frames, steps, N), a step for each sum that `Charge` would finish."""
+def run(
+    network: Network, lanes: int, frames: np.ndarray, pause: float, rng: random.Random
+) -> Swept:
+    """Sweep layer 0 over frames of currents (frames, steps, N), a step for each sum that `Charge`
+    would finish."""
     layer, plan = network.layers[0], layer_plan(network, 0, lanes)
-    groups, steps_of, sum_bits, v_bits = plan.layout.groups, plan.rhythm, plan.sums.bits, plan.potential_bits
+    groups, steps_of, sum_bits, v_bits = (
+        plan.layout.groups,
+        plan.rhythm,
+        plan.sums.bits,
+        plan.potential_bits,
+    )
     held = steps_of.held
     share = bias_at(layer.bias, layer.T, layer.bias_mode)
     reach = share - (0 if layer.threshold is None else layer.threshold.astype(np.int64))
@@ -76,10 +93,20 @@ def run(network: Network, lanes: int, frames: np.ndarray, pause: float, rng: ran
                 padded = np.concatenate([sums, np.full(groups * lanes - len(sums), idle)]).tolist()
                 for group in range(groups):
                     while rng.random() < pause:
-                        steps.append({OP: bits(shape, {"table": 0}), SUMS: rng.getrandbits(sum_bits * lanes)})
-                    op = {"sweep": 1, "held": int(again > 0), "closing": int(tick == layer.T - 1), "group": group}
+                        steps.append(
+                            {OP: bits(shape, {"table": 0}), SUMS: rng.getrandbits(sum_bits * lanes)}
+                        )
+                    op = {
+                        "sweep": 1,
+                        "held": int(again > 0),
+                        "closing": int(tick == layer.T - 1),
+                        "group": group,
+                    }
                     op["table"] = steps_of.phases[tick] * groups + group
-                    word = sum((value & mask) << k * sum_bits for k, value in enumerate(padded[group * lanes :][:lanes]))
+                    word = sum(
+                        (value & mask) << k * sum_bits
+                        for k, value in enumerate(padded[group * lanes :][:lanes])
+                    )
                     noise = rng.getrandbits(sum_bits * lanes)
                     steps.append({DONE: 1, OP: bits(shape, op), SUMS: noise if again else word})
                 tick += 1
@@ -96,20 +123,35 @@ def run(network: Network, lanes: int, frames: np.ndarray, pause: float, rng: ran
         if asked[DONE]:
             assert got["o.payload.op"] == asked[OP]
             words.append(got)
-    fire = np.array([[word["o.payload.fire"] >> k & 1 for k in range(lanes)] for word in words]).reshape(len(frames), layer.T, -1)
-    fields = [[word["o.payload.values"] >> k * v_bits & (1 << v_bits) - 1 for k in range(lanes)] for word in words]
+    fire = np.array(
+        [[word["o.payload.fire"] >> k & 1 for k in range(lanes)] for word in words]
+    ).reshape(len(frames), layer.T, -1)
+    fields = [
+        [word["o.payload.values"] >> k * v_bits & (1 << v_bits) - 1 for k in range(lanes)]
+        for word in words
+    ]
     v = np.array([[value - (value >> v_bits - 1 << v_bits) for value in word] for word in fields])
     n = plan.n_out
-    return Swept(fire[..., :n], v.reshape(len(frames), layer.T, -1)[..., :n], not fire[..., n:].any())
+    return Swept(
+        fire[..., :n], v.reshape(len(frames), layer.T, -1)[..., :n], not fire[..., n:].any()
+    )
 
 
 def currents_of(network: Network, inputs: np.ndarray) -> np.ndarray:
     """Sums w * n of each tick, (frames, T, N), of inputs (frames, T_in, N_in)."""
-    seen = np.stack([inputs[:, ticks].sum(axis=1) for ticks in source_ticks(network.t_in(0), network.layers[0].T)], axis=1)
+    seen = np.stack(
+        [
+            inputs[:, ticks].sum(axis=1)
+            for ticks in source_ticks(network.t_in(0), network.layers[0].T)
+        ],
+        axis=1,
+    )
     return seen @ network.layers[0].weight.astype(np.int64).T
 
 
-def check(network: Network, lanes: int, inputs: np.ndarray, pause: float, seed: int) -> Counter[str]:
+def check(
+    network: Network, lanes: int, inputs: np.ndarray, pause: float, seed: int
+) -> Counter[str]:
     """Compare with the reference; say which cases happened."""
     cases: Counter[str] = Counter()
     currents, repeats = currents_of(network, inputs), layer_plan(network, 0, lanes).rhythm.repeats
@@ -129,25 +171,47 @@ def test_random_layers_equal_the_equations() -> None:
     for seed in range(24):
         rng = np.random.default_rng(seed)
         kinds = ("dense",) if seed % 4 else ()
-        network = random_network(rng, "time_stepped", kinds, extreme=seed % 3 == 0, max_count=int(rng.choice([1, 3])))
+        network = random_network(
+            rng, "time_stepped", kinds, extreme=seed % 3 == 0, max_count=int(rng.choice([1, 3]))
+        )
         lanes = int(rng.integers(1, network.n_out(0) + 1))
-        inputs = rng.integers(0, network.input.max_count + 1, (4, network.input.T, network.input.size))
+        inputs = rng.integers(
+            0, network.input.max_count + 1, (4, network.input.T, network.input.size)
+        )
         inputs[0], inputs[1] = 0, network.input.max_count
         total["partial"] += network.n_out(0) % lanes > 0
         total["held"] += network.input.T < network.layers[0].T
         total["merged"] += network.input.T > network.layers[0].T
         total += check(network, lanes, inputs, pause=(0.0, 0.4)[seed % 2], seed=seed)
-    wanted = {"partial", "held", "merged", "leak rounds down", "v == threshold", "negative", "spikes, subtract", "spikes, zero"}
+    wanted = {
+        "partial",
+        "held",
+        "merged",
+        "leak rounds down",
+        "v == threshold",
+        "negative",
+        "spikes, subtract",
+        "spikes, zero",
+    }
     assert {case for case, number in total.items() if number >= 3} >= wanted, total
 
 
 # --- one fact each, on one neuron ---
 
 
-def neuron(T: int, threshold: int, bias: int = 0, t_in: int | None = None, v_init: str = "zero", **fields: object) -> Network:
+def neuron(
+    T: int,
+    threshold: int,
+    bias: int = 0,
+    t_in: int | None = None,
+    v_init: str = "zero",
+    **fields: object,
+) -> Network:
     """One input of weight 1 with counts up to 100, one neuron."""
     weight = np.ones((1, 1), np.int8)
-    layer = Layer("fc", "dense", weight, np.array([bias]), np.array([threshold]), T=T, v_init=v_init, **fields)  # type: ignore[arg-type]
+    layer = Layer(
+        "fc", "dense", weight, np.array([bias]), np.array([threshold]), T=T, v_init=v_init, **fields
+    )  # type: ignore[arg-type]
     readout = Layer("out", "readout", weight, np.zeros(1, np.int32))
     return Network("one", "time_stepped", Input((1,), t_in or T, 100), (layer, readout))
 

@@ -23,7 +23,15 @@ from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF
 MODELS = Path(__file__).resolve().parents[1] / "models"
 # what each reference file must reach on its whole test split
 SLICE = 1000  # frames whose counts are in memory at a time
-FLOORS = {"digits": 0.95, "digits-lif": 0.953, "mnist-mlp": 0.98, "mnist-lif": 0.97, "mnist-mt": 0.992, "fashion-mt": 0.91, "cifar10-mt": 0.88}
+FLOORS = {
+    "digits": 0.95,
+    "digits-lif": 0.953,
+    "mnist-mlp": 0.98,
+    "mnist-lif": 0.97,
+    "mnist-mt": 0.992,
+    "fashion-mt": 0.91,
+    "cifar10-mt": 0.88,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +50,9 @@ def assert_equal_to_golden(network: Network, inputs: np.ndarray) -> np.ndarray:
     ours, theirs = train.evaluate(network, inputs), golden.run(network, inputs)
     for layer in network.hidden:
         differ = np.argwhere(ours.counts[layer.name] != theirs.counts[layer.name])
-        assert len(differ) == 0, f"{layer.name}: {len(differ)} counts differ, first at (frame, neuron) {differ[0]}"
+        assert len(differ) == 0, (
+            f"{layer.name}: {len(differ)} counts differ, first at (frame, neuron) {differ[0]}"
+        )
     assert np.array_equal(ours.logits, theirs.logits)
     assert np.array_equal(ours.answer, theirs.answer)
     return ours.answer
@@ -82,15 +92,27 @@ def test_torch_equals_golden_on_the_whole_digits_test_split() -> None:
 
 
 # Images; of convolutions a part, since every `compare` of docs/results.md goes through torch too.
-SETS = {"mnist-mlp": 10_000, "mnist-lif": 10_000, "mnist-mt": 1000, "fashion-mt": 1000, "cifar10-mt": 200}
+SETS = {
+    "mnist-mlp": 10_000,
+    "mnist-lif": 10_000,
+    "mnist-mt": 1000,
+    "fashion-mt": 1000,
+    "cifar10-mt": 200,
+}
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_torch_equals_golden_on_the_test_split(name: str, data_root: Path) -> None:
     network = Network.load(MODELS / f"{name}.safetensors")
-    inputs, labels = (part[: SETS[name]] for part in data.inputs_for(network, network.provenance["dataset"], "test", data_root))
+    inputs, labels = (
+        part[: SETS[name]]
+        for part in data.inputs_for(network, network.provenance["dataset"], "test", data_root)
+    )
     assert len(labels) == SETS[name]
-    answers = [assert_equal_to_golden(network, inputs[first : first + SLICE]) for first in range(0, len(inputs), SLICE)]
+    answers = [
+        assert_equal_to_golden(network, inputs[first : first + SLICE])
+        for first in range(0, len(inputs), SLICE)
+    ]
     reached = accuracy(np.concatenate(answers), labels)
     if len(labels) == 10_000:
         assert reached == network.provenance["accuracy"]
@@ -99,13 +121,18 @@ def test_torch_equals_golden_on_the_test_split(name: str, data_root: Path) -> No
 
 def plain(**fields: object) -> Network:
     readout = Layer("out", "readout", np.ones((2, 3), np.int8), np.zeros(2, np.int32))
-    return Network(**({"name": "n", "schedule": "time_stepped", "input": Input((3,)), "layers": (readout,)} | fields))  # type: ignore[arg-type]
+    return Network(
+        **(
+            {"name": "n", "schedule": "time_stepped", "input": Input((3,)), "layers": (readout,)}
+            | fields
+        )
+    )  # type: ignore[arg-type]
 
 
 def test_what_torch_does_not_run() -> None:
-    assert message(ValueError, lambda: TorchNetwork.from_network(plain(schedule="event_driven"))) == (
-        "n: torch runs two_phase and time_stepped networks, not event_driven; use golden"
-    )
+    assert message(
+        ValueError, lambda: TorchNetwork.from_network(plain(schedule="event_driven"))
+    ) == ("n: torch runs two_phase and time_stepped networks, not event_driven; use golden")
     assert message(ValueError, lambda: TorchNetwork.from_network(plain(exit=SafeExit()))) == (
         "n: torch runs whole frames; exit must be null, not safe; use golden"
     )
@@ -190,7 +217,9 @@ def test_snap_follows_the_export_rule() -> None:
     sigma = 1 / 15
     for layer in net.stack()[:-1]:
         unit = math.exp(float(layer.log_step.detach())) * sigma
-        threshold = max(1, math.floor(math.exp(float(layer.log_range.detach())) / (layer.spec.T * unit) + 0.5))
+        threshold = max(
+            1, math.floor(math.exp(float(layer.log_range.detach())) / (layer.spec.T * unit) + 0.5)
+        )
         assert int(layer.threshold) == threshold > 1
         sigma = threshold * unit
         assert float(layer.sigma) == pytest.approx(sigma, rel=1e-5)
@@ -203,19 +232,26 @@ def test_gradients_reach_every_parameter() -> None:
         for name, parameter in net.named_parameters():
             moving = parameter.requires_grad
             assert moving == (".log_" not in name)  # scales stand still once they are snapped
-            assert not moving or (parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)), name
+            assert not moving or (
+                parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)
+            ), name
 
 
 def test_export_needs_the_snap() -> None:
     net = TrainableNetwork(DIGITS.layers, "two_phase", Input((1, 8, 8), 1, 15), torch.Generator())
-    assert message(ValueError, lambda: net.export("n")) == "fc1: must be snapped before it is exported, not float"
+    assert (
+        message(ValueError, lambda: net.export("n"))
+        == "fc1: must be snapped before it is exported, not float"
+    )
 
 
 @pytest.mark.parametrize("bias_mode", ["per_tick", "spread", "once"])
 @pytest.mark.parametrize(("t_in", "T"), [(4, 4), (1, 5), (3, 5), (7, 3), (6, 1)])
 @pytest.mark.parametrize("leak_shift", [None, 2])
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_frames_readout_is_the_last_of_its_ticks(t_in: int, T: int, bias_mode: str, leak_shift: int | None, whole: bool) -> None:
+def test_a_frames_readout_is_the_last_of_its_ticks(
+    t_in: int, T: int, bias_mode: str, leak_shift: int | None, whole: bool
+) -> None:
     layer = LayerSpec("out", 3, "readout", T=T, bias_mode=bias_mode, leak_shift=leak_shift)
     generator = torch.Generator().manual_seed(t_in * T)
     counts, weight, bias = (
@@ -223,8 +259,12 @@ def test_a_frames_readout_is_the_last_of_its_ticks(t_in: int, T: int, bias_mode:
         for low, shape in ((0, (t_in, 2, 5)), (-9, (3, 5)), (-9, (3,)))
     )
     frame = neurons.read_out_frame(layer, counts, weight, bias, whole=whole)
-    ticks = neurons.read_out(layer, neurons.project_ticks(layer, counts, weight), bias, whole=whole)[-1]
+    ticks = neurons.read_out(
+        layer, neurons.project_ticks(layer, counts, weight), bias, whole=whole
+    )[-1]
     leaves = (counts, weight, bias)
-    of_frame, of_ticks = (torch.autograd.grad(made.square().sum(), leaves) for made in (frame, ticks))
+    of_frame, of_ticks = (
+        torch.autograd.grad(made.square().sum(), leaves) for made in (frame, ticks)
+    )
     assert torch.equal(frame, ticks) if whole else torch.allclose(frame, ticks)
     assert all(torch.allclose(a, b) for a, b in zip(of_frame, of_ticks, strict=True))

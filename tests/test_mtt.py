@@ -1,4 +1,5 @@
-"""Mixed time-step training: vectors are drawn, gradients add up, one file holds several working points that are exact."""
+"""Mixed time-step training: vectors are drawn, gradients add up, one file holds several working
+points that are exact."""
 
 import dataclasses
 from pathlib import Path
@@ -25,12 +26,16 @@ SHORT: Recipe = dataclasses.replace(
 
 
 def network(mixture: Mixture, norm: bool = False) -> TrainableNetwork:
-    return TrainableNetwork(LAYERS, "time_stepped", Input((64,), 1, 15), torch.Generator().manual_seed(1), norm=norm)
+    return TrainableNetwork(
+        LAYERS, "time_stepped", Input((64,), 1, 15), torch.Generator().manual_seed(1), norm=norm
+    )
 
 
 def test_vectors_are_drawn_uniformly_and_by_seed() -> None:
     mixture = Mixture((), draws=3, min_T=2, max_T=5)
-    mixing, again = (Mixing(mixture, network(mixture), torch.Generator().manual_seed(7)) for _ in range(2))
+    mixing, again = (
+        Mixing(mixture, network(mixture), torch.Generator().manual_seed(7)) for _ in range(2)
+    )
     drawn = [vector for _ in range(200) for vector in mixing.draw()]
     assert len(drawn) == 600 and drawn[:3] == again.draw()
     for layer in range(2):
@@ -82,22 +87,36 @@ def test_one_file_holds_every_working_point(tmp_path: Path) -> None:
     for name in loaded.profiles:
         accuracy = (golden.run(loaded, counts, name).answer == labels).mean()
         assert accuracy == report["profiles"][name] == made.provenance["profiles"][name]
-    assert report["accuracy"] > 0.9 and report["profiles"]["slow"] > 0.9 and report["profiles"]["fast"] > 0.8
+    assert (
+        report["accuracy"] > 0.9
+        and report["profiles"]["slow"] > 0.9
+        and report["profiles"]["fast"] > 0.8
+    )
 
 
 BAD = {
     "mixture: profile 'fast' must give T of 2 layers, not 1: (1,)": Mixture((("fast", (1,)),)),
-    r"mixture: must draw at least one vector of 1 <= min_T <= max_T, not Mixture\(.*": Mixture((), min_T=3, max_T=2),
+    r"mixture: must draw at least one vector of 1 <= min_T <= max_T, not Mixture\(.*": Mixture(
+        (), min_T=3, max_T=2
+    ),
 }
 
 
 @pytest.mark.parametrize("text", BAD)
 def test_mixtures_that_make_no_sense(text: str) -> None:
-    with pytest.raises(ValueError, match=f"^{text if 'must draw' in text else text.replace('(', chr(92) + '(').replace(')', chr(92) + ')')}$"):
+    with pytest.raises(
+        ValueError,
+        match=f"^{text if 'must draw' in text else text.replace('(', chr(92) + '(').replace(')', chr(92) + ')')}$",
+    ):
         Mixing(BAD[text], network(BAD[text]), torch.Generator())
 
 
 def test_two_phase_networks_have_conversion() -> None:
-    net = TrainableNetwork((LayerSpec("out", 10, "readout"),), "two_phase", Input((64,), 1, 15), torch.Generator())
-    with pytest.raises(ValueError, match="^mixture: time steps are mixed in time_stepped networks, not in two_phase ones; see conversion$"):
+    net = TrainableNetwork(
+        (LayerSpec("out", 10, "readout"),), "two_phase", Input((64,), 1, 15), torch.Generator()
+    )
+    with pytest.raises(
+        ValueError,
+        match="^mixture: time steps are mixed in time_stepped networks, not in two_phase ones; see conversion$",
+    ):
         Mixing(Mixture(()), net, torch.Generator())

@@ -20,7 +20,8 @@ NEAR = [
     ("cifar-10", ["cifar10", "mnist"], ["cifar10"]),
     ("fashion", ["fashion-mnist", "mnist"], ["fashion-mnist"]),  # the beginning of one alone
     ("exec", ["executor", "trace"], ["executor"]),
-    ("ecp5-45k", ["ecp5-25k", "ecp5-85k", "up5k"], ["ecp5-25k", "ecp5-85k"]),  # as near as each other
+    # As near as each other
+    ("ecp5-45k", ["ecp5-25k", "ecp5-85k", "up5k"], ["ecp5-25k", "ecp5-85k"]),
 ]
 FAR = [
     ("nix", ["fix-mtt", "fix", "mix"]),  # names of three letters with one wrong
@@ -46,7 +47,10 @@ def test_what_is_not_near(word: str, known: list[str]) -> None:
 
 def test_both_phrases_follow_the_rule() -> None:
     assert told("ecp5-45k", ["ecp5-25k", "ecp5-85k"]) == "; did you mean ecp5-25k or ecp5-85k?"
-    assert (told("nix", ["fix"]), told("leakshift", ["leak_shift"])) == ("", "; did you mean leak_shift?")
+    assert (told("nix", ["fix"]), told("leakshift", ["leak_shift"])) == (
+        "",
+        "; did you mean leak_shift?",
+    )
     assert nearest("nix", ["six", "fix"]) == "known: fix, six"
     assert nearest("leakshift", ["leak_shift"]) == "did you mean 'leak_shift'?"
 
@@ -57,6 +61,12 @@ def test_files_are_compared_without_what_all_have_in_common(tmp_path: Path) -> N
     folder.mkdir()
     (folder / "fix-mtt.safetensors").touch()
     assert nearest_file(f"{folder}/nix.safetensors", ".safetensors") == ""
-    assert nearest_file(f"{folder}/fix-mt.safetensors", ".safetensors") == f"; did you mean {folder}/fix-mtt.safetensors?"
-    assert nearest_file(f"{folder}/fix-mtt", ".safetensors") == f"; did you mean {folder}/fix-mtt.safetensors?"
+    assert (
+        nearest_file(f"{folder}/fix-mt.safetensors", ".safetensors")
+        == f"; did you mean {folder}/fix-mtt.safetensors?"
+    )
+    assert (
+        nearest_file(f"{folder}/fix-mtt", ".safetensors")
+        == f"; did you mean {folder}/fix-mtt.safetensors?"
+    )
     assert nearest_file(f"{tmp_path}/none/fix-mtt.safetensors", ".safetensors") == ""

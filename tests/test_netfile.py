@@ -59,8 +59,14 @@ def test_every_network_comes_back_the_same(seed: int, file: Path) -> None:
     assert again.digest == network.digest
     for old, new in zip(network.layers, again.layers, strict=True):
         assert {
-            key: value for key, value in vars(old).items() if not isinstance(value, np.ndarray) and key != "neuron"
-        } == {key: value for key, value in vars(new).items() if not isinstance(value, np.ndarray) and key != "neuron"}
+            key: value
+            for key, value in vars(old).items()
+            if not isinstance(value, np.ndarray) and key != "neuron"
+        } == {
+            key: value
+            for key, value in vars(new).items()
+            if not isinstance(value, np.ndarray) and key != "neuron"
+        }
         for name in ("weight", "bias", "threshold"):
             assert np.array_equal(getattr(old, name), getattr(new, name))
 
@@ -75,14 +81,18 @@ def test_profiles_exit_labels_and_provenance_come_back(file: Path) -> None:
     )  # fmt: skip
     header, entries, _ = parts(network, file)
     assert header["profiles"] == {"b": {"T": [2, 2]}, "fast": {"T": [1, 2]}}
-    assert {"profiles.fast.layers.0.threshold", "profiles.fast.layers.0.bias", "profiles.fast.layers.1.bias"} < set(
-        entries
-    )
+    assert {
+        "profiles.fast.layers.0.threshold",
+        "profiles.fast.layers.0.bias",
+        "profiles.fast.layers.1.bias",
+    } < set(entries)
     again = Network.load(file)
     assert again.digest == network.digest and again.exit == network.exit
     assert (again.labels, again.provenance) == (network.labels, network.provenance)
     assert again.profile("fast").digest == network.profile("fast").digest
-    assert again.profiles["fast"].bias[1].tolist() == [0, 1, 2, 3, 4] and set(again.profiles["fast"].threshold) == {0}
+    assert again.profiles["fast"].bias[1].tolist() == [0, 1, 2, 3, 4] and set(
+        again.profiles["fast"].threshold
+    ) == {0}
 
 
 def test_same_network_same_bytes(tmp_path: Path) -> None:
@@ -94,9 +104,14 @@ def test_same_network_same_bytes(tmp_path: Path) -> None:
 
 def test_arrays_in_any_order_of_memory_are_the_same_network(tmp_path: Path) -> None:
     weight = np.arange(2 * 3 * 3 * 3).reshape(2, 3, 3, 3)
-    folded = np.ascontiguousarray(weight.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)  # the same numbers, channels last
+    # The same numbers, channels last
+    folded = np.ascontiguousarray(weight.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     saved = []
-    for name, array in (("rows", weight), ("channels", folded), ("columns", np.asfortranarray(weight))):
+    for name, array in (
+        ("rows", weight),
+        ("channels", folded),
+        ("columns", np.asfortranarray(weight)),
+    ):
         conv = Layer("conv", "conv2d", array, [0, 0], [9, 9])  # type: ignore[arg-type]
         out = Layer("out", "readout", np.ones((4, 2), np.int8), [0] * 4)  # type: ignore[arg-type]
         network = Network("n", "two_phase", Input((3, 3, 3), 1, 1), (conv, out))
@@ -122,14 +137,20 @@ def test_optional_keys_may_be_left_out(file: Path) -> None:
 def test_null_stands_for_nothing(file: Path) -> None:
     network = small()
     header, entries, data = parts(network, file)
-    file.write_bytes(join(header | {"labels": None, "profiles": None, "provenance": None}, entries, data))
+    file.write_bytes(
+        join(header | {"labels": None, "profiles": None, "provenance": None}, entries, data)
+    )
     assert Network.load(file).digest == network.digest
 
 
 def test_a_convolution_takes_stride_one_and_no_padding_where_none_are_given(file: Path) -> None:
     weight = np.arange(9).reshape(1, 1, 3, 3) - 4
-    layer = Layer("c", "conv2d", weight, np.zeros(1, int), np.ones(1, int), weight_bits=4, bias_mode="once")
-    out = Layer("out", "readout", np.ones((2, 4), int), np.zeros(2, int), weight_bits=2, bias_mode="once")
+    layer = Layer(
+        "c", "conv2d", weight, np.zeros(1, int), np.ones(1, int), weight_bits=4, bias_mode="once"
+    )
+    out = Layer(
+        "out", "readout", np.ones((2, 4), int), np.zeros(2, int), weight_bits=2, bias_mode="once"
+    )
     network = Network("n", "two_phase", Input((1, 4, 4)), (layer, out))
     header, entries, data = parts(network, file)
     assert (header["layers"][0].pop("stride"), header["layers"][0].pop("padding")) == (1, 0)
@@ -142,7 +163,9 @@ def test_a_missing_file_is_an_oserror(file: Path) -> None:
         Network.load(file)
 
 
-def test_a_failed_save_leaves_the_old_file_and_no_other(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_leaves_the_old_file_and_no_other(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small().save(file)
     before = file.read_bytes()
 
@@ -152,7 +175,9 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(file: Path, monkeypatch:
     monkeypatch.setattr("os.replace", broken)
     with pytest.raises(KeyboardInterrupt):
         small(provenance={"seed": 1}).save(file)
-    assert file.read_bytes() == before and [path.name for path in file.parent.iterdir()] == [file.name]
+    assert file.read_bytes() == before and [path.name for path in file.parent.iterdir()] == [
+        file.name
+    ]
 
 
 def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
@@ -163,4 +188,6 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     with pytest.raises(OSError) as taken:
         small().save(tmp_path / "taken")
-    assert str(taken.value).endswith(f": '{tmp_path / 'taken'}'") and [path.name for path in tmp_path.iterdir()] == ["taken"]
+    assert str(taken.value).endswith(f": '{tmp_path / 'taken'}'") and [
+        path.name for path in tmp_path.iterdir()
+    ] == ["taken"]

@@ -77,12 +77,17 @@ def test_refuses_with_one_clear_error(change: Change, message: str, file: Path) 
 
 
 def test_refuses_tensors_that_no_layer_asks_for(file: Path) -> None:
-    header, entries, data = parts(small(profiles={"fast": Profile((1, 1), {0: np.full(3, 9)})}), file)
+    header, entries, data = parts(
+        small(profiles={"fast": Profile((1, 1), {0: np.full(3, 9)})}), file
+    )
     del header["profiles"]["fast"]
     file.write_bytes(join(header, entries, data))
     with pytest.raises(NetworkError) as caught:
         Network.load(file)
-    unknown, known = "profiles.fast.layers.0.threshold", ", ".join(sorted(entries.keys() - {"profiles.fast.layers.0.threshold"}))
+    unknown, known = (
+        "profiles.fast.layers.0.threshold",
+        ", ".join(sorted(entries.keys() - {"profiles.fast.layers.0.threshold"})),
+    )
     assert str(caught.value) == f"{file}: unknown tensor '{unknown}'; known: {known}"
 
 
@@ -94,7 +99,10 @@ def test_refuses_a_threshold_below_one(file: Path) -> None:
         file.write_bytes(join(header, entries, data[:first] + values + data[last:]))
         with pytest.raises(NetworkError) as caught:
             Network.load(file)
-        assert str(caught.value) == f"{file}: layer 0 (fc1): threshold must lie in 1..2147483647, not {wrong} at [1]"
+        assert (
+            str(caught.value)
+            == f"{file}: layer 0 (fc1): threshold must lie in 1..2147483647, not {wrong} at [1]"
+        )
 
 
 def test_refuses_a_time_stepped_layer_without_bias_mode(file: Path) -> None:
@@ -124,8 +132,12 @@ RAW: list[tuple[Callable[[bytes], bytes], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("spoil, message", RAW, ids=[f"{k}: {str(message)[:40]}" for k, (_, message) in enumerate(RAW)])
-def test_refuses_what_is_no_safetensors_file(spoil: Callable[[bytes], bytes], message: str | None, file: Path) -> None:
+@pytest.mark.parametrize(
+    "spoil, message", RAW, ids=[f"{k}: {str(message)[:40]}" for k, (_, message) in enumerate(RAW)]
+)
+def test_refuses_what_is_no_safetensors_file(
+    spoil: Callable[[bytes], bytes], message: str | None, file: Path
+) -> None:
     small().save(file)
     raw = file.read_bytes()
     file.write_bytes(spoil(raw))
@@ -134,7 +146,10 @@ def test_refuses_what_is_no_safetensors_file(spoil: Callable[[bytes], bytes], me
     if message is None:
         assert str(caught.value).startswith(f"{file}: must be a .safetensors file")
     else:
-        assert str(caught.value) == f"{file}: {message.replace('{header}', str(struct.unpack('<Q', raw[:8])[0]))}"
+        assert (
+            str(caught.value)
+            == f"{file}: {message.replace('{header}', str(struct.unpack('<Q', raw[:8])[0]))}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +195,9 @@ def test_refuses_a_file_too_large_without_reading_it(file: Path) -> None:
         sparse.truncate((1 << 30) + 1)
     with pytest.raises(NetworkError) as caught:
         Network.load(file)
-    assert str(caught.value) == f"{file}: the file must have at most 1073741824 bytes, not 1073741825"
+    assert (
+        str(caught.value) == f"{file}: the file must have at most 1073741824 bytes, not 1073741825"
+    )
 
 
 @pytest.mark.parametrize("seed", range(300))

@@ -14,7 +14,11 @@ from polyrhythm.sw.network import Input, Layer, MarginExit, Network, NetworkErro
 
 
 def hidden(**fields: Any) -> Layer:
-    given: dict[str, Any] = {"weight": np.ones((4, 6)), "bias": np.zeros(4), "threshold": np.full(4, 3)} | fields
+    given: dict[str, Any] = {
+        "weight": np.ones((4, 6)),
+        "bias": np.zeros(4),
+        "threshold": np.full(4, 3),
+    } | fields
     for name in ("weight", "bias", "threshold"):
         given[name] = given[name].astype(int) if name not in fields else given[name]
     return Layer(**{"name": "fc1", "kind": "dense", "weight_bits": 4, "T": 3} | given)
@@ -35,7 +39,11 @@ def conv(**fields: Any) -> Layer:
 
 
 def network(*layers: Any, **fields: Any) -> Network:
-    given: dict[str, Any] = {"name": "n", "schedule": "two_phase", "input": Input((6,), 1, 3)} | fields
+    given: dict[str, Any] = {
+        "name": "n",
+        "schedule": "two_phase",
+        "input": Input((6,), 1, 3),
+    } | fields
     return Network(layers=layers or (hidden(), out()), **given)
 
 
@@ -129,7 +137,9 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("make, kind, message", REFUSED, ids=[message[:60] for _, _, message in REFUSED])
+@pytest.mark.parametrize(
+    "make, kind, message", REFUSED, ids=[message[:60] for _, _, message in REFUSED]
+)
 def test_refuses(make: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind) as caught:
         make()
@@ -177,7 +187,11 @@ def test_fields_cannot_be_set_and_dicts_are_copied() -> None:
 
 def test_shapes_through_convolution_pool_and_dense() -> None:
     first = conv(
-        padding=1, stride=2, weight=np.ones((3, 2, 3, 3), int), bias=np.zeros(3, int), threshold=np.ones(3, int)
+        padding=1,
+        stride=2,
+        weight=np.ones((3, 2, 3, 3), int),
+        bias=np.zeros(3, int),
+        threshold=np.ones(3, int),
     )
     net = image(first, hidden(pool=2, weight=np.ones((4, 3 * 2 * 1), int)), out(), shape=(2, 7, 6))
     assert [net.in_shape(i) for i in range(3)] == [(2, 7, 6), (3, 4, 3), (4,)]
@@ -188,7 +202,11 @@ def test_shapes_through_convolution_pool_and_dense() -> None:
 
 
 def test_source_ticks_and_largest_counts() -> None:
-    for schedule, counts in (("two_phase", [3, 5]), ("time_stepped", [3, 1]), ("event_driven", [3, 5])):
+    for schedule, counts in (
+        ("two_phase", [3, 5]),
+        ("time_stepped", [3, 1]),
+        ("event_driven", [3, 5]),
+    ):
         ticks = 4 if schedule == "time_stepped" else 1
         net = network(hidden(T=5), out(T=2), schedule=schedule, input=Input((6,), ticks, 3))
         assert [net.t_in(i) for i in range(2)] == [ticks, 5]
@@ -217,7 +235,10 @@ def test_survives_pickling_for_worker_processes() -> None:
 
 
 def changed(net: Network, layer: int, **fields: Any) -> Network:
-    layers = [dataclasses.replace(old, **fields) if i == layer else old for i, old in enumerate(net.layers)]
+    layers = [
+        dataclasses.replace(old, **fields) if i == layer else old
+        for i, old in enumerate(net.layers)
+    ]
     return dataclasses.replace(net, layers=tuple(layers))
 
 

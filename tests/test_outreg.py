@@ -1,4 +1,5 @@
-"""boards.outreg: a register right behind a block RAM moves into it, and only where that changes nothing."""
+"""boards.outreg: a register right behind a block RAM moves into it, and only where that changes
+nothing."""
 
 import copy
 from typing import Any
@@ -14,7 +15,13 @@ def flip_flop(bit: int, q: int, **changes: Any) -> dict[str, Any]:
     cell = {
         "type": "TRELLIS_FF",
         "parameters": {"CEMUX": "1 ", "CLKMUX": "CLK", "REGSET": "RESET"},
-        "port_directions": {"CLK": "input", "LSR": "input", "DI": "input", "Q": "output", "CE": "input"},
+        "port_directions": {
+            "CLK": "input",
+            "LSR": "input",
+            "DI": "input",
+            "Q": "output",
+            "CE": "input",
+        },
         "connections": {"CLK": [CLOCK], "LSR": ["0"], "DI": [bit], "Q": [q]},
     }
     for name, value in changes.items():
@@ -23,8 +30,11 @@ def flip_flop(bit: int, q: int, **changes: Any) -> dict[str, Any]:
 
 
 def module(*, kind: str = "DP16KD", **changes: Any) -> dict[str, Any]:
-    """A block RAM with two used outputs, 10 and 11, a flip-flop behind each, and one output that nobody reads."""
-    prefix, clock, register = ("DOA", "CLKA", "REGMODE_A") if kind == "DP16KD" else ("DO", "CLKR", "REGMODE")
+    """A block RAM with two used outputs, 10 and 11, a flip-flop behind each, and one output that
+    nobody reads."""
+    prefix, clock, register = (
+        ("DOA", "CLKA", "REGMODE_A") if kind == "DP16KD" else ("DO", "CLKR", "REGMODE")
+    )
     ram = {
         "type": kind,
         "parameters": {register: "NOREG"} | ({"REGMODE_B": "NOREG"} if kind == "DP16KD" else {}),
@@ -50,11 +60,24 @@ def test_the_flip_flops_move_into_the_block_ram(kind: str) -> None:
 
 
 def wide(**changes: Any) -> dict[str, Any]:
-    """A DP16KD that reads words of 36 bits: both its halves on the second one's clock, a flip-flop behind an output of each."""
-    ports = {"CLKA": ["0"], "CLKB": [CLOCK], "OCEA": ["0"], "OCEB": ["1"], "DOA0": [10], "DOB0": [11]}
+    """A DP16KD that reads words of 36 bits: both its halves on the second one's clock, a flip-flop
+    behind an output of each."""
+    ports = {
+        "CLKA": ["0"],
+        "CLKB": [CLOCK],
+        "OCEA": ["0"],
+        "OCEB": ["1"],
+        "DOA0": [10],
+        "DOB0": [11],
+    }
     ram = {
         "type": "DP16KD",
-        "parameters": {"DATA_WIDTH_A": f"{36:032b}", "DATA_WIDTH_B": f"{36:032b}", "REGMODE_A": "NOREG", "REGMODE_B": "NOREG"},
+        "parameters": {
+            "DATA_WIDTH_A": f"{36:032b}",
+            "DATA_WIDTH_B": f"{36:032b}",
+            "REGMODE_A": "NOREG",
+            "REGMODE_B": "NOREG",
+        },
         "port_directions": {name: "output" if name.startswith("DO") else "input" for name in ports},
         "connections": ports,
     }
@@ -103,7 +126,12 @@ def test_an_enable_that_is_always_on_is_none() -> None:
 def test_an_output_that_somebody_else_reads_keeps_all_in_place(reader: str) -> None:
     netlist = module()
     if reader == "cell":
-        netlist["cells"]["lut"] = {"type": "LUT4", "parameters": {}, "port_directions": {"A": "input"}, "connections": {"A": [11]}}
+        netlist["cells"]["lut"] = {
+            "type": "LUT4",
+            "parameters": {},
+            "port_directions": {"A": "input"},
+            "connections": {"A": [11]},
+        }
     elif reader == "port":
         netlist["ports"]["o"] = {"direction": "output", "bits": [11]}
     else:

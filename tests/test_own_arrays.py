@@ -39,7 +39,9 @@ def npy(array: np.ndarray) -> bytes:
 
 
 def with_header(**changes: object) -> bytes:
-    header = (str({"descr": "|u1", "fortran_order": False, "shape": (2, 3)} | changes) + "\n").encode()
+    header = (
+        str({"descr": "|u1", "fortran_order": False, "shape": (2, 3)} | changes) + "\n"
+    ).encode()
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
 
 
@@ -77,30 +79,45 @@ def test_arrays_come_back(tmp_path: Path, array: np.ndarray) -> None:
 )  # fmt: skip
 def test_what_is_no_array_is_one_line(tmp_path: Path, data: bytes, expected: str) -> None:
     (tmp_path / "a.npy").write_bytes(data)
-    assert message(lambda: read_npy(tmp_path / "a.npy")).startswith(f"{tmp_path / 'a.npy'}: {expected}")
+    assert message(lambda: read_npy(tmp_path / "a.npy")).startswith(
+        f"{tmp_path / 'a.npy'}: {expected}"
+    )
 
 
 def test_archives_that_lie(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", with_header(shape=(1 << 50,)))
-    assert message(lambda: read_npz(path)) == f"{path}: x: its header says (1125899906842624,) uint8, 1125899906842624 bytes, but 0 follow"
+    assert (
+        message(lambda: read_npz(path))
+        == f"{path}: x: its header says (1125899906842624,) uint8, 1125899906842624 bytes, but 0 follow"
+    )
     np.savez(path, x=np.array([None]))
-    assert message(lambda: read_npz(path)).startswith(f"{path}: x: holds Python objects, which are never unpickled")
+    assert message(lambda: read_npz(path)).startswith(
+        f"{path}: x: holds Python objects, which are never unpickled"
+    )
     path.write_bytes(b"PK\x03\x04 no archive")
-    assert message(lambda: read_npz(path)) == f"{path}: must be a whole .npz file, but cannot be read: File is not a zip file"
+    assert (
+        message(lambda: read_npz(path))
+        == f"{path}: must be a whole .npz file, but cannot be read: File is not a zip file"
+    )
 
 
 def test_damaged_arrays_are_read_or_refused(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "a.npz", x=np.arange(50), y=np.arange(9))
-    originals = {"a.npy": npy(np.arange(20).reshape(4, 5)), "a.npz": (tmp_path / "a.npz").read_bytes()}
+    originals = {
+        "a.npy": npy(np.arange(20).reshape(4, 5)),
+        "a.npz": (tmp_path / "a.npz").read_bytes(),
+    }
     rng, read, refused = np.random.default_rng(0), 0, 0
     for name, original in originals.items():
         for _ in range(600):
             data = bytearray(original)
             for _ in range(int(rng.integers(0, 3))):
                 data[int(rng.integers(len(data)))] = int(rng.integers(256))
-            (tmp_path / name).write_bytes(data[: int(rng.integers(len(data)))] if rng.random() < 0.4 else data)
+            (tmp_path / name).write_bytes(
+                data[: int(rng.integers(len(data)))] if rng.random() < 0.4 else data
+            )
             try:
                 read_npy(tmp_path / name) if name == "a.npy" else read_npz(tmp_path / name)
                 read += 1
@@ -132,9 +149,16 @@ IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     ],
     ids=range(12),
 )  # fmt: skip
-def test_images_in_their_many_forms(given: np.ndarray, peak: float | None, shape: tuple[int, ...], white: float) -> None:
+def test_images_in_their_many_forms(
+    given: np.ndarray, peak: float | None, shape: tuple[int, ...], white: float
+) -> None:
     found = check_pixels("x", given, peak)
-    assert found.array.shape == shape and found.peak == white and found.array.dtype.isnative and found.array.flags.c_contiguous
+    assert (
+        found.array.shape == shape
+        and found.peak == white
+        and found.array.dtype.isnative
+        and found.array.flags.c_contiguous
+    )
     levels = encode(found.array, "levels:15", found.peak)
     assert (levels.ravel() == np.floor(np.asarray(given, float).ravel() * 15 / white + 0.5)).all()
 
@@ -191,12 +215,18 @@ def test_images_for_a_network(shape: tuple[int, ...], expected: str | None) -> N
 
 
 def test_a_network_knows_what_was_white() -> None:
-    assert check_pixels("x", IMAGES, None, None, {"i": 23}).peak == 23 and check_pixels("x", IMAGES / 255, None, None, {"i": 23}).peak == 1
+    assert (
+        check_pixels("x", IMAGES, None, None, {"i": 23}).peak == 23
+        and check_pixels("x", IMAGES / 255, None, None, {"i": 23}).peak == 1
+    )
     assert check_pixels("x", IMAGES, 200, None, {"i": 23}).peak == 200
 
 
 def test_what_is_taken_for_granted_is_said() -> None:
-    assert check_pixels("x", IMAGES).note == "255 is taken as white; the largest is 23: say --peak 23 if that is"
+    assert (
+        check_pixels("x", IMAGES).note
+        == "255 is taken as white; the largest is 23: say --peak 23 if that is"
+    )
     assert check_pixels("x", IMAGES, 23).note == "23 is taken as white"
 
 
@@ -211,7 +241,9 @@ def test_what_is_taken_for_granted_is_said() -> None:
         ((5, 4, 2, 8, 8), "counts:4:15", (5, 4, 2, 8, 8)),
     ],
 )  # fmt: skip
-def test_counts_in_their_many_forms(given: tuple[int, ...], word: str, shape: tuple[int, ...]) -> None:
+def test_counts_in_their_many_forms(
+    given: tuple[int, ...], word: str, shape: tuple[int, ...]
+) -> None:
     array = np.random.default_rng(0).integers(0, 16, given)
     found = check_counts("x", array, parse_preprocess(word))
     assert found.array.shape == shape and (found.array.ravel() == array.ravel()).all()
@@ -232,7 +264,9 @@ def test_counts_in_their_many_forms(given: tuple[int, ...], word: str, shape: tu
     ],
     ids=range(7),
 )  # fmt: skip
-def test_counts_that_cannot_be(given: np.ndarray, word: str, wanted: tuple[int, ...] | None, expected: str) -> None:
+def test_counts_that_cannot_be(
+    given: np.ndarray, word: str, wanted: tuple[int, ...] | None, expected: str
+) -> None:
     found = message(lambda: check_counts("x", given, parse_preprocess(word), wanted))
     assert found == f"x: {expected}"
 
@@ -254,9 +288,15 @@ def test_labels_in_their_many_forms(given: np.ndarray) -> None:
 
 
 def test_strings_become_the_names_of_classes() -> None:
-    for given in (np.array(["dog", "cat", "dog"]), np.array([b"dog", b"cat", b"dog"]), np.array(["dog", "cat", "dog"], object)):
+    for given in (
+        np.array(["dog", "cat", "dog"]),
+        np.array([b"dog", b"cat", b"dog"]),
+        np.array(["dog", "cat", "dog"], object),
+    ):
         assert read_labels("y", given, 3) == ["dog", "cat", "dog"]
-    assert sorted_names(["dog", "cat", "dog"]) == ("cat", "dog") and sorted_names(["10", "9", "2"]) == ("2", "9", "10")
+    assert sorted_names(["dog", "cat", "dog"]) == ("cat", "dog") and sorted_names(
+        ["10", "9", "2"]
+    ) == ("2", "9", "10")
     assert sorted_names(["10", "9", "x"]) == ("10", "9", "x")
 
 
@@ -283,7 +323,10 @@ def test_labels_that_cannot_be(given: np.ndarray, expected: str) -> None:
 
 def test_a_class_that_is_unknown() -> None:
     known = ("cat", "dog")
-    assert message(lambda: numbered("y", ["cat", "cow"], known, "the training split")) == "y: 'cow' at [1] is no class of the training split: cat, dog"
+    assert (
+        message(lambda: numbered("y", ["cat", "cow"], known, "the training split"))
+        == "y: 'cow' at [1] is no class of the training split: cat, dog"
+    )
     told = "y: labels must be 0..1, the classes of the training split, not 2 at [1]"
     assert message(lambda: numbered("y", np.array([0, 2]), known, "the training split")) == told
 
@@ -294,9 +337,14 @@ ASIDE = "; integers are the names of these classes: np.array(names)[y] makes nam
 
 def test_integers_are_the_names_of_classes_that_are_numbers() -> None:
     told: list[str] = []
-    assert numbered("y", np.array([1, 9, 10]), TEN, "the network", told.append).tolist() == [0, 8, 9] and told == []
+    assert (
+        numbered("y", np.array([1, 9, 10]), TEN, "the network", told.append).tolist() == [0, 8, 9]
+        and told == []
+    )
     assert numbered("y", np.array([1, 9, 2]), TEN, "the network", told.append).tolist() == [0, 8, 1]
-    assert told == ["y: integers are taken as the names of the classes, 1 .. 10, and not as places from 0 on"]
+    assert told == [
+        "y: integers are taken as the names of the classes, 1 .. 10, and not as places from 0 on"
+    ]
     assert message(lambda: numbered("y", np.array([1, 0]), TEN, "the network")) == (
         "y: 0 at [1] is no class of the network: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10" + ASIDE
     )
@@ -311,19 +359,35 @@ def splits_with(**labels: Any) -> dict[str, Given]:
     """Splits of black images; classes: names that both have."""
     classes = labels.pop("classes", ())
     return {
-        split: Given("x", np.zeros((len(y), 4), np.uint8), np.array(y), f"y of {split}", classes=classes) for split, y in labels.items()
+        split: Given(
+            "x", np.zeros((len(y), 4), np.uint8), np.array(y), f"y of {split}", classes=classes
+        )
+        for split, y in labels.items()
     }
 
 
-def classes_of(told: list[str] | None = None, network: tuple[str, ...] | None = None, **labels: Any) -> dict[str, list[str]]:
+def classes_of(
+    told: list[str] | None = None, network: tuple[str, ...] | None = None, **labels: Any
+) -> dict[str, list[str]]:
     """The names of the classes that the labels of each split were taken for."""
-    row = own_dataset(splits_with(**labels), Wanted("levels:15", labels=network), [].append if told is None else told.append)
+    row = own_dataset(
+        splits_with(**labels),
+        Wanted("levels:15", labels=network),
+        [].append if told is None else told.append,
+    )
     names = network or row.labels
-    return {split: [names[k] for k in row.read(Path(), split)[1]] for split in ("train", "test") if split in labels}
+    return {
+        split: [names[k] for k in row.read(Path(), split)[1]]
+        for split in ("train", "test")
+        if split in labels
+    }
 
 
 def test_splits_of_strings_and_integers_are_matched_by_name() -> None:
-    assert classes_of(train=["1", "2", "10"], test=[2, 1, 10]) == {"train": ["1", "2", "10"], "test": ["2", "1", "10"]}
+    assert classes_of(train=["1", "2", "10"], test=[2, 1, 10]) == {
+        "train": ["1", "2", "10"],
+        "test": ["2", "1", "10"],
+    }
     assert classes_of(train=[1, 2, 3], test=["2", "1"])["test"] == ["2", "1"]
     assert message(lambda: classes_of(train=["cat", "dog"], test=[0, 1])) == (
         "y of test: labels must be names as in the training split (cat, dog), not int64: integers do not say which of them is meant"
@@ -332,17 +396,27 @@ def test_splits_of_strings_and_integers_are_matched_by_name() -> None:
 
 
 def test_integers_beside_classes_of_their_own() -> None:
-    """They are places among these, as the archive's form says, unless they can only be names; the network's order may differ."""
+    """They are places among these, as the archive's form says, unless they can only be names; the
+    network's order may differ."""
     assert classes_of(classes=("1", "2", "3"), train=[0, 1, 2], test=[1, 2])["test"] == ["2", "3"]
     assert classes_of(classes=("1", "2", "3"), train=[1, 2, 3], test=[1, 2])["test"] == ["1", "2"]
     told: list[str] = []
-    assert classes_of(told, classes=("1", "2", "3"), train=[1, 2], test=[1, 2])["test"] == ["2", "3"]
-    assert told[0] == "labels are taken as places among the classes, 0 1 .. 2 3, and not as their names"
-    assert classes_of(network=("dog", "cat"), classes=("cat", "dog"), test=[0, 1])["test"] == ["cat", "dog"]
-    assert classes_of(network=("0", "1"), classes=("cat", "dog"), test=[0, 1])["test"] == ["0", "1"]
-    assert message(lambda: classes_of(network=("dog", "cow"), classes=("cat", "dog"), test=[1, 0])) == (
-        "y of test: 'cat' at [1] is no class of the network: dog, cow"
+    assert classes_of(told, classes=("1", "2", "3"), train=[1, 2], test=[1, 2])["test"] == [
+        "2",
+        "3",
+    ]
+    assert (
+        told[0]
+        == "labels are taken as places among the classes, 0 1 .. 2 3, and not as their names"
     )
+    assert classes_of(network=("dog", "cat"), classes=("cat", "dog"), test=[0, 1])["test"] == [
+        "cat",
+        "dog",
+    ]
+    assert classes_of(network=("0", "1"), classes=("cat", "dog"), test=[0, 1])["test"] == ["0", "1"]
+    assert message(
+        lambda: classes_of(network=("dog", "cow"), classes=("cat", "dog"), test=[1, 0])
+    ) == ("y of test: 'cat' at [1] is no class of the network: dog, cow")
 
 
 # ---- what functions return
@@ -381,7 +455,10 @@ def test_names_of_classes_in_every_form(given: Any, expected: tuple[str, ...] | 
     ids=str,
 )  # fmt: skip
 def test_what_names_no_classes(given: Any, expected: str) -> None:
-    assert message(lambda: class_names("f", given)) == f"f: classes must be the names of the labels 0, 1, ..{expected}"
+    assert (
+        message(lambda: class_names("f", given))
+        == f"f: classes must be the names of the labels 0, 1, ..{expected}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -402,11 +479,16 @@ def test_what_is_no_array(given: Any, expected: str) -> None:
 
 
 def test_masked_arrays_without_masked_entries_and_lists_are_arrays() -> None:
-    assert array_of("x", np.ma.masked_equal(np.array([0, 1]), 7)).tolist() == [0, 1] and array_of("x", [1, 2]).tolist() == [1, 2]
+    assert array_of("x", np.ma.masked_equal(np.array([0, 1]), 7)).tolist() == [0, 1] and array_of(
+        "x", [1, 2]
+    ).tolist() == [1, 2]
 
 
 def test_masked_recordings_are_refused() -> None:
-    events = np.ma.array(np.zeros(2, [("t", "i8"), ("x", "u2"), ("y", "u2"), ("p", "u1")]), mask=[(0, 1, 0, 0), (0, 0, 0, 0)])
+    events = np.ma.array(
+        np.zeros(2, [("t", "i8"), ("x", "u2"), ("y", "u2"), ("p", "u1")]),
+        mask=[(0, 1, 0, 0), (0, 0, 0, 0)],
+    )
     made = {"train": ([events], [0])}
     told = "f: x of train: recording 0 must be whole, but 1 of its values are masked; fill them, or leave their samples out"
     assert message(lambda: splits_of(made, "f", "f", Reading())) == told
@@ -421,7 +503,9 @@ def test_the_order_of_train_test_split_is_told() -> None:
     assert message(lambda: splits_of((x, x[:2], y, y[:2]), "f", "f", Reading())) == told
     assert splits_of((x, y, x[:2], y[:2]), "f", "f", Reading())["test"].y.tolist() == [0, 1]
     hot = np.eye(4, 64)
-    assert splits_of((x.reshape(4, 64), hot, x.reshape(4, 64), hot), "f", "f", Reading())["test"].y.shape == (4, 64)
+    assert splits_of((x.reshape(4, 64), hot, x.reshape(4, 64), hot), "f", "f", Reading())[
+        "test"
+    ].y.shape == (4, 64)
 
 
 def test_a_split_without_samples() -> None:
@@ -430,7 +514,8 @@ def test_a_split_without_samples() -> None:
 
 
 def test_a_class_that_the_training_split_lacks_is_told_wherever_it_stands() -> None:
-    """That in the middle as the data are read, and those behind the last one once it is known how many outputs there are."""
+    """That in the middle as the data are read, and those behind the last one once it is known how
+    many outputs there are."""
     told: list[str] = []
     row = own_dataset(splits_with(train=[0, 2, 2], test=[0, 2]), Wanted("levels:15"), told.append)
     assert "the training split has no sample of 1" in told
@@ -442,4 +527,7 @@ def test_an_archive_of_images_may_hold_a_t(tmp_path: Path) -> None:
     np.savez(path, x=np.zeros((2, 8, 8), np.uint8), y=np.arange(2), t=np.arange(5))
     assert read_archive(path, "train", None).x.shape == (2, 8, 8)
     np.savez(path, x=np.zeros(5, int), y=np.zeros(5, int), t=np.arange(5))
-    assert message(lambda: read_archive(path, "train", None)) == f"{path}: recordings must be t, x, y, p, offsets, labels; p, offsets is missing"
+    assert (
+        message(lambda: read_archive(path, "train", None))
+        == f"{path}: recordings must be t, x, y, p, offsets, labels; p, offsets is missing"
+    )

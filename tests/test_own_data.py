@@ -1,4 +1,5 @@
-"""Own data on the command line: each way in gives the same data set, and what is wrong is one line before any training."""
+"""Own data on the command line: each way in gives the same data set, and what is wrong is one line
+before any training."""
 
 import json
 import os
@@ -89,7 +90,16 @@ def loaded(*words: str, preprocess: str = "levels:15") -> Dataset:
     return data_set(args, preprocess)
 
 
-ARRAYS = ("--train", "x_train.npy", "y_train.npy", "--test", "x_test.npy", "y_test.npy", "--peak", "16")
+ARRAYS = (
+    "--train",
+    "x_train.npy",
+    "y_train.npy",
+    "--test",
+    "x_test.npy",
+    "y_test.npy",
+    "--peak",
+    "16",
+)
 WAYS: dict[str, tuple[str, ...]] = {
     "arrays": ARRAYS,
     "archives": ("--train", "train.npz", "--test", "test.npz", "--peak", "16"),
@@ -110,7 +120,9 @@ def test_every_way_in_gives_the_same_data(way: str, here: Path) -> None:
     assert found.origin == loaded(*ARRAYS).origin
 
 
-@pytest.mark.parametrize("words", [("--train", "images"), ("--train", "images/train", "--test", "images/test")])
+@pytest.mark.parametrize(
+    "words", [("--train", "images"), ("--train", "images/train", "--test", "images/test")]
+)
 def test_folders_of_images_by_class(words: tuple[str, ...], here: Path) -> None:
     found = loaded(*words, "--peak", "16")
     x, y = data.load(found, "train")
@@ -130,7 +142,9 @@ def test_what_systems_leave_in_folders_is_no_class_and_no_sample(here: Path) -> 
     assert after.labels == before.labels and after.origin == before.origin
 
 
-def test_folders_that_are_numbers_say_their_order(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_that_are_numbers_say_their_order(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for split in ("train", "test"):
         (here / "images" / split / "0").rename(here / "images" / split / "10")
     assert loaded("--train", "images", "--peak", "16").labels == tuple(map(str, range(1, 11)))
@@ -152,36 +166,81 @@ def test_grey_images_of_any_mode_are_grey_among_grey_ones(tmp_path: Path) -> Non
     assert (found[1] == np.moveaxis(np.asarray(coloured), -1, 0)).all()
     with pytest.raises(DataError) as caught:
         read_images([paths["rgb"], paths["rgba"], paths["l"]])
-    assert str(caught.value) == f"{paths['l']}: must be coloured uint8 as {paths['rgb']} is, not grey uint8 (mode L)"
+    assert (
+        str(caught.value)
+        == f"{paths['l']}: must be coloured uint8 as {paths['rgb']} is, not grey uint8 (mode L)"
+    )
 
 
-def trained(capsys: pytest.CaptureFixture[str], *words: str, recipe: str = "recipes.py:SMALL") -> Network:
-    code, out, err = call(capsys, "train", "--recipe", recipe, "--out", "net.safetensors", "--device", "cpu", "--json", *words)
+def trained(
+    capsys: pytest.CaptureFixture[str], *words: str, recipe: str = "recipes.py:SMALL"
+) -> Network:
+    code, out, err = call(
+        capsys,
+        "train",
+        "--recipe",
+        recipe,
+        "--out",
+        "net.safetensors",
+        "--device",
+        "cpu",
+        "--json",
+        *words,
+    )
     assert code == 0, out + err
     return Network.load("net.safetensors")
 
 
-def test_floats_and_vectors_train_to_the_same_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_floats_and_vectors_train_to_the_same_network(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plain = trained(capsys, *ARRAYS)
     for split in ("train", "test"):
         x = np.load(f"x_{split}.npy")
         np.save(f"f_{split}.npy", (x / 16).astype(">f4"))
         np.save(f"v_{split}.npy", np.asfortranarray(x.reshape(len(x), 64)))
         np.save(f"c_{split}.npy", data.encode(x, "levels:15", 16))
-    floats = trained(capsys, "--train", "f_train.npy", "y_train.npy", "--test", "f_test.npy", "y_test.npy")
-    vectors = trained(capsys, "--train", "v_train.npy", "y_train.npy", "--test", "v_test.npy", "y_test.npy", "--peak", "16")
+    floats = trained(
+        capsys, "--train", "f_train.npy", "y_train.npy", "--test", "f_test.npy", "y_test.npy"
+    )
+    vectors = trained(
+        capsys,
+        "--train",
+        "v_train.npy",
+        "y_train.npy",
+        "--test",
+        "v_test.npy",
+        "y_test.npy",
+        "--peak",
+        "16",
+    )
     for other in (floats, vectors):
         for a, b in zip(plain.layers, other.layers, strict=True):
             assert (a.weight == b.weight).all() and (a.bias == b.bias).all()
-    assert vectors.input.shape == (64,) and plain.provenance["data"]["peak"] == 16 and floats.provenance["data"]["peak"] == 1
+    assert (
+        vectors.input.shape == (64,)
+        and plain.provenance["data"]["peak"] == 16
+        and floats.provenance["data"]["peak"] == 1
+    )
 
 
-def test_the_file_says_what_the_data_were_and_no_path(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_file_says_what_the_data_were_and_no_path(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = trained(capsys, "--train", str(here / "both.npz"), "--peak", "16")
     made = network.provenance
-    assert made["dataset"] == made["config"]["dataset"] == "both" and str(here) not in json.dumps(made)
-    assert {split: made["data"][split]["samples"] for split in ("train", "test")} == {"train": 90, "test": 30}
-    assert (made["data"]["kind"], made["data"]["shape"], made["data"]["dtype"]) == ("images", [1, 8, 8], "uint8")
+    assert made["dataset"] == made["config"]["dataset"] == "both" and str(here) not in json.dumps(
+        made
+    )
+    assert {split: made["data"][split]["samples"] for split in ("train", "test")} == {
+        "train": 90,
+        "test": 30,
+    }
+    assert (made["data"]["kind"], made["data"]["shape"], made["data"]["dtype"]) == (
+        "images",
+        [1, 8, 8],
+        "uint8",
+    )
     before = made["data"]["train"]["sha256"]
     changed = np.load("x_train.npy")
     changed[5, 0, 3, 3] = 16 - changed[5, 0, 3, 3]
@@ -189,23 +248,54 @@ def test_the_file_says_what_the_data_were_and_no_path(here: Path, capsys: pytest
     assert loaded(*ARRAYS).origin["train"]["sha256"] != before  # type: ignore[index]
 
 
-def test_names_of_classes_come_into_the_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_of_classes_come_into_the_file(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for split in ("train", "test"):
-        np.save(f"y_{split}.npy", np.array(["odd" if label % 2 else "even" for label in np.load(f"y_{split}.npy")]))
+        np.save(
+            f"y_{split}.npy",
+            np.array(["odd" if label % 2 else "even" for label in np.load(f"y_{split}.npy")]),
+        )
     (here / "recipes.py").write_text(RECIPES.replace('"out", 10', '"out", 2'))
     network = trained(capsys, *ARRAYS)
     assert network.labels == ("even", "odd")
-    code, out, _ = call(capsys, "run", "net.safetensors", "--input", "x_test.npy", "--preprocess", "levels:15", "--labels", "y_test.npy", "--executor", "golden", "--json")
+    code, out, _ = call(
+        capsys,
+        "run",
+        "net.safetensors",
+        "--input",
+        "x_test.npy",
+        "--preprocess",
+        "levels:15",
+        "--labels",
+        "y_test.npy",
+        "--executor",
+        "golden",
+        "--json",
+    )
     assert code == 0 and json.loads(out)["accuracy"] == network.provenance["accuracy"]
 
 
-def test_run_matches_integers_with_classes_that_are_numbers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_matches_integers_with_classes_that_are_numbers(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for split in ("train", "test"):
         np.save(f"n_{split}.npy", (np.load(f"y_{split}.npy") + 1).astype(str))
     network = trained(capsys, *(word.replace("y_", "n_") for word in ARRAYS))
     assert network.labels == tuple(map(str, range(1, 11)))
     np.save("i.npy", np.load("y_test.npy") + 1)
-    command = ("run", "net.safetensors", "--input", "x_test.npy", "--preprocess", "levels:15", "--executor", "golden", "--json", "--labels")
+    command = (
+        "run",
+        "net.safetensors",
+        "--input",
+        "x_test.npy",
+        "--preprocess",
+        "levels:15",
+        "--executor",
+        "golden",
+        "--json",
+        "--labels",
+    )
     code, out, _ = call(capsys, *command, "i.npy")
     assert code == 0 and json.loads(out)["accuracy"] == network.provenance["accuracy"]
     code, _, err = call(capsys, *command, "y_test.npy")
@@ -215,7 +305,15 @@ def test_run_matches_integers_with_classes_that_are_numbers(here: Path, capsys: 
 
 def test_run_tells_the_accuracy(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     right = round(30 * trained(capsys, *ARRAYS).provenance["accuracy"])
-    command = ("run", "net.safetensors", "--executor", "golden", "--labels", "y_test.npy", "--input")
+    command = (
+        "run",
+        "net.safetensors",
+        "--executor",
+        "golden",
+        "--labels",
+        "y_test.npy",
+        "--input",
+    )
     _, out, _ = call(capsys, *command, "x_test.npy", "--preprocess", "levels:15")
     assert f"accuracy {right / 0.3:.2f} % ({right} of 30)" in out
     np.save("counts.npy", data.encode(np.load("x_test.npy"), "levels:15", 16))
@@ -234,13 +332,18 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_inputs_are_told_with_what_was_expected(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inputs_are_told_with_what_was_expected(
+    name: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     trained(capsys, *ARRAYS)
     np.save("f.npy", np.load("x_test.npy") / 16)
     np.save("wide.npy", np.zeros((3, 1, 9, 9), np.uint8))
     np.save("none.npy", np.zeros((0, 1, 8, 8), np.uint8))
     np.save("a.npy", eventfiles.random_events(1, 9, 99, 8, 8))
-    assert call(capsys, "run", "net.safetensors", "--input", name, "--executor", "golden")[::2] == (2, f"polyrhythm: {RUNS[name]}\n")
+    assert call(capsys, "run", "net.safetensors", "--input", name, "--executor", "golden")[::2] == (
+        2,
+        f"polyrhythm: {RUNS[name]}\n",
+    )
 
 
 def recordings(folder: Path, size: int = 6) -> None:
@@ -251,17 +354,49 @@ def recordings(folder: Path, size: int = 6) -> None:
             for k in range(size):
                 made = eventfiles.random_events(k + 100 * (split == "test"), 60, 4000, 6, 6)
                 made["x"] = made["t"] * 6 // 4000 if name == "right" else 5 - made["t"] * 6 // 4000
-                (folder / split / name / f"{k}.raw").write_bytes(eventfiles.evt3(made, ("format EVT3;height=6;width=6",)))
+                (folder / split / name / f"{k}.raw").write_bytes(
+                    eventfiles.evt3(made, ("format EVT3;height=6;width=6",))
+                )
 
 
-def test_recordings_by_class_train_and_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recordings_by_class_train_and_are_told(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recordings(here / "events")
-    code, _, err = call(capsys, "train", "--recipe", "recipes.py:EVENTS", "--train", "events", "--out", "net.safetensors", "--device", "cpu")
+    code, _, err = call(
+        capsys,
+        "train",
+        "--recipe",
+        "recipes.py:EVENTS",
+        "--train",
+        "events",
+        "--out",
+        "net.safetensors",
+        "--device",
+        "cpu",
+    )
     assert code == 0 and "classes: 0 left, 1 right" in err
     network = Network.load("net.safetensors")
-    assert network.labels == ("left", "right") and (network.input.shape, network.input.T) == ((2, 6, 6), 4)
-    assert network.provenance["data"]["kind"] == "recordings" and network.provenance["dataset"] == "events"
-    code, out, _ = call(capsys, "run", "net.safetensors", "--input", "events/test", "--preprocess", "window:1000:4:3", "--executor", "golden", "--json")
+    assert network.labels == ("left", "right") and (network.input.shape, network.input.T) == (
+        (2, 6, 6),
+        4,
+    )
+    assert (
+        network.provenance["data"]["kind"] == "recordings"
+        and network.provenance["dataset"] == "events"
+    )
+    code, out, _ = call(
+        capsys,
+        "run",
+        "net.safetensors",
+        "--input",
+        "events/test",
+        "--preprocess",
+        "window:1000:4:3",
+        "--executor",
+        "golden",
+        "--json",
+    )
     assert code == 0 and json.loads(out)["accuracy"] == network.provenance["accuracy"]
 
 
@@ -275,27 +410,55 @@ def test_a_flat_archive_of_recordings(here: Path) -> None:
         flat = np.concatenate(parts)
         np.savez(f"{split}.npz", **{key: flat[key] for key in "txyp"}, offsets=np.cumsum([0, *map(len, parts)]),
                  labels=np.array([path.parent.name for path in paths]))  # fmt: skip
-    files, archive = (loaded(*words, preprocess="window:1000:4:3") for words in (
-        ("--train", "events"), ("--train", "train.npz", "--test", "test.npz", "--sensor", "6x6")))
+    files, archive = (
+        loaded(*words, preprocess="window:1000:4:3")
+        for words in (
+            ("--train", "events"),
+            ("--train", "train.npz", "--test", "test.npz", "--sensor", "6x6"),
+        )
+    )
     for split in ("train", "test"):
         (a, y), (b, z) = data.load(files, split), data.load(archive, split)
-        assert (data.encode(a, "window:1000:4:3", 0, (2, 6, 6)) == data.encode(b, "window:1000:4:3", 0, (2, 6, 6))).all() and (y == z).all()
+        assert (
+            data.encode(a, "window:1000:4:3", 0, (2, 6, 6))
+            == data.encode(b, "window:1000:4:3", 0, (2, 6, 6))
+        ).all() and (y == z).all()
 
 
 def test_a_run_folder_belongs_to_its_data(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(capsys, *ARRAYS, "--run", "run")
     np.save("y_train.npy", np.load("y_train.npy")[::-1])
-    code, _, err = call(capsys, "train", "--recipe", "recipes.py:SMALL", *ARRAYS, "--run", "run", "--out", "b.safetensors", "--device", "cpu")
+    code, _, err = call(
+        capsys,
+        "train",
+        "--recipe",
+        "recipes.py:SMALL",
+        *ARRAYS,
+        "--run",
+        "run",
+        "--out",
+        "b.safetensors",
+        "--device",
+        "cpu",
+    )
     assert code == 2 and "run: the run that lies there has data" in err
 
 
-def test_cutoff_wants_the_training_split_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cutoff_wants_the_training_split_again(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recordings(here / "events")
     trained(capsys, "--train", "events", recipe="recipes.py:EVENTS")
     code, out, _ = call(capsys, "cutoff", "net.safetensors", "--train", "events", "--json")
     assert code == 0 and len(json.loads(out)["accuracy_by_tick"]) == 4
-    code, _, err = call(capsys, "cutoff", "net.safetensors", "--train", "events/test", "--test", "events/test")
-    assert code == 2 and "the training split must be the one that it was trained on, 12 samples with SHA-256" in err
+    code, _, err = call(
+        capsys, "cutoff", "net.safetensors", "--train", "events/test", "--test", "events/test"
+    )
+    assert (
+        code == 2
+        and "the training split must be the one that it was trained on, 12 samples with SHA-256"
+        in err
+    )
 
 
 # ---- what is wrong
@@ -364,11 +527,27 @@ BAD: list[tuple[Callable[[], None], tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize("k", range(len(BAD)))
-def test_what_is_wrong_is_one_line_before_training(k: int, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong_is_one_line_before_training(
+    k: int, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before, words, expected = BAD[k]
     before()
-    code, out, err = call(capsys, "train", "--recipe", "recipes.py:SMALL", "--out", "net.safetensors", "--device", "cpu", *words)
-    assert (code, out, err.splitlines()[-1]) == (2, "", f"polyrhythm: {expected}") and "epoch" not in err
+    code, out, err = call(
+        capsys,
+        "train",
+        "--recipe",
+        "recipes.py:SMALL",
+        "--out",
+        "net.safetensors",
+        "--device",
+        "cpu",
+        *words,
+    )
+    assert (code, out, err.splitlines()[-1]) == (
+        2,
+        "",
+        f"polyrhythm: {expected}",
+    ) and "epoch" not in err
 
 
 def test_compare_says_what_it_takes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -376,24 +555,45 @@ def test_compare_says_what_it_takes(here: Path, capsys: pytest.CaptureFixture[st
     told = "data come from one place: --dataset NAME, --test X.npy Y.npy (or D.npz, or a folder DIR with DIR/CLASS/FILE), or --data-module FILE.py:FUNCTION"
     assert call(capsys, "compare", "net.safetensors")[::2] == (2, f"polyrhythm: {told}\n")
     expected = f"dataset is the name of one of ours, not both.npz; own data: {told}"
-    assert call(capsys, "compare", "net.safetensors", "--dataset", "both.npz")[::2] == (2, f"polyrhythm: {expected}\n")
+    assert call(capsys, "compare", "net.safetensors", "--dataset", "both.npz")[::2] == (
+        2,
+        f"polyrhythm: {expected}\n",
+    )
     code, _, err = call(capsys, "compare", "net.safetensors", "--test", "y_test.npy", "y_test.npy")
-    assert (code, err) == (2, "polyrhythm: y_test.npy: must be a batch, (B, N), (B, H, W) or (B, C, H, W), not (30,); one sample is x[None]\n")
+    assert (code, err) == (
+        2,
+        "polyrhythm: y_test.npy: must be a batch, (B, N), (B, H, W) or (B, C, H, W), not (30,); one sample is x[None]\n",
+    )
 
 
 def test_ragged_lists_are_no_arrays(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, _, err = call(capsys, "train", "--recipe", "recipes.py:SMALL", "--data-module", "module.py:ragged")
-    assert err.startswith("polyrhythm: data-module: ragged of module.py: x of train must be an array, not list of 2: setting an array element")
+    _, _, err = call(
+        capsys, "train", "--recipe", "recipes.py:SMALL", "--data-module", "module.py:ragged"
+    )
+    assert err.startswith(
+        "polyrhythm: data-module: ragged of module.py: x of train must be an array, not list of 2: setting an array element"
+    )
 
 
-def test_recordings_need_a_sensor_and_their_preprocess(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recordings_need_a_sensor_and_their_preprocess(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for split in ("train", "test"):
         (here / "events" / split / "a").mkdir(parents=True)
-        (here / "events" / split / "a" / "0.bin").write_bytes(eventfiles.nmnist(eventfiles.random_events(1, 50, 999, 6, 6)))
+        (here / "events" / split / "a" / "0.bin").write_bytes(
+            eventfiles.nmnist(eventfiles.random_events(1, 50, 999, 6, 6))
+        )
     with pytest.raises(ValueError) as caught:
         loaded("--train", "events", preprocess="frames:2:2")
-    assert str(caught.value) == "events/train: the files do not say how large the sensor is: say --sensor WxH (the first recording has up to x 5, y 5)"
-    assert loaded("--train", "events", "--sensor", "7x6", preprocess="frames:2:2").shape == (2, 6, 7)
+    assert (
+        str(caught.value)
+        == "events/train: the files do not say how large the sensor is: say --sensor WxH (the first recording has up to x 5, y 5)"
+    )
+    assert loaded("--train", "events", "--sensor", "7x6", preprocess="frames:2:2").shape == (
+        2,
+        6,
+        7,
+    )
     with pytest.raises(ValueError) as caught:
         loaded("--train", "events")
     assert str(caught.value) == (
@@ -401,9 +601,22 @@ def test_recordings_need_a_sensor_and_their_preprocess(here: Path, capsys: pytes
     )
     one = RECIPES.replace('"out", 2', '"out", 1')
     (here / "recipes.py").write_text(one)
-    code, _, err = call(capsys, "train", "--recipe", "recipes.py:EVENTS", "--train", "events", "--sensor", "5x6", "--device", "cpu")
+    code, _, err = call(
+        capsys,
+        "train",
+        "--recipe",
+        "recipes.py:EVENTS",
+        "--train",
+        "events",
+        "--sensor",
+        "5x6",
+        "--device",
+        "cpu",
+    )
     first = int(np.argmax(eventfiles.random_events(1, 50, 999, 6, 6)["x"] == 5))
-    assert code == 2 and err.endswith(f"events/train/a/0.bin: the sensor is 5 x 6, so x must be 0..4, not 5 in event {first}\n")
+    assert code == 2 and err.endswith(
+        f"events/train/a/0.bin: the sensor is 5 x 6, so x must be 0..4, not 5 in event {first}\n"
+    )
 
 
 RECIPE_WORDS = {
@@ -428,5 +641,8 @@ def test_a_function_may_make_the_recipe(here: Path, capsys: pytest.CaptureFixtur
 def test_a_last_batch_of_one_sample(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """65 samples in batches of 32, with normalization, which a batch of one cannot have."""
     save(x_train=np.load("x_train.npy")[:65], y_train=np.load("y_train.npy")[:65])()
-    (here / "recipes.py").write_text(RECIPES + "\nfrom polyrhythm.sw.training.recipe import Conversion\nSMALL = replace(SMALL, conversion=Conversion())\n")
+    (here / "recipes.py").write_text(
+        RECIPES
+        + "\nfrom polyrhythm.sw.training.recipe import Conversion\nSMALL = replace(SMALL, conversion=Conversion())\n"
+    )
     assert trained(capsys, *ARRAYS).name == "small"

@@ -13,7 +13,11 @@ from polyrhythm.sw.network import Network
 REPO = Path(__file__).resolve().parents[1]
 PAGE = (REPO / "docs" / "own-data.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```python\n# (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
 
 
 @pytest.mark.long
@@ -25,10 +29,19 @@ def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
     for command in COMMANDS:
         program, *words = command.split()
         start = ["-m", "polyrhythm"] if program == "polyrhythm" else []
-        done = subprocess.run([sys.executable, *start, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, *start, *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         told[words[0]] = done.stdout
-    assert Network.load(tmp_path / "mine.safetensors").digest == Network.load(tmp_path / "same.safetensors").digest
+    assert (
+        Network.load(tmp_path / "mine.safetensors").digest
+        == Network.load(tmp_path / "same.safetensors").digest
+    )
     made = Network.load(tmp_path / "mine.safetensors").provenance
     assert made["accuracy"] > 0.8 and f"accuracy {100 * made['accuracy']:.2f} %" in told["run"]
     assert "no difference: every count and every logit is the same" in told["compare"]

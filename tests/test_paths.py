@@ -1,4 +1,5 @@
-"""Whatever the folders are called: the project's, the one for scratch files, the build folder, and the one of the tools."""
+"""Whatever the folders are called: the project's, the one for scratch files, the build folder, and
+the one of the tools."""
 
 import tempfile
 from pathlib import Path
@@ -34,15 +35,22 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def tools(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verilator, the harness and the libraries of cocotb below that folder too, where a PATH can name it: not behind a colon."""
+    """Verilator, the harness and the libraries of cocotb below that folder too, where a PATH can
+    name it: not behind a colon."""
     if ":" in place.name:
         return
-    for name, folder in (("verilator", verilator.find().parents[1]), ("sim", bulk.HARNESS.parent), ("libs", Path(cocotb_tools.config.libs_dir))):
+    for name, folder in (
+        ("verilator", verilator.find().parents[1]),
+        ("sim", bulk.HARNESS.parent),
+        ("libs", Path(cocotb_tools.config.libs_dir)),
+    ):
         (place / "tools" / name).symlink_to(folder)
     program = place / "tools" / "verilator" / "bin" / "verilator"
     monkeypatch.setattr(verilator, "find", lambda: program)
     monkeypatch.setattr(verilator, "root_of", lambda: place / "tools" / "verilator")
-    monkeypatch.setattr(bulk, "BULK", verilator.Recipe("bulk", place / "tools" / "sim" / "harness.cpp", bulk.FAST))
+    monkeypatch.setattr(
+        bulk, "BULK", verilator.Recipe("bulk", place / "tools" / "sim" / "harness.cpp", bulk.FAST)
+    )
     monkeypatch.setattr(cocotb_tools.config, "libs_dir", place / "tools" / "libs")
 
 
@@ -53,7 +61,9 @@ def right(inputs: np.ndarray) -> Trace:
 
 
 def test_verilog_is_written_below_any_path(place: Path) -> None:
-    network = networks.random_network(np.random.default_rng(3), "two_phase", (), shape=(3,), sizes=(2,))
+    network = networks.random_network(
+        np.random.default_rng(3), "two_phase", (), shape=(3,), sizes=(2,)
+    )
     assert (export(network, "out") / "random.v").is_file()
 
 
@@ -67,5 +77,7 @@ def test_the_harness_is_built_and_runs_below_any_path(place: Path, tools: None) 
 @pytest.mark.long
 def test_the_bench_is_built_and_runs_below_any_path(place: Path, tools: None) -> None:
     inputs = tiny.inputs(4)
-    trace = bench.simulate(tiny.design(place / "design"), inputs, Mode(True, 0.5, 0.5), right(inputs)).trace
+    trace = bench.simulate(
+        tiny.design(place / "design"), inputs, Mode(True, 0.5, 0.5), right(inputs)
+    ).trace
     assert right(inputs).first_difference(trace) is None

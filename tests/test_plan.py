@@ -1,4 +1,5 @@
-"""sw.plan: what the memories hold, read back field by field, is the network again; and no width is too narrow."""
+"""sw.plan: what the memories hold, read back field by field, is the network again; and no width is
+too narrow."""
 
 import itertools
 
@@ -69,8 +70,13 @@ def test_weights_stand_at_group_times_n_in_plus_input(seed: int) -> None:
 def test_starts_and_tables_give_the_equations_back(seed: int) -> None:
     network, i, lanes, contents = drawn(seed)
     layer, (groups, n_out) = network.layers[i], (contents.layout.groups, contents.n_out)
-    starts, idle = neurons(unpack(contents.sums.start.rows, contents.sums.bits, lanes), groups, n_out)
-    neuron, threshold = contents.neuron, np.zeros(n_out, int) if layer.threshold is None else layer.threshold.astype(int)
+    starts, idle = neurons(
+        unpack(contents.sums.start.rows, contents.sums.bits, lanes), groups, n_out
+    )
+    neuron, threshold = (
+        contents.neuron,
+        np.zeros(n_out, int) if layer.threshold is None else layer.threshold.astype(int),
+    )
     if not isinstance(neuron, TickingNeuron):
         assert (starts == layer.v0 + layer.bias - threshold).all()
         assert layer.threshold is None or (idle < 0).all(), "lanes without a neuron never fire"
@@ -79,24 +85,35 @@ def test_starts_and_tables_give_the_equations_back(seed: int) -> None:
         return
     share = bias_at(layer.bias, layer.T, layer.bias_mode)
     held = neuron.held.reach if neuron.held else contents.sums.start
-    assert contents.rhythm.held == (neuron.held is not None) and (neuron.held is None or not starts.any())
+    assert contents.rhythm.held == (neuron.held is not None) and (
+        neuron.held is None or not starts.any()
+    )
     reach, idle_reach = neurons(unpack(held.rows, held.bits, lanes), groups, n_out)
     for t, phase in enumerate(contents.rhythm.phases):
         assert (reach[phase] == share[t] - threshold).all(), f"tick {t}"
-    kept, idle_threshold = neurons(unsigned(neuron.thresholds.rows, neuron.thresholds.bits, lanes), groups, n_out)
+    kept, idle_threshold = neurons(
+        unsigned(neuron.thresholds.rows, neuron.thresholds.bits, lanes), groups, n_out
+    )
     assert (kept == threshold).all()
     rest, idle_rest = neurons(unpack(neuron.rest.rows, neuron.v_bits, lanes), groups, n_out)
     assert (rest == layer.v0).all() and not idle_rest.any()
-    assert layer.threshold is None or ((idle_reach < 0).all() and (idle_reach + idle_threshold == 0).all()), (
-        "lanes without a neuron never fire and stay at 0"
-    )
+    assert layer.threshold is None or (
+        (idle_reach < 0).all() and (idle_reach + idle_threshold == 0).all()
+    ), "lanes without a neuron never fire and stay at 0"
 
 
 def test_equal_biases_share_their_rows() -> None:
-    layer = Layer("out", "readout", np.zeros((2, 1), np.int8), np.array([5, 0]), T=4, bias_mode="spread")
+    layer = Layer(
+        "out", "readout", np.zeros((2, 1), np.int8), np.array([5, 0]), T=4, bias_mode="spread"
+    )
     network = Network("n", "time_stepped", Input((1,), 4), (layer,))
     assert layer_plan(network, 0, 1).rhythm.phases == (0, 0, 0, 1)  # 5 * t // 4: 1, 1, 1, 2
-    once = Network("n", "time_stepped", Input((1,), 4), (Layer("out", "readout", layer.weight, layer.bias, T=4, bias_mode="once"),))
+    once = Network(
+        "n",
+        "time_stepped",
+        Input((1,), 4),
+        (Layer("out", "readout", layer.weight, layer.bias, T=4, bias_mode="once"),),
+    )
     assert layer_plan(once, 0, 1).rhythm.phases == (0, 1, 1, 1)
 
 
@@ -105,7 +122,8 @@ def test_equal_biases_share_their_rows() -> None:
 
 @pytest.mark.parametrize("t_in", range(1, 17))
 def test_steps_equal_the_closed_form(t_in: int) -> None:
-    """Walking through kept ticks and repeats gives each destination tick the source ticks of `sw.network.align`."""
+    """Walking through kept ticks and repeats gives each destination tick the source ticks of
+    `sw.network.align`."""
     for t_out in range(1, 17):
         layer = Layer("out", "readout", np.zeros((1, 1), np.int8), np.zeros(1, np.int32), T=t_out)
         planned = layer_plan(Network("n", "time_stepped", Input((1,), t_in), (layer,)), 0, 1)
@@ -114,7 +132,9 @@ def test_steps_equal_the_closed_form(t_in: int) -> None:
         assert len(contents.kept_ticks) == t_in and contents.kept_ticks[-1]
         ends = [t for t, keep in enumerate(contents.kept_ticks) if keep]
         steps = [range(before + 1, end + 1) for before, end in zip([-1, *ends], ends, strict=False)]
-        seen = [step for step, held in zip(steps, contents.repeats, strict=True) for _ in range(held)]
+        seen = [
+            step for step, held in zip(steps, contents.repeats, strict=True) for _ in range(held)
+        ]
         assert seen == source_ticks(t_in, t_out), f"{t_in} to {t_out} ticks"
         assert synapses.capacity == max(len(step) for step in steps)
 
@@ -124,19 +144,29 @@ def test_steps_equal_the_closed_form(t_in: int) -> None:
 
 def layer_sums(network: Network, i: int, inputs: np.ndarray) -> np.ndarray:
     """Sums w * n of each tick of layer i, (B, T, N), for counts (B, T_in, N_in)."""
-    steps = source_ticks(network.t_in(i), network.layers[i].T) if network.schedule == "time_stepped" else [range(1)]
-    return np.stack([inputs[:, s].sum(axis=1) for s in steps], axis=1) @ network.layers[i].weight.astype(np.int64).T
+    steps = (
+        source_ticks(network.t_in(i), network.layers[i].T)
+        if network.schedule == "time_stepped"
+        else [range(1)]
+    )
+    return (
+        np.stack([inputs[:, s].sum(axis=1) for s in steps], axis=1)
+        @ network.layers[i].weight.astype(np.int64).T
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_sum_fits_its_width_and_one_bit_less_would_not_do(seed: int) -> None:
-    """Inputs that turn on all positive, or all negative, weights of a neuron; they reach the bounds."""
+    """Inputs that turn on all positive, or all negative, weights of a neuron; they reach the
+    bounds."""
     network, i, lanes, contents = drawn(seed)
     layer, ticks = network.layers[i], network.t_in(i) if network.schedule == "time_stepped" else 1
     weight, most = layer.weight.astype(int), network.in_count(i)
     frames = np.concatenate([weight > 0, weight < 0]) * most  # (2 * N_out, N_in)
     held = contents.sums
-    starts, idle = neurons(unpack(held.start.rows, held.bits, lanes), contents.layout.groups, contents.n_out)
+    starts, idle = neurons(
+        unpack(held.start.rows, held.bits, lanes), contents.layout.groups, contents.n_out
+    )
     sums = layer_sums(network, i, np.repeat(frames[:, None], ticks, axis=1))  # (2 * N_out, T, N)
     reached = np.concatenate([(sums[:, :, None] + starts).ravel(), starts.ravel()])
     assert held.bounds == (reached.min(), reached.max())
@@ -149,7 +179,9 @@ def test_every_sum_fits_its_width_and_one_bit_less_would_not_do(seed: int) -> No
 @pytest.mark.parametrize("seed", [seed for seed in SEEDS if seed % 2])
 def test_potentials_fit_their_widths(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    network = random_network(rng, "time_stepped", ("dense",) * (seed % 4 > 1), extreme=seed % 3 == 0)
+    network = random_network(
+        rng, "time_stepped", ("dense",) * (seed % 4 > 1), extreme=seed % 3 == 0
+    )
     layer, neuron = network.layers[0], layer_plan(network, 0, 1).neuron
     assert isinstance(neuron, TickingNeuron)
     share, v = bias_at(layer.bias, layer.T, layer.bias_mode), layer.v0
@@ -162,8 +194,14 @@ def test_potentials_fit_their_widths(seed: int) -> None:
         reset = above if layer.reset == "subtract" else 0
         v = silent if layer.threshold is None else np.where(above >= 0, reset, silent)
         y_bits = neuron.held.y_bits if neuron.held else 64  # else y is the sum
-        for what, values, bits in (("y", y, y_bits), ("above", above, neuron.above_bits), ("v", v, neuron.v_bits)):
-            assert -(1 << bits - 1) <= values.min() and values.max() < 1 << bits - 1, f"{what} in tick {t}"
+        for what, values, bits in (
+            ("y", y, y_bits),
+            ("above", above, neuron.above_bits),
+            ("v", v, neuron.v_bits),
+        ):
+            assert -(1 << bits - 1) <= values.min() and values.max() < 1 << bits - 1, (
+                f"{what} in tick {t}"
+            )
 
 
 # --- refused ---

@@ -1,7 +1,8 @@
-"""sw.plan.conv: every event reaches exactly the output positions, and meets exactly the weights, that the definition names.
+"""sw.plan.conv: every event reaches exactly the output positions, and meets exactly the weights,
+that the definition names.
 
-A convolution's definition is a sum over output positions; hardware asks the other way round, from an input position. The
-references here walk the definition and look nothing up.
+A convolution's definition is a sum over output positions; hardware asks the other way round, from
+an input position. The references here walk the definition and look nothing up.
 """
 
 from itertools import product
@@ -17,7 +18,8 @@ from polyrhythm.sw.plan.layout import Layout
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.neurons import CountingNeuron, TickingNeuron
 
-KERNELS = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 3), (5, 1), (5, 2), (5, 4)]  # K, stride
+# K, stride
+KERNELS = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 3), (5, 1), (5, 2), (5, 4)]
 
 
 def defined(size: int, pool: int, kernel: int, stride: int, padding: int) -> list[dict[int, int]]:
@@ -47,7 +49,9 @@ def reached(side: Axis, reach: Reach) -> dict[int, int | None]:
 
 @pytest.mark.parametrize(("kernel", "stride"), KERNELS)
 @pytest.mark.parametrize("parallel", [False, True])
-def test_a_coordinate_reaches_what_the_definition_says(kernel: int, stride: int, parallel: bool) -> None:
+def test_a_coordinate_reaches_what_the_definition_says(
+    kernel: int, stride: int, parallel: bool
+) -> None:
     banks = -(-kernel // stride) if parallel else 1
     for size, pool, padding in product(range(1, 10), (1, 2, 3), range(kernel)):
         pooled = size // pool
@@ -60,8 +64,12 @@ def test_a_coordinate_reaches_what_the_definition_says(kernel: int, stride: int,
         assert side.words * banks >= out > (side.words - 1) * banks and 1 <= side.edge <= banks
         assert max((len(hits) for hits in want), default=0) <= (banks if parallel else kernel)
         if parallel and banks > 1:
-            assert [reach.visits for reach in side.reaches] == [int(bool(hits)) for hits in want], "one operation for all of them"
-            assert all(len({o % banks for o in hits}) == len(hits) for hits in want), "no two positions of a window share a bank"
+            assert [reach.visits for reach in side.reaches] == [int(bool(hits)) for hits in want], (
+                "one operation for all of them"
+            )
+            assert all(len({o % banks for o in hits}) == len(hits) for hits in want), (
+                "no two positions of a window share a bank"
+            )
 
 
 # --- whole layers ---
@@ -77,7 +85,8 @@ def unpacked(word: int, bits: int, fields: int) -> list[int]:
 
 
 def matrix(contents: ConvSynapses, layout: Layout, n_out: int) -> np.ndarray:
-    """The weight between every input and every output neuron, (N_out, N_in), as operations on the memories bring it about."""
+    """The weight between every input and every output neuron, (N_out, N_in), as operations on the
+    memories bring it about."""
     rows, columns, groups = contents.rows, contents.columns, contents.channel_groups
     found = np.zeros((n_out, contents.n_in), np.int64)
     numbers = layout.neurons  # (groups, lanes), lanes (bank row, bank column, channel)
@@ -90,9 +99,16 @@ def matrix(contents: ConvSynapses, layout: Layout, n_out: int) -> np.ndarray:
             for lane, weight in enumerate(weights):
                 by, bx = divmod(lane // contents.channel_lanes, columns.banks)
                 if ry.enabled[by] and rx.enabled[bx]:
-                    word = ((ry.words[by] + vy) * columns.words + rx.words[bx] + vx) * groups + group
+                    word = (
+                        (ry.words[by] + vy) * columns.words + rx.words[bx] + vx
+                    ) * groups + group
                     neuron = numbers[word, lane]
-                    assert neuron >= 0 or weight == 0 or lane % contents.channel_lanes + group * contents.channel_lanes >= contents.target.shape[0]
+                    assert (
+                        neuron >= 0
+                        or weight == 0
+                        or lane % contents.channel_lanes + group * contents.channel_lanes
+                        >= contents.target.shape[0]
+                    )
                     if neuron >= 0:
                         found[neuron, n] += weight
     return found
@@ -108,7 +124,9 @@ def convolution(network: Network) -> np.ndarray:
         y, x = oy * layer.stride + ky - layer.padding, ox * layer.stride + kx - layer.padding
         if 0 <= y < pooled[0] and 0 <= x < pooled[1]:
             p = layer.pool
-            found[c, oy, ox, ci, y * p : (y + 1) * p, x * p : (x + 1) * p] = layer.weight[c, ci, ky, kx]
+            found[c, oy, ox, ci, y * p : (y + 1) * p, x * p : (x + 1) * p] = layer.weight[
+                c, ci, ky, kx
+            ]
     return found.reshape(int(np.prod(shape)), -1)
 
 
@@ -127,7 +145,8 @@ def test_memories_bring_about_the_convolution(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("schedule", ["two_phase", "time_stepped"])
 def test_constants_of_a_word_are_those_of_its_channels(seed: int, schedule: str) -> None:
-    """Rows of the tables by group of channels; every bank of a word has the same ones, channels that are none never fire."""
+    """Rows of the tables by group of channels; every bank of a word has the same ones, channels
+    that are none never fire."""
     network = drawn(seed, schedule)
     layer, c_out = network.layers[0], len(network.layers[0].weight)
     assert layer.threshold is not None
@@ -135,15 +154,21 @@ def test_constants_of_a_word_are_those_of_its_channels(seed: int, schedule: str)
         planned = layer_plan(network, 0, (lanes, banks))
         groups, neuron, sums = planned.input.synapses.channel_groups, planned.neuron, planned.sums
         spare = groups * lanes - c_out
-        starts = np.array([unpacked(row, sums.bits, lanes) for row in sums.start.rows]).reshape(-1, groups * lanes)
+        starts = np.array([unpacked(row, sums.bits, lanes) for row in sums.start.rows]).reshape(
+            -1, groups * lanes
+        )
         if isinstance(neuron, CountingNeuron):
             assert neuron.thresholds.rows == tuple(layer.threshold)
             assert (starts[0, :c_out] == layer.v0 + layer.bias - layer.threshold).all()
         else:
             assert isinstance(neuron, TickingNeuron)
-            rest = np.array([unpacked(row, neuron.v_bits, banks * lanes) for row in neuron.rest.rows])
+            rest = np.array(
+                [unpacked(row, neuron.v_bits, banks * lanes) for row in neuron.rest.rows]
+            )
             each = rest.reshape(groups, banks, lanes).swapaxes(0, 1).reshape(banks, -1)
-            assert (each[:, :c_out] == layer.v0).all() and planned.layout.groups == planned.input.synapses.groups
+            assert (
+                each[:, :c_out] == layer.v0
+            ).all() and planned.layout.groups == planned.input.synapses.groups
         if not planned.rhythm.held:
             assert (starts[:, c_out:] < 0).all() and starts.shape[1] - c_out == spare
 
@@ -153,13 +178,25 @@ def test_constants_of_a_word_are_those_of_its_channels(seed: int, schedule: str)
 
 def test_lanes_that_cannot_be_built_are_refused() -> None:
     network = drawn(2)
-    layer, c_out, banks = network.layers[0], len(network.layers[0].weight), parallel_banks(network, 0)
+    layer, c_out, banks = (
+        network.layers[0],
+        len(network.layers[0].weight),
+        parallel_banks(network, 0),
+    )
     assert banks == (-(-layer.weight.shape[-1] // layer.stride)) ** 2
-    with pytest.raises(ValueError, match=rf"^layer 0 \(l0\): channel lanes must be 1\.\.{c_out}, not {c_out + 1}$"):
+    with pytest.raises(
+        ValueError, match=rf"^layer 0 \(l0\): channel lanes must be 1\.\.{c_out}, not {c_out + 1}$"
+    ):
         layer_plan(network, 0, (c_out + 1, 1))
-    with pytest.raises(ValueError, match=rf"^layer 0 \(l0\): banks must be 1 \(serial\) or {banks} \(parallel\), not 7$"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^layer 0 \(l0\): banks must be 1 \(serial\) or {banks} \(parallel\), not 7$",
+    ):
         layer_plan(network, 0, (1, 7))
-    with pytest.raises(ValueError, match=r"^layer 1 \(l1\): a readout layer has no banks: lanes must be one number, not \(1, 1\)$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^layer 1 \(l1\): a readout layer has no banks: lanes must be one number, not \(1, 1\)$",
+    ):
         plan(network, [(1, 1), (1, 1)])
 
 

@@ -1,4 +1,5 @@
-"""The bugs that are planted still fit the code; that each is caught is seen by `make planted`, which takes minutes."""
+"""The bugs that are planted still fit the code; that each is caught is seen by `make planted`,
+which takes minutes."""
 
 import pytest
 from planted import REPO, TABLE, file_of, files_of, planted, table
@@ -20,12 +21,19 @@ def test_there_are_bugs_of_many_kinds() -> None:
 
 def test_text_that_has_moved_is_told() -> None:
     gone = BUGS[0]._replace(old="no such text")
-    with pytest.raises(ValueError, match=r"^hw/stream/aligner\.py: 'no such text' must stand there once, not 0 times; bring planted_bugs\.py up to date$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^hw/stream/aligner\.py: 'no such text' must stand there once, not 0 times; bring planted_bugs\.py up to date$",
+    ):
         planted(REPO, gone)
 
 
 def test_the_page_lists_every_bug_and_a_test_for_each() -> None:
-    rows = [line.strip("| ").split(" | ") for line in TABLE.read_text().splitlines() if line.startswith("| ")][1:]
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in TABLE.read_text().splitlines()
+        if line.startswith("| ")
+    ][1:]
     caught = {what: test.strip("`") for what, _, test in rows}
     assert TABLE.read_text() == table(caught)
     assert "NO TEST" not in TABLE.read_text()

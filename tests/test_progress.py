@@ -86,4 +86,11 @@ def test_the_time_to_go_is_judged_by_what_is_done(monkeypatch: pytest.MonkeyPatc
 
 
 def test_clock() -> None:
-    assert [clock(s) for s in (0, 59.4, 59.6, 3599, 3600, 7512)] == ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "2 h 5 min"]
+    assert [clock(s) for s in (0, 59.4, 59.6, 3599, 3600, 7512)] == [
+        "0 s",
+        "59 s",
+        "1 min 0 s",
+        "59 min 59 s",
+        "1 h 0 min",
+        "2 h 5 min",
+    ]

@@ -1,4 +1,5 @@
-"""Users' Python files: what lies beside them is theirs, what is ours stays ours, and what goes wrong is one line with its place."""
+"""Users' Python files: what lies beside them is theirs, what is ours stays ours, and what goes
+wrong is one line with its place."""
 
 import sys
 from pathlib import Path
@@ -48,7 +49,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     # As for a user, who has our one name and not our folder on the path.
-    monkeypatch.setattr(sys, "path", [place for place in sys.path if not Path(place, "polyrhythm").is_dir()])
+    monkeypatch.setattr(
+        sys, "path", [place for place in sys.path if not Path(place, "polyrhythm").is_dir()]
+    )
     for name in ("helper", "model", "parts", "nets"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
@@ -59,12 +62,23 @@ def called(text: str) -> object:
 
 
 def test_files_beside_it_are_its_own_and_ours_stay_ours(folder: Path) -> None:
-    ours = {name: sys.modules[name] for name in ("polyrhythm", "polyrhythm.cli.report", "polyrhythm.sw", "polyrhythm.sw.network")}
+    ours = {
+        name: sys.modules[name]
+        for name in (
+            "polyrhythm",
+            "polyrhythm.cli.report",
+            "polyrhythm.sw",
+            "polyrhythm.sw.network",
+        )
+    }
     theirs = [3, "their sim", "their cli", "their sw.x", "their helper"]
     assert called("model.py:words") == theirs
     from polyrhythm.sim import design
 
-    assert ours == {name: sys.modules[name] for name in ours} and Path(design.__file__).parent.name == "sim"
+    assert (
+        ours == {name: sys.modules[name] for name in ours}
+        and Path(design.__file__).parent.name == "sim"
+    )
     assert report.OK == 0 and Network.__module__ == "polyrhythm.sw.network"
     assert called(f"{folder}/model.py:words") == theirs
     assert called("taken/model.py:word") == "their polyrhythm"
@@ -72,7 +86,9 @@ def test_files_beside_it_are_its_own_and_ours_stay_ours(folder: Path) -> None:
 
 
 def test_a_file_runs_once(folder: Path) -> None:
-    assert load_object("model.py:Sizes", "model") is load_object(f"{folder / 'model.py'}:Sizes", "model")
+    assert load_object("model.py:Sizes", "model") is load_object(
+        f"{folder / 'model.py'}:Sizes", "model"
+    )
 
 
 def test_two_files_of_one_name_have_their_own_neighbours(folder: Path) -> None:

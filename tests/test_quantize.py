@@ -1,4 +1,5 @@
-"""Quantizers: values at ties, gradients against their closed forms, the export rule against brute force."""
+"""Quantizers: values at ties, gradients against their closed forms, the export rule against brute
+force."""
 
 import numpy as np
 import pytest
@@ -43,9 +44,13 @@ def test_weight_gradients() -> None:
     q = quantize.quantize_weight(w, step, 4)
     inside = (torch.floor(w / step + 0.5) >= -8) & (torch.floor(w / step + 0.5) <= 7)
     assert inside.any() and not inside.all()
-    assert torch.equal(gradient(quantize.quantize_weight(w, step, 4), w), torch.where(inside, 2.0, 0.0).double())
+    assert torch.equal(
+        gradient(quantize.quantize_weight(w, step, 4), w), torch.where(inside, 2.0, 0.0).double()
+    )
     expected = torch.where(inside, q - w / step, q).sum()  # LSQ: the gradient of step * integer
-    assert torch.allclose(gradient(quantize.quantize_weight(w, step, 4) * step, step), expected.detach())
+    assert torch.allclose(
+        gradient(quantize.quantize_weight(w, step, 4) * step, step), expected.detach()
+    )
 
 
 def test_count_is_the_rounding_quantizer_of_the_activation() -> None:
@@ -77,23 +82,39 @@ def test_rounded_counts_in_one_piece_are_those_of_their_parts(learned: bool) -> 
     worth = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     T = torch.tensor(3.0, dtype=torch.float64, requires_grad=learned)
     told = torch.randn(y.shape, dtype=torch.float64, generator=generator)
-    whole, parts = quantize.round_counts(y, worth, T), quantize.quantize_count(y + worth / 2, worth, T)
+    whole, parts = (
+        quantize.round_counts(y, worth, T),
+        quantize.quantize_count(y + worth / 2, worth, T),
+    )
     assert torch.equal(whole, parts) and set(whole.unique().tolist()) == {0, 1, 2, 3}
     asked = (y, worth, T) if learned else (y, worth)
-    for ours, theirs in zip(torch.autograd.grad(whole, asked, told), torch.autograd.grad(parts, asked, told), strict=True):
+    for ours, theirs in zip(
+        torch.autograd.grad(whole, asked, told),
+        torch.autograd.grad(parts, asked, told),
+        strict=True,
+    ):
         assert torch.allclose(ours, theirs)
 
 
 def test_rounded_counts_in_bfloat16_learn_nearly_the_same() -> None:
     generator = torch.Generator().manual_seed(3)
-    y, worth, T = 3 * torch.randn(64, 500, generator=generator), torch.tensor(0.7), torch.tensor(5.0)
+    y, worth, T = (
+        3 * torch.randn(64, 500, generator=generator),
+        torch.tensor(0.7),
+        torch.tensor(5.0),
+    )
     found = []
     for dtype in (torch.float32, torch.bfloat16):
-        asked = [y.to(dtype).requires_grad_(), worth.clone().requires_grad_(), T.clone().requires_grad_()]
+        asked = [
+            y.to(dtype).requires_grad_(),
+            worth.clone().requires_grad_(),
+            T.clone().requires_grad_(),
+        ]
         counts = quantize.round_counts(*asked)
         found.append((counts.float(), *torch.autograd.grad(counts.float().square().sum(), asked)))
     (exact, _, *scales), (near, _, *near_scales) = found
-    assert (exact - near).abs().max() == 1 and (exact != near).float().mean() < 0.01  # ties, seen with 8 bits
+    # Ties, seen with 8 bits
+    assert (exact - near).abs().max() == 1 and (exact != near).float().mean() < 0.01
     for ours, theirs in zip(near_scales, scales, strict=True):
         assert ours.dtype == torch.float32 and float(ours) == pytest.approx(float(theirs), rel=0.02)
 
@@ -101,8 +122,13 @@ def test_rounded_counts_in_bfloat16_learn_nearly_the_same() -> None:
 def test_float32_counts_are_exact_next_to_every_multiple() -> None:
     generator = np.random.default_rng(0)
     threshold = generator.integers(1, 1 << 15, 20000)
-    v = np.minimum(generator.integers(0, 1 << 9, 20000) * threshold + generator.integers(-1, 2, 20000), (1 << 24) - 1)
-    n = quantize.quantize_count(torch.from_numpy(v).float(), torch.from_numpy(threshold).float(), 1 << 20)
+    v = np.minimum(
+        generator.integers(0, 1 << 9, 20000) * threshold + generator.integers(-1, 2, 20000),
+        (1 << 24) - 1,
+    )
+    n = quantize.quantize_count(
+        torch.from_numpy(v).float(), torch.from_numpy(threshold).float(), 1 << 20
+    )
     assert (n.numpy() == np.maximum(v // threshold, 0)).all()
 
 
@@ -114,7 +140,8 @@ def test_best_step_beats_its_neighbours() -> None:
 
     step = quantize.best_step(weight, 4)
     assert error(step) <= min(error(step * 0.9), error(step * 1.1))
-    assert error(step) < error(weight.abs().max() / 7) / 1.1  # clipping a few is better than clipping none
+    # Clipping a few is better than clipping none
+    assert error(step) < error(weight.abs().max() / 7) / 1.1
 
 
 def test_best_range_of_values_that_are_on_the_grid() -> None:
@@ -138,11 +165,13 @@ def test_export_rule_and_its_floor() -> None:
 
 
 def test_integers_equal_the_quantized_activation_for_every_neuron() -> None:
-    """Design 1.1: clip(floor(((Th >> 1) + B + acc) / Th), 0, T) against sigma * clip(floor(x / sigma + 1/2), 0, T)."""
+    """Design 1.1: clip(floor(((Th >> 1) + B + acc) / Th), 0, T) against sigma * clip(floor(x /
+    sigma + 1/2), 0, T)."""
     generator = np.random.default_rng(1)
     threshold = generator.integers(1, 400, 200_000)
     T = generator.integers(1, 16, 200_000)
     acc = generator.integers(-3000, 3000, 200_000)  # with the bias in it
     counts = np.clip(((threshold >> 1) + acc) // threshold, 0, T)
-    exact = np.clip((2 * acc + threshold) // (2 * threshold), 0, T)  # floor(acc / Th + 1/2), no float
+    # Floor(acc / Th + 1/2), no float
+    exact = np.clip((2 * acc + threshold) // (2 * threshold), 0, T)
     assert (counts == exact).all() and (2 * acc % (2 * threshold) == threshold).any()

@@ -1,4 +1,5 @@
-"""Recipes of users: all that is wrong is told at once, before training, and rows of ours are well."""
+"""Recipes of users: all that is wrong is told at once, before training, and rows of ours are
+well."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -8,7 +9,16 @@ import pytest
 from polyrhythm.sw import data
 from polyrhythm.sw.training.checks.problems import RecipeError
 from polyrhythm.sw.training.checks.recipe import check_recipe, problems
-from polyrhythm.sw.training.recipe import Anytime, Augment, Conversion, LayerSpec, Mixture, Recipe, SkipSpec, ToEvents
+from polyrhythm.sw.training.recipe import (
+    Anytime,
+    Augment,
+    Conversion,
+    LayerSpec,
+    Mixture,
+    Recipe,
+    SkipSpec,
+    ToEvents,
+)
 from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF, DIGITS_MTT, RECIPES
 
 ROW = data.find("digits")
@@ -25,7 +35,13 @@ def test_ours_are_well(recipe: Recipe) -> None:
 
 
 def test_everything_is_told_at_once() -> None:
-    wrong = replace(DIGITS, name="a/b", preprocess="rate:4", batch=0, layers=(replace(FC, T=0), replace(OUT, size=9)))
+    wrong = replace(
+        DIGITS,
+        name="a/b",
+        preprocess="rate:4",
+        batch=0,
+        layers=(replace(FC, T=0), replace(OUT, size=9)),
+    )
     with pytest.raises(RecipeError) as caught:
         check_recipe(wrong, ROW)
     assert str(caught.value) == (
@@ -90,10 +106,14 @@ def test_one_thing_that_is_wrong(recipe: Recipe, change: dict[str, Any], expecte
 
 def test_augmentation_must_fit_the_data() -> None:
     vectors = replace(ROW, name="own", shape=(64,))
-    assert problems(DIGITS, vectors) == ["augment changes maps (C, H, W), and samples of own are (64,); leave it out"]
+    assert problems(DIGITS, vectors) == [
+        "augment changes maps (C, H, W), and samples of own are (64,); leave it out"
+    ]
     events = replace(ROW, name="own", shape=(2, 8, 8), peak=0)
     frames = replace(DIGITS_LIF, preprocess="frames:10:3")
-    assert problems(frames, events) == ["augment can shift the event recordings of own, and nothing else"]
+    assert problems(frames, events) == [
+        "augment can shift the event recordings of own, and nothing else"
+    ]
     assert problems(replace(frames, augment=Augment(shift=1)), events) == []
 
 
@@ -107,10 +127,28 @@ def test_numbered_classes_may_be_fewer_than_outputs() -> None:
     few = replace(ROW, name="own", labels=("0", "1", "2"), numbered=True)
     assert problems(DIGITS, few) == [] and few.names(5) == ("0", "1", "2", "3", "4")
     named = replace(few, labels=("a", "b", "c"), numbered=False)
-    assert problems(DIGITS, named) == ["own: has 3 classes (a, b, c), but the network has 10 outputs"]
+    assert problems(DIGITS, named) == [
+        "own: has 3 classes (a, b, c), but the network has 10 outputs"
+    ]
 
 
-ODD = (None, "x", b"x", 1.5, float("nan"), -1, 1 << 70, True, (), [], {}, {1: 2}, object(), (("t2", (2, None)),), [[1]])
+ODD = (
+    None,
+    "x",
+    b"x",
+    1.5,
+    float("nan"),
+    -1,
+    1 << 70,
+    True,
+    (),
+    [],
+    {},
+    {1: 2},
+    object(),
+    (("t2", (2, None)),),
+    [[1]],
+)
 HOMES: list[tuple[Recipe, str]] = [(DIGITS, ""), (DIGITS, "layers"), (DIGITS_MTT, "mixture")]
 
 
@@ -123,7 +161,11 @@ def test_no_value_of_any_field_is_more_than_told(recipe: Recipe, part: str) -> N
     for field in fields(inner):
         for value in ODD:
             changed = replace(inner, **{field.name: value})
-            made = replace(recipe, **{part: (changed, *whole[1:]) if part == "layers" else changed}) if part else changed
+            made = (
+                replace(recipe, **{part: (changed, *whole[1:]) if part == "layers" else changed})
+                if part
+                else changed
+            )
             found = problems(made, ROW)
             assert all(line and "\n" not in line for line in found)
             refused += bool(found)

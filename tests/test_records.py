@@ -1,4 +1,5 @@
-"""Every reference network gives what it gave: digest, counts, logits, and the cycles of each frame."""
+"""Every reference network gives what it gave: digest, counts, logits, and the cycles of each
+frame."""
 
 import json
 from typing import Any

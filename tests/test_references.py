@@ -1,4 +1,5 @@
-"""The networks in models/: their whole test sets through the Verilog, every count and every cycle."""
+"""The networks in models/: their whole test sets through the Verilog, every count and every
+cycle."""
 
 from pathlib import Path
 
@@ -22,11 +23,19 @@ def load(name: str) -> Network:
 
 
 def check(
-    network: Network, inputs: np.ndarray, labels: np.ndarray, lanes: list[Lanes], profile: str | None = None
+    network: Network,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    lanes: list[Lanes],
+    profile: str | None = None,
 ) -> tuple[float, float]:
-    """Golden against RTL, alone and back to back; the cycle law against the RTL; mean cycles and interval of all frames."""
+    """Golden against RTL, alone and back to back; the cycle law against the RTL; mean cycles and
+    interval of all frames."""
     made = network.provenance
-    stated, network = made["profiles"][profile] if profile else made["accuracy"], network.profile(profile)
+    stated, network = (
+        made["profiles"][profile] if profile else made["accuracy"],
+        network.profile(profile),
+    )
     expected = golden.run(network, inputs, spikes=network.schedule == "time_stepped")
     alone = bulk.run(network, inputs, lanes=lanes, back_to_back=False)
     streamed = bulk.run(network, inputs, lanes=lanes, back_to_back=True)
@@ -37,7 +46,10 @@ def check(
         assert np.mean(alone.answer == labels) == stated
     some = inputs[:LAW_FRAMES]
     law = golden.run(network, some, spikes=network.schedule == "time_stepped")
-    by_frame, in_a_row = (cycles.timing(plan(network, lanes), law, some, back_to_back=flowing) for flowing in (False, True))
+    by_frame, in_a_row = (
+        cycles.timing(plan(network, lanes), law, some, back_to_back=flowing)
+        for flowing in (False, True)
+    )
     np.testing.assert_array_equal(alone.cycles[:LAW_FRAMES], by_frame.cycles)
     np.testing.assert_array_equal(streamed.interval[:LAW_FRAMES], in_a_row.interval)
     return float(alone.cycles.mean()), float(streamed.interval.mean())
@@ -62,13 +74,23 @@ def test_digits_lif_takes_at_most_230_cycles_an_image() -> None:
     network = load("digits-lif")
     inputs, labels = data.inputs_for(network, "digits", "test")
     latency, interval = check(network, inputs, labels, [20, 10])
-    assert inputs.sum() / len(inputs) / network.input.T > 19.5  # events per step, no fewer than those of the rival's 908.6 cycles
+    # Events per step, no fewer than those of the rival's 908.6 cycles
+    assert inputs.sum() / len(inputs) / network.input.T > 19.5
     assert latency <= 230 and interval <= 210
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "lanes", "least"), [("mnist-mlp", [32, 10], 0.98), ("mnist-mlp", [128, 10], 0.98), ("mnist-lif", [32, 32, 10], 0.97)])
-def test_mnist_agrees_in_every_count_and_cycle(name: str, lanes: list[int], least: float, data_root: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "lanes", "least"),
+    [
+        ("mnist-mlp", [32, 10], 0.98),
+        ("mnist-mlp", [128, 10], 0.98),
+        ("mnist-lif", [32, 32, 10], 0.97),
+    ],
+)
+def test_mnist_agrees_in_every_count_and_cycle(
+    name: str, lanes: list[int], least: float, data_root: Path
+) -> None:
     """With other lanes than those that docs/results.md sends all images through."""
     network = load(name)
     inputs, labels = data.inputs_for(network, "mnist", "test", data_root)
@@ -93,7 +115,8 @@ def test_convolutions_agree_in_every_count_and_cycle(name: str, data_root: Path)
         np.testing.assert_array_equal(seen[:100], told)
 
 
-# Frames and lanes; on CIFAR-10 those of the accelerator that was placed and routed, see docs/results.md.
+# Frames and lanes; on CIFAR-10 those of the accelerator that was placed and routed, see
+# docs/results.md.
 LEARNED: dict[str, tuple[int, list[Lanes] | None]] = {
     "mnist-mt": (120, None),
     "fashion-mt": (120, None),
@@ -112,21 +135,33 @@ def test_learned_time_steps_agree_in_every_count_and_cycle(name: str, data_root:
     for flowing in (False, True):
         trace = bulk.run(network, some, lanes=lanes, back_to_back=flowing)
         assert expected.first_difference(trace) is None
-        law = cycles.timing(plan(network, lanes or default_lanes(network)), few, law_frames, back_to_back=flowing)
+        law = cycles.timing(
+            plan(network, lanes or default_lanes(network)), few, law_frames, back_to_back=flowing
+        )
         seen, told = (trace.interval, law.interval) if flowing else (trace.cycles, law.cycles)
         np.testing.assert_array_equal(seen[: len(law_frames)], told)
 
 
 @pytest.mark.long
 def test_the_same_weights_without_a_clock_come_to_the_same_counts(data_root: Path) -> None:
-    """Two_phase and signed event_driven: one network; the first thousand images, of which every event is golden's concern."""
+    """Two_phase and signed event_driven: one network; the first thousand images, of which every
+    event is golden's concern."""
     clocked, network = load("mnist-conv"), load("mnist-conv-events")
     for layer, other in zip(clocked.layers, network.layers, strict=True):
-        assert (layer.weight == other.weight).all() and (layer.bias == other.bias).all() and layer.T == other.T
+        assert (
+            (layer.weight == other.weight).all()
+            and (layer.bias == other.bias).all()
+            and layer.T == other.T
+        )
     inputs, _ = data.inputs_for(network, "mnist", "test", data_root)
     expected = golden.run(clocked, inputs[:1000])
     assert expected.first_difference(bulk.run(network, inputs[:1000])) is None
-    assert golden.run(network, inputs[:100]).first_difference(bulk.run(network, inputs[:100], back_to_back=False)) is None
+    assert (
+        golden.run(network, inputs[:100]).first_difference(
+            bulk.run(network, inputs[:100], back_to_back=False)
+        )
+        is None
+    )
 
 
 def test_references_mix_their_time_steps() -> None:

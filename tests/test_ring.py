@@ -1,4 +1,5 @@
-"""hw.lib.ring, hw.dense.replay and hw.stream.event.Queue: the memories that words go round in, come back from, and wait in."""
+"""hw.lib.ring, hw.dense.replay and hw.stream.event.Queue: the memories that words go round in, come
+back from, and wait in."""
 
 import random
 from collections.abc import Sequence
@@ -20,9 +21,14 @@ SIZES = [1, 2, 3, 4, 7, 8]
 
 @pytest.mark.parametrize("words", SIZES)
 @pytest.mark.parametrize("pause", [0.0, 0.5])
-def test_a_word_comes_round_after_as_many_moves_as_there_are_words(words: int, pause: float) -> None:
+def test_a_word_comes_round_after_as_many_moves_as_there_are_words(
+    words: int, pause: float
+) -> None:
     rng = random.Random(words)
-    steps = [{"move": int(rng.random() >= pause), "i": rng.getrandbits(9)} for _ in range(60 + 10 * words)]
+    steps = [
+        {"move": int(rng.random() >= pause), "i": rng.getrandbits(9)}
+        for _ in range(60 + 10 * words)
+    ]
     gone: list[int] = []  # what went in, in order
     compared = 0
     for step, seen in zip(steps, drive(Ring(9, words), steps, ["o"]), strict=True):
@@ -31,7 +37,9 @@ def test_a_word_comes_round_after_as_many_moves_as_there_are_words(words: int, p
             compared += 1
         if step["move"]:
             gone.append(step["i"])
-    assert compared > 3 * words and (not pause or len(gone) < len(steps)), "it went round three times, and paused"
+    assert compared > 3 * words and (not pause or len(gone) < len(steps)), (
+        "it went round three times, and paused"
+    )
 
 
 # --- replay ---
@@ -83,7 +91,9 @@ def test_words_come_back_in_their_order_as_often_as_wanted(capacity: int, pause:
 
 
 def events(shape: Event, number: int, rng: random.Random) -> list[Word]:
-    return [{"address": rng.randrange(shape.neurons), "tick": rng.randrange(2)} for _ in range(number)]
+    return [
+        {"address": rng.randrange(shape.neurons), "tick": rng.randrange(2)} for _ in range(number)
+    ]
 
 
 @pytest.mark.parametrize("depth", [2, 5, 16])
@@ -96,11 +106,16 @@ def test_a_queue_keeps_the_order_under_stalls(depth: int) -> None:
 
 def test_a_queue_takes_a_cycle_and_a_word_per_cycle() -> None:
     shape = Event(13, 1)
-    _, cycles = run_stream(Queue(shape, 16), events(shape, 30, random.Random(1)), i_stall=0, o_stall=0)
+    _, cycles = run_stream(
+        Queue(shape, 16), events(shape, 30, random.Random(1)), i_stall=0, o_stall=0
+    )
     assert cycles == list(range(1, 31))
 
 
 @pytest.mark.parametrize("depth", [2, 5, 16])
 def test_a_queue_holds_as_many_words_as_it_is_deep(depth: int) -> None:
     steps = [{"i.valid": 1, "o.ready": 0}] * (depth + 3)
-    assert sum(seen["i.ready"] for seen in drive(Queue(Event(13, 1), depth), steps, ["i.ready"])) == depth
+    assert (
+        sum(seen["i.ready"] for seen in drive(Queue(Event(13, 1), depth), steps, ["i.ready"]))
+        == depth
+    )

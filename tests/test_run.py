@@ -1,4 +1,5 @@
-"""run: what it refuses before it runs, files of any integer layout, slices that change nothing, traces that are kept."""
+"""run: what it refuses before it runs, files of any integer layout, slices that change nothing,
+traces that are kept."""
 
 import json
 import os
@@ -18,7 +19,9 @@ from polyrhythm.sw.trace import Trace
 from polyrhythm.sw.trace.file import TraceFile
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: str, file: str = "x.npy", executor: str = "golden") -> tuple[int, str, str]:
+def run(
+    capsys: pytest.CaptureFixture[str], *words: str, file: str = "x.npy", executor: str = "golden"
+) -> tuple[int, str, str]:
     return call(capsys, "run", "tiny.safetensors", "--input", file, "--executor", executor, *words)
 
 
@@ -92,7 +95,9 @@ WRONG: dict[str, tuple[np.ndarray | bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_no_array_of_counts_is_one_line(case: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_array_of_counts_is_one_line(
+    case: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     content, text = WRONG[case]
     if isinstance(content, bytes):
         Path("w.npy").write_bytes(content)
@@ -123,13 +128,18 @@ def test_a_count_out_of_range_is_told_before_the_first_slice(
     np.save("x.npy", x)
     monkeypatch.setattr(counts, "CHECKED", 64)  # one frame at a time
     monkeypatch.setattr(golden, "run", None)
-    assert run(capsys)[::2] == (2, "polyrhythm: x.npy: inputs must lie in 0..15, not 16 at [3, 0, 7, 1]\n")
+    assert run(capsys)[::2] == (
+        2,
+        "polyrhythm: x.npy: inputs must lie in 0..15, not 16 at [3, 0, 7, 1]\n",
+    )
 
 
 # What is wrong is told at once
 
 
-def test_everything_that_is_wrong_is_told_at_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything_that_is_wrong_is_told_at_once(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = "run tinny.safetensors --input y.npy --executor rlt --trace none/t.npz --json"
     code, out, err = call(capsys, *words.split())
     text = (
@@ -149,7 +159,11 @@ def test_hardware_and_tools_are_looked_at_before_anything_is_written(
     from polyrhythm.sw.lib import fix
 
     np.save("y.npy", np.zeros((1, 8, 8)))
-    monkeypatch.setattr(verilator.shutil, "which", lambda name: None if name in ("g++", "perl") else f"/usr/bin/{name}")
+    monkeypatch.setattr(
+        verilator.shutil,
+        "which",
+        lambda name: None if name in ("g++", "perl") else f"/usr/bin/{name}",
+    )
     code, _, err = run(capsys, "--lanes", "6,11", file="y.npy", executor="rtl")
     lost = "is needed to build the simulator and was not found on PATH; install it with:"
     assert err.splitlines() == [
@@ -185,7 +199,11 @@ def test_a_trace_that_cannot_be_written_is_told_before_the_run(
 @pytest.mark.parametrize("schedule", ["two_phase", "time_stepped"])
 @pytest.mark.parametrize("as_json", [False, True])
 def test_slices_change_no_byte(
-    schedule: str, as_json: bool, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    schedule: str,
+    as_json: bool,
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     digits_network(schedule).save("tiny.safetensors")
     np.save("x.npy", np.random.default_rng(3).integers(0, 16, (57, 1, 8, 8)))
@@ -196,14 +214,26 @@ def test_slices_change_no_byte(
         monkeypatch.setattr(executors.Executor, "frames", lambda self, step=step: step)
         assert run(capsys, "--trace", "t.npz", *told)[1] == whole
         assert Path("t.npz").read_bytes() == wanted
-    trace = golden.run(digits_network(schedule), np.load("x.npy"), spikes=schedule == "time_stepped")
-    np.savez_compressed("numpy.npz", **{name: array.astype(np.int32) for name, array in trace.arrays().items()})
+    trace = golden.run(
+        digits_network(schedule), np.load("x.npy"), spikes=schedule == "time_stepped"
+    )
+    np.savez_compressed(
+        "numpy.npz", **{name: array.astype(np.int32) for name, array in trace.arrays().items()}
+    )
     assert wanted == Path("numpy.npz").read_bytes()
-    assert sorted(path.name for path in here.iterdir()) == ["numpy.npz", "t.npz", "tiny.safetensors", "x.npy"]
+    assert sorted(path.name for path in here.iterdir()) == [
+        "numpy.npz",
+        "t.npz",
+        "tiny.safetensors",
+        "x.npy",
+    ]
 
 
 def test_slices_of_the_verilog_change_no_array(
-    here: Path, shared_build: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    here: Path,
+    shared_build: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run(capsys, "--trace", "whole.npz", executor="rtl")
     monkeypatch.setattr(executors, "SLICE_VALUES", 3 * 70)  # 70 values a frame: 3 frames
@@ -212,14 +242,19 @@ def test_slices_of_the_verilog_change_no_array(
 
 
 def test_a_fault_in_a_later_slice_has_its_frames_number(
-    here: Path, shared_build: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    here: Path,
+    shared_build: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from polyrhythm.sim import bulk
     from polyrhythm.sim.job import Outcome, SimulationError
 
     numbers: list[tuple[int, int]] = []
 
-    def broken(design: object, frames: np.ndarray, mode: object, *, first: int, **_: object) -> Outcome:
+    def broken(
+        design: object, frames: np.ndarray, mode: object, *, first: int, **_: object
+    ) -> Outcome:
         numbers.append((first, len(frames)))
         if first:
             raise SimulationError(f"frame {first}: wrong")
@@ -249,7 +284,9 @@ def test_a_trace_that_fails_on_the_way_does_not_lose_the_answer(
     assert not Path("t.npz").exists()
 
 
-def test_a_run_that_fails_leaves_the_old_trace(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_leaves_the_old_trace(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("t.npz").write_text("old")
 
     def stop(*_: object, **__: object) -> None:
@@ -263,19 +300,51 @@ def test_a_run_that_fails_leaves_the_old_trace(here: Path, capsys: pytest.Captur
 
 @pytest.mark.long
 def test_a_frame_of_the_input_is_not_kept(here: Path) -> None:
-    """Ten times the frames, and the same memory within a few MB: 400 frames of the wide network are 33 MB of counts."""
+    """Ten times the frames, and the same memory within a few MB: 400 frames of the wide network are
+    33 MB of counts."""
     rng = np.random.default_rng(2)
     layers = (
-        Layer("wide", "dense", rng.integers(-8, 8, (20000, 4)), np.zeros(20000, int), np.full(20000, 9), 4, T=3),
-        Layer("out", "readout", rng.integers(-1, 2, (2, 20000)), np.zeros(2, int), None, 4, T=1, v_init="zero"),
+        Layer(
+            "wide",
+            "dense",
+            rng.integers(-8, 8, (20000, 4)),
+            np.zeros(20000, int),
+            np.full(20000, 9),
+            4,
+            T=3,
+        ),
+        Layer(
+            "out",
+            "readout",
+            rng.integers(-1, 2, (2, 20000)),
+            np.zeros(2, int),
+            None,
+            4,
+            T=1,
+            v_init="zero",
+        ),
     )
     Network("wide", "two_phase", Input((4,), 1, 15), layers).save("wide.safetensors")
     peaks = []
     for frames in (400, 4000):
         np.save("w.npy", rng.integers(0, 16, (frames, 4)))
         script = "import resource, sys; from polyrhythm.cli.main import main; code = main(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
-        words = ["run", "wide.safetensors", "--input", "w.npy", "--executor", "golden", "--trace", "t.npz"]
-        done = subprocess.run([sys.executable, "-c", script, *words], env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, text=True)
+        words = [
+            "run",
+            "wide.safetensors",
+            "--input",
+            "w.npy",
+            "--executor",
+            "golden",
+            "--trace",
+            "t.npz",
+        ]
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words],
+            env=os.environ | {"PYTHONPATH": str(REPO)},
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout.splitlines()[-1]) / 1024)
     assert peaks[1] - peaks[0] < 40, peaks  # MB; all counts of 4,000 frames are 320 MB

@@ -1,4 +1,5 @@
-"""Runs that are killed go on behind their last epoch, and end in the weights of a run that never stopped."""
+"""Runs that are killed go on behind their last epoch, and end in the weights of a run that never
+stopped."""
 
 import dataclasses
 import json
@@ -11,7 +12,9 @@ from polyrhythm.sw.training.recipe import Recipe
 from polyrhythm.sw.training.recipes import DIGITS
 from polyrhythm.sw.training.run.runfolder import RunFolder
 
-TINY: Recipe = dataclasses.replace(DIGITS, float_epochs=2, quantized_epochs=1, snapped_epochs=1, batch=128)
+TINY: Recipe = dataclasses.replace(
+    DIGITS, float_epochs=2, quantized_epochs=1, snapped_epochs=1, batch=128
+)
 
 
 class Killed(Exception):
@@ -35,7 +38,12 @@ def test_a_run_killed_behind_every_epoch_ends_as_one_that_was_not(tmp_path: Path
             train_until(epoch, tmp_path)
     assert train_until(99, tmp_path) == whole.digest
     rows = RunFolder(tmp_path, train.config(TINY)).rows()
-    assert [(row["epoch"], row["stage"]) for row in rows] == [(1, "float"), (2, "float"), (3, "quantized"), (4, "snapped")]
+    assert [(row["epoch"], row["stage"]) for row in rows] == [
+        (1, "float"),
+        (2, "float"),
+        (3, "quantized"),
+        (4, "snapped"),
+    ]
 
 
 def test_an_epoch_that_was_not_finished_leaves_no_line(tmp_path: Path) -> None:
@@ -46,12 +54,19 @@ def test_an_epoch_that_was_not_finished_leaves_no_line(tmp_path: Path) -> None:
         file.write('{"epoch": 3}\n{"epo')
     folder = RunFolder(tmp_path, train.config(TINY))
     state = folder.load()
-    assert state is not None and state["epochs"] == 2 and [row["epoch"] for row in folder.rows()] == [1, 2]
+    assert (
+        state is not None
+        and state["epochs"] == 2
+        and [row["epoch"] for row in folder.rows()] == [1, 2]
+    )
 
 
 def test_a_folder_belongs_to_one_run(tmp_path: Path) -> None:
     RunFolder(tmp_path, {"lr": 0.1, "batch": 3})
-    with pytest.raises(ValueError, match=r"the run that lies there has lr 0.1, this one 0.2; name another folder, or delete this one"):
+    with pytest.raises(
+        ValueError,
+        match=r"the run that lies there has lr 0.1, this one 0.2; name another folder, or delete this one",
+    ):
         RunFolder(tmp_path, {"lr": 0.2, "batch": 3})
     assert json.loads((tmp_path / "config.json").read_text()) == {"lr": 0.1, "batch": 3}
 
@@ -59,5 +74,7 @@ def test_a_folder_belongs_to_one_run(tmp_path: Path) -> None:
 def test_a_checkpoint_that_is_none_is_named(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, {})
     folder.checkpoint.write_bytes(b"no checkpoint")
-    with pytest.raises(ValueError, match=r"checkpoint\.pt: must be a checkpoint of this run, but cannot be read"):
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.pt: must be a checkpoint of this run, but cannot be read"
+    ):
         folder.load()

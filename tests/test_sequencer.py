@@ -1,4 +1,5 @@
-"""hw.dense.sequencer: which operations a layer does, in which order, and that none waits for anything but a place to go."""
+"""hw.dense.sequencer: which operations a layer does, in which order, and that none waits for
+anything but a place to go."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,8 @@ from polyrhythm.sw.plan.steps import Steps
 
 @dataclass(frozen=True)
 class Case:
-    """A layer: `repeats` are the ticks that each step is held for, `phases` the bias row of each tick."""
+    """A layer: `repeats` are the ticks that each step is held for, `phases` the bias row of each
+    tick."""
 
     neurons: int
     groups: int
@@ -45,29 +47,44 @@ def frames_of(case: Case, number: int, rng: random.Random) -> list[Frame]:
     """Steps that are empty, full, and between."""
 
     def step() -> list[Word]:
-        size = rng.choice([0, case.neurons * case.merged, rng.randrange(case.neurons * case.merged + 1)])
-        return [{"address": rng.randrange(case.neurons), "count": rng.randint(1, case.max_count)} for _ in range(size)]
+        size = rng.choice(
+            [0, case.neurons * case.merged, rng.randrange(case.neurons * case.merged + 1)]
+        )
+        return [
+            {"address": rng.randrange(case.neurons), "count": rng.randint(1, case.max_count)}
+            for _ in range(size)
+        ]
 
     return [[step() for _ in case.repeats] for _ in range(number)]
 
 
 def reference(case: Case, frames: Sequence[Frame]) -> Iterator[Word]:
-    """All operations in their order; `following` is put in below, because it is of the sweep behind."""
+    """All operations in their order; `following` is put in below, because it is of the sweep
+    behind."""
     for frame in frames:
         tick = 0
         for step, repeat in zip(frame, case.repeats, strict=True):
             for held in range(repeat):
                 for group in range(case.groups):
                     for event in [] if held else step:
-                        yield {"row": group * case.neurons + event["address"], "count": event["count"]}
+                        yield {
+                            "row": group * case.neurons + event["address"],
+                            "count": event["count"],
+                        }
                     table = case.phases[tick] * case.groups + group
                     closing = tick == sum(case.repeats) - 1
-                    yield {"held": int(held > 0), "group": group, "table": table, "closing": int(closing)}
+                    yield {
+                        "held": int(held > 0),
+                        "group": group,
+                        "table": table,
+                        "closing": int(closing),
+                    }
                 tick += 1
 
 
 def expected(case: Case, frames: Sequence[Frame]) -> list[Word]:
-    """The reference, where each sweep knows the table row of the next one; behind the last one comes a frame's first."""
+    """The reference, where each sweep knows the table row of the next one; behind the last one
+    comes a frame's first."""
     ops = list(reference(case, frames))
     following = case.phases[0] * case.groups
     for op in reversed(ops):
@@ -78,14 +95,22 @@ def expected(case: Case, frames: Sequence[Frame]) -> list[Word]:
 
 @dataclass
 class Seen:
-    """What a sequencer did: its operations, each with its cycle; the cycles in which words moved; the most places taken."""
+    """What a sequencer did: its operations, each with its cycle; the cycles in which words moved;
+    the most places taken."""
 
     ops: list[tuple[int, Word]]
     moved: list[int]
     places: int
 
 
-def run(case: Case, frames: Sequence[Frame], i_stall: float, keep: float, seed: int = 1, cycles: int = 10_000) -> Seen:
+def run(
+    case: Case,
+    frames: Sequence[Frame],
+    i_stall: float,
+    keep: float,
+    seed: int = 1,
+    cycles: int = 10_000,
+) -> Seen:
     """Send frames; a place is given back with probability 1 - keep in each cycle."""
     dut, rng, shape = case.sequencer(), random.Random(seed), case.event
     words = [
@@ -94,7 +119,11 @@ def run(case: Case, frames: Sequence[Frame], i_stall: float, keep: float, seed: 
         for k, step in enumerate(frame)
         for word in [*step, {"tick": int(k < len(frame) - 1), "end": int(k == len(frame) - 1)}]
     ]
-    source, seen, total = Source(words, shape.size, i_stall, rng), Seen([], [], 0), len(expected(case, frames))
+    source, seen, total = (
+        Source(words, shape.size, i_stall, rng),
+        Seen([], [], 0),
+        len(expected(case, frames)),
+    )
 
     async def bench(ctx: Any, _: ClockDomain) -> None:
         taken = idle = 0
@@ -111,7 +140,9 @@ def run(case: Case, frames: Sequence[Frame], i_stall: float, keep: float, seed: 
             if op["integrate"]:
                 seen.ops.append((cycle, {"row": op["row"], "count": op.get("count", 1)}))
             if op["sweep"]:
-                seen.ops.append((cycle, {n: op[n] for n in ("held", "group", "table", "closing", "following")}))
+                seen.ops.append(
+                    (cycle, {n: op[n] for n in ("held", "group", "table", "closing", "following")})
+                )
             last = op["closing"] and op["group"] == case.groups - 1
             taken += int(op["sweep"] and (last or not case.closing_only)) - returned
             seen.places = max(seen.places, taken)
@@ -126,7 +157,9 @@ def run(case: Case, frames: Sequence[Frame], i_stall: float, keep: float, seed: 
 
 def random_case(rng: random.Random) -> Case:
     repeats = rng.choice([(1,), (1,) * 5, (3,), (2, 1, 2), (2, 3)])
-    phases = rng.choice([(0,) * sum(repeats), (0, *[1] * (sum(repeats) - 1)), tuple(range(sum(repeats)))])
+    phases = rng.choice(
+        [(0,) * sum(repeats), (0, *[1] * (sum(repeats) - 1)), tuple(range(sum(repeats)))]
+    )
     return Case(
         neurons=rng.choice([1, 2, 7, 8]), groups=rng.choice([1, 1, 2, 3, 4, 7]), repeats=repeats, phases=phases,
         max_count=rng.choice([1, 1, 3, 15]), merged=rng.choice([1, 3]), credits=rng.choice([1, 2, 8]),
@@ -158,11 +191,14 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_operation_in_every_cycle_as_long_as_words_come(case: Case) -> None:
-    """(E + 1) * groups cycles for a step of E events and groups more for each further tick, over frames too."""
+    """(E + 1) * groups cycles for a step of E events and groups more for each further tick, over
+    frames too."""
     frames = frames_of(case, 6, random.Random(3))
     seen = run(case, frames, i_stall=0, keep=0)
     work = sum(
-        (len(step) + held) * case.groups for frame in frames for step, held in zip(frame, case.repeats, strict=True)
+        (len(step) + held) * case.groups
+        for frame in frames
+        for step, held in zip(frame, case.repeats, strict=True)
     )
     start = 0 if case.groups == 1 else 2
     assert seen.moved[0] == 0
@@ -189,7 +225,9 @@ def test_a_readout_waits_for_a_place_only_with_its_very_last_sweep(case: Case) -
 
 def test_what_is_not_valid_is_no_operation() -> None:
     rng, dut = random.Random(6), CASES[1].sequencer()
-    steps = [{"i.valid": 0, "i.payload": rng.getrandbits(dut.i.payload.shape().size)} for _ in range(50)]
+    steps = [
+        {"i.valid": 0, "i.payload": rng.getrandbits(dut.i.payload.shape().size)} for _ in range(50)
+    ]
     for seen in drive(dut, steps, ["ops.payload"]):
         op = fields(dut.ops.payload.shape(), seen["ops.payload"])
         assert not op["integrate"] and not op["sweep"]

@@ -1,4 +1,5 @@
-"""hw.output.serializer: every fired neuron once, lowest first, then the tick; one per cycle, without a bubble while busy."""
+"""hw.output.serializer: every fired neuron once, lowest first, then the tick; one per cycle,
+without a bubble while busy."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -40,20 +41,26 @@ def reference(groups: Sequence[Group], lanes: int, value_bits: int) -> Iterator[
     base = 0
     for group in groups:
         for k in sorted(group.fired):
-            yield {"address": base + k, "tick": 0, "end": 0} | ({"value": group.fired[k]} if value_bits else {})
+            yield {"address": base + k, "tick": 0, "end": 0} | (
+                {"value": group.fired[k]} if value_bits else {}
+            )
         base += lanes
         if group.last:
             yield {"tick": int(not group.closing), "end": int(group.closing)}
             base = 0
 
 
-def law(groups: Sequence[Group], puts: Sequence[int], lanes: int, value_bits: int, slots: int) -> Iterator[int]:
+def law(
+    groups: Sequence[Group], puts: Sequence[int], lanes: int, value_bits: int, slots: int
+) -> Iterator[int]:
     """The cycle of each pick where nobody stalls.
 
-    A word's first block can be loaded in the cycle behind its put (one later where lanes lie far away or values stand in a memory),
-    where there are values one cycle later, and then a block per cycle; values from a memory come three cycles after the word
-    before has left. It speaks from the next cycle on, and the next one can be loaded in the cycle of its last pick. A word that has
-    nothing to say passes like a block, but need wait neither for values nor for the one that speaks.
+    A word's first block can be loaded in the cycle behind its put (one later where lanes lie far
+    away or values stand in a memory), where there are values one cycle later, and then a block per
+    cycle; values from a memory come three cycles after the word before has left. It speaks from the
+    next cycle on, and the next one can be loaded in the cycle of its last pick. A word that has
+    nothing to say passes like a block, but need wait neither for values nor for the one that
+    speaks.
     """
     load = leaves = 0
     stored, free = bool(value_bits) and slots > STORED_WORDS, -3
@@ -82,7 +89,12 @@ def run(
     i_stall: float = 0.5, o_stall: float = 0.5, seed: int = 1,
 ) -> Seen:  # fmt: skip
     """Put words while there are places for them."""
-    dut, rng, watch, seen = Serializer(dense_layout(size, lanes), value_bits, slots), random.Random(seed), Watch("o"), Seen()
+    dut, rng, watch, seen = (
+        Serializer(dense_layout(size, lanes), value_bits, slots),
+        random.Random(seed),
+        Watch("o"),
+        Seen(),
+    )
     fired, into = dut.i.words.payload.fired, dut.i.words
     words = [bits(fired.shape(), group.word(lanes)) for group in groups]
     values = [sum(value << k * value_bits for k, value in group.fired.items()) for group in groups]
@@ -94,9 +106,15 @@ def run(
             put = len(seen.puts) < len(words) and taken < slots and rng.random() >= i_stall
             ready = rng.random() >= o_stall
             ctx.set(into.valid, put)
-            ctx.set(fired.as_value(), words[len(seen.puts)] if put else rng.getrandbits(fired.shape().size))
+            ctx.set(
+                fired.as_value(),
+                words[len(seen.puts)] if put else rng.getrandbits(fired.shape().size),
+            )
             if value_bits:
-                ctx.set(into.payload["values"].as_value(), values[len(seen.puts)] if put else rng.getrandbits(value_bits * lanes))
+                ctx.set(
+                    into.payload["values"].as_value(),
+                    values[len(seen.puts)] if put else rng.getrandbits(value_bits * lanes),
+                )
             ctx.set(dut.o.ready, ready)
             seen.full += taken == slots
             taken += put - ctx.get(dut.i.returned)
@@ -117,7 +135,9 @@ def run(
     return seen
 
 
-def groups_of(size: int, lanes: int, value_bits: int, ticks: int, rng: random.Random) -> list[Group]:
+def groups_of(
+    size: int, lanes: int, value_bits: int, ticks: int, rng: random.Random
+) -> list[Group]:
     """Ticks of silent, full and mixed groups; lanes behind the last neuron never fire."""
     groups = []
     for tick in range(ticks):
@@ -142,7 +162,9 @@ def agree(seen: Seen, groups: Sequence[Group], lanes: int, value_bits: int) -> N
 
 @pytest.mark.parametrize(("size", "lanes"), SHAPES)
 @pytest.mark.parametrize(("value_bits", "slots"), [(0, 8), (6, 2), (6, 5)])
-def test_picks_equal_the_reference_under_stalls(size: int, lanes: int, value_bits: int, slots: int) -> None:
+def test_picks_equal_the_reference_under_stalls(
+    size: int, lanes: int, value_bits: int, slots: int
+) -> None:
     rng = random.Random(size * lanes)
     groups = groups_of(size, lanes, value_bits, 24, rng)
     seen = run(groups, size, lanes, value_bits, slots, i_stall=0.1, seed=size)
@@ -154,7 +176,9 @@ def test_picks_equal_the_reference_under_stalls(size: int, lanes: int, value_bit
 @pytest.mark.parametrize(("size", "lanes"), SHAPES)
 @pytest.mark.parametrize(("value_bits", "slots"), [(0, 8), (6, 2), (6, 5), (6, 40)])
 @pytest.mark.parametrize("i_stall", [0.0, 0.8])
-def test_every_pick_comes_in_the_cycle_that_the_law_says(size: int, lanes: int, value_bits: int, slots: int, i_stall: float) -> None:
+def test_every_pick_comes_in_the_cycle_that_the_law_says(
+    size: int, lanes: int, value_bits: int, slots: int, i_stall: float
+) -> None:
     groups = groups_of(size, lanes, value_bits, 12, random.Random(size + lanes))
     seen = run(groups, size, lanes, value_bits, slots, i_stall, o_stall=0)
     agree(seen, groups, lanes, value_bits)
@@ -162,7 +186,9 @@ def test_every_pick_comes_in_the_cycle_that_the_law_says(size: int, lanes: int, 
 
 
 @pytest.mark.parametrize(("value_bits", "first"), [(0, 2), (6, 3)])
-def test_the_first_pick_comes_two_cycles_after_the_put_and_three_where_there_are_values(value_bits: int, first: int) -> None:
+def test_the_first_pick_comes_two_cycles_after_the_put_and_three_where_there_are_values(
+    value_bits: int, first: int
+) -> None:
     seen = run([Group({3: 0})], 5, 5, value_bits, 2, i_stall=0, o_stall=0)
     assert (seen.puts, seen.cycles) == ([0], [first, first + 1])
 
@@ -176,7 +202,8 @@ def test_no_bubble_where_every_word_speaks(value_bits: int, slots: int, first: i
 
 
 def test_silent_blocks_and_words_cost_nothing_while_picks_wait() -> None:
-    """A block of eight neurons covers the eight silent words behind it, and a silent block costs nothing at all."""
+    """A block of eight neurons covers the eight silent words behind it, and a silent block costs
+    nothing at all."""
     full = dict.fromkeys(range(BLOCK), 0)
     groups = [Group(full, last=False), *[Group({}, last=False)] * 7, Group({3 * BLOCK: 0})]
     seen = run(groups, 9 * 32, 32, 0, 9, i_stall=0, o_stall=0)

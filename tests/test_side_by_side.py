@@ -1,4 +1,5 @@
-"""Two exports in one project: each simulates with its own memories, and a simulator that finds others says so."""
+"""Two exports in one project: each simulates with its own memories, and a simulator that finds
+others says so."""
 
 import shutil
 import subprocess
@@ -22,8 +23,17 @@ group = pytest.mark.xdist_group("side by side")
 
 
 def two() -> list[Network]:
-    """A network, and its one other working point: layers of the same names, other thresholds and biases."""
-    network = random_network(np.random.default_rng(3), "two_phase", ("dense",), shape=(6,), sizes=(7,), T=(3, 1), max_count=3)
+    """A network, and its one other working point: layers of the same names, other thresholds and
+    biases."""
+    network = random_network(
+        np.random.default_rng(3),
+        "two_phase",
+        ("dense",),
+        shape=(6,),
+        sizes=(7,),
+        T=(3, 1),
+        max_count=3,
+    )
     first = network.layers[0]
     profile = Profile(T=(2, 1), bias={0: first.bias + 1}, threshold={0: first.threshold + 2})
     whole = replace(network, profiles={"fast": profile})
@@ -52,22 +62,39 @@ def test_each_of_two_exports_in_one_project_counts_as_its_own_golden_model(proje
         trace = bulk.simulate(design, frames(network, inputs), Mode()).trace
         assert golden.run(network, inputs).first_difference(trace) is None
         traces.append(trace)
-    assert traces[0].first_difference(traces[1]) is not None  # the wrong memories would have been seen
+    # The wrong memories would have been seen
+    assert traces[0].first_difference(traces[1]) is not None
 
 
 @group
 def test_two_exports_are_one_design_to_a_tool(project: Any) -> None:
     """Both tops in one elaboration: no module, no file and no memory of one is the other's."""
     place, _ = project
-    (place / "both.v").write_text("module both(input clk, input rst); slow a(.clk(clk), .rst(rst)); fast b(.clk(clk), .rst(rst)); endmodule\n")
-    command = [str(verilator.find()), "--lint-only", "--quiet", "-Wno-PINMISSING", "--top-module", "both", "both.v", "slow.v", "fast.v"]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, env=verilator.environment())
+    (place / "both.v").write_text(
+        "module both(input clk, input rst); slow a(.clk(clk), .rst(rst)); fast b(.clk(clk), .rst(rst)); endmodule\n"
+    )
+    command = [
+        str(verilator.find()),
+        "--lint-only",
+        "--quiet",
+        "-Wno-PINMISSING",
+        "--top-module",
+        "both",
+        "both.v",
+        "slow.v",
+        "fast.v",
+    ]
+    done = subprocess.run(
+        command, cwd=place, capture_output=True, text=True, env=verilator.environment()
+    )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 @group
 @pytest.mark.parametrize("other", ["another network's", "none"])
-def test_a_simulator_that_reads_other_words_says_so(other: str, project: Any, tmp_path: Path) -> None:
+def test_a_simulator_that_reads_other_words_says_so(
+    other: str, project: Any, tmp_path: Path
+) -> None:
     place, (design, _) = project
     shutil.copytree(place, tmp_path / "project")
     file = tmp_path / "project" / "slow.l0_threshold.hex"
@@ -79,4 +106,7 @@ def test_a_simulator_that_reads_other_words_says_so(other: str, project: Any, tm
     inputs = random_inputs(np.random.default_rng(1), network)
     with pytest.raises(SimulationError) as error:
         bulk.simulate(replace(design, folder=tmp_path / "project"), frames(network, inputs), Mode())
-    assert "slow.l0_threshold.hex must hold the words that were written with this module, but holds others, or is missing" in str(error.value)
+    assert (
+        "slow.l0_threshold.hex must hold the words that were written with this module, but holds others, or is missing"
+        in str(error.value)
+    )

@@ -1,4 +1,5 @@
-"""Residual additions: torch, golden model, bounds and file agree on them; what cannot have one says so."""
+"""Residual additions: torch, golden model, bounds and file agree on them; what cannot have one says
+so."""
 
 import dataclasses
 from pathlib import Path
@@ -23,7 +24,16 @@ def network(seed: int, stride: int = 2, **fields: Any) -> Network:
 
     def layer(name: str, kind: str, shape: tuple[int, ...], **more: Any) -> Layer:
         threshold = None if kind == "readout" else rng.integers(1, 40, shape[0])
-        return Layer(name, kind, rng.integers(-8, 8, shape), rng.integers(-20, 20, shape[0]), threshold, weight_bits=4, T=int(rng.integers(1, 6)), **more)
+        return Layer(
+            name,
+            kind,
+            rng.integers(-8, 8, shape),
+            rng.integers(-20, 20, shape[0]),
+            threshold,
+            weight_bits=4,
+            T=int(rng.integers(1, 6)),
+            **more,
+        )
 
     skip = Skip("a", rng.integers(-128, 128, (5, 3)), 8, stride)
     layers = (
@@ -50,24 +60,40 @@ def test_golden_is_the_definition_written_out(seed: int, stride: int) -> None:
     layer, skip = made.layers[2], made.layers[2].skip
     assert skip is not None and layer.threshold is not None
     rows, columns = made.out_shape(2)[1:]
-    a, b = (trace.counts[name].reshape(len(inputs), *made.out_shape(i)).astype(int) for i, name in enumerate("ab"))
+    a, b = (
+        trace.counts[name].reshape(len(inputs), *made.out_shape(i)).astype(int)
+        for i, name in enumerate("ab")
+    )
     padded = np.pad(b, ((0, 0), (0, 0), (1, 1), (1, 1)))
     for y, x in np.ndindex(rows, columns):
-        v = (layer.threshold >> 1) + layer.bias + np.einsum("bcij,ocij->bo", padded[:, :, y : y + 3, x : x + 3], layer.weight.astype(int))
+        v = (
+            (layer.threshold >> 1)
+            + layer.bias
+            + np.einsum(
+                "bcij,ocij->bo", padded[:, :, y : y + 3, x : x + 3], layer.weight.astype(int)
+            )
+        )
         v = v + a[:, :, y * stride, x * stride] @ skip.weight.astype(int).T
         n = np.clip(v // layer.threshold, 0, layer.T)
-        assert np.array_equal(n, trace.counts["c"].reshape(len(inputs), *made.out_shape(2))[:, :, y, x])
+        assert np.array_equal(
+            n, trace.counts["c"].reshape(len(inputs), *made.out_shape(2))[:, :, y, x]
+        )
 
 
 def test_bounds_hold_and_are_reached() -> None:
     made = network(1)
     low, high = widths.drive(made, 2)
-    plain = dataclasses.replace(made, layers=(*made.layers[:2], dataclasses.replace(made.layers[2], skip=None), made.layers[3]))
+    plain = dataclasses.replace(
+        made,
+        layers=(*made.layers[:2], dataclasses.replace(made.layers[2], skip=None), made.layers[3]),
+    )
     skip = made.layers[2].skip
     assert skip is not None
     T = made.layers[0].T
     wanted = T * np.maximum(skip.weight.astype(int), 0).sum(1)
-    assert np.array_equal((high - widths.drive(plain, 2)[1]).reshape(5, -1), np.repeat(wanted[:, None], 12, 1))
+    assert np.array_equal(
+        (high - widths.drive(plain, 2)[1]).reshape(5, -1), np.repeat(wanted[:, None], 12, 1)
+    )
     assert bool((low < widths.drive(plain, 2)[0]).any())
 
 
@@ -77,9 +103,18 @@ def test_the_file_holds_it_and_files_without_are_as_before(tmp_path: Path) -> No
     loaded = Network.load(tmp_path / "n.safetensors")
     skip, again = made.layers[2].skip, loaded.layers[2].skip
     assert skip is not None and again is not None and loaded.digest == made.digest
-    assert (again.source, again.stride, again.weight_bits) == ("a", 2, 8) and np.array_equal(again.weight, skip.weight)
+    assert (again.source, again.stride, again.weight_bits) == ("a", 2, 8) and np.array_equal(
+        again.weight, skip.weight
+    )
     changed = dataclasses.replace(skip, weight=skip.weight + (skip.weight < 0))
-    other = dataclasses.replace(made, layers=(*made.layers[:2], dataclasses.replace(made.layers[2], skip=changed), made.layers[3]))
+    other = dataclasses.replace(
+        made,
+        layers=(
+            *made.layers[:2],
+            dataclasses.replace(made.layers[2], skip=changed),
+            made.layers[3],
+        ),
+    )
     assert other.digest != made.digest
 
 
@@ -88,14 +123,26 @@ def changed(**fields: Any) -> Network:
     skip = made.layers[2].skip
     assert skip is not None
     given = {"source": skip.source, "weight": skip.weight, "weight_bits": 8, "stride": 2} | fields
-    return dataclasses.replace(made, layers=(*made.layers[:2], dataclasses.replace(made.layers[2], skip=Skip(**given)), made.layers[3]))
+    return dataclasses.replace(
+        made,
+        layers=(
+            *made.layers[:2],
+            dataclasses.replace(made.layers[2], skip=Skip(**given)),
+            made.layers[3],
+        ),
+    )
 
 
 BAD: dict[str, dict[str, Any]] = {
     "layer 2 (c): skip source must be one of a, b, not 'd'": {"source": "d"},
     "layer 2 (c): skip must see a map of (4, 3), but a gives (7, 6) at stride 1": {"stride": 1},
-    "layer 2 (c): skip weight must have shape (5, 3), not (5, 4)": {"weight": np.zeros((5, 4), int)},
-    "layer 2 (c): skip weights must fit 2 bits (-2..1), not 9 at [0, 0]": {"weight": np.full((5, 3), 9), "weight_bits": 2},
+    "layer 2 (c): skip weight must have shape (5, 3), not (5, 4)": {
+        "weight": np.zeros((5, 4), int)
+    },
+    "layer 2 (c): skip weights must fit 2 bits (-2..1), not 9 at [0, 0]": {
+        "weight": np.full((5, 3), 9),
+        "weight_bits": 2,
+    },
 }
 
 
@@ -108,7 +155,10 @@ def test_additions_that_do_not_fit(text: str) -> None:
 
 def test_only_two_phase_convolutions_have_them(tmp_path: Path) -> None:
     made = network(4)
-    with pytest.raises(NetworkError, match=r"^layer 2 \(c\): skip belongs to conv2d layers of two_phase networks, not to conv2d in time_stepped$"):
+    with pytest.raises(
+        NetworkError,
+        match=r"^layer 2 \(c\): skip belongs to conv2d layers of two_phase networks, not to conv2d in time_stepped$",
+    ):
         dataclasses.replace(made, schedule="time_stepped")
     text = r"^layer 2 \(c\): no accelerator adds the counts of an earlier layer \(a\); such networks run in torch and in the golden model$"
     with pytest.raises(ValueError, match=text):
@@ -128,12 +178,20 @@ LEARNED: Recipe = dataclasses.replace(
 
 def test_a_residual_network_learns_its_time_steps_and_is_exact(tmp_path: Path) -> None:
     made, report = train.train(LEARNED, out=tmp_path / "n.safetensors", progress=lambda _: None)
-    assert report["accuracy"] > 0.93 and report["mean_T"] <= 3 and report["cycles"] is None  # torch == golden is checked on the way
+    # Torch == golden is checked on the way
+    assert report["accuracy"] > 0.93 and report["mean_T"] <= 3 and report["cycles"] is None
     skip = made.layers[2].skip
-    assert skip is not None and np.count_nonzero(skip.weight) >= 6 and Network.load(tmp_path / "n.safetensors").digest == made.digest
+    assert (
+        skip is not None
+        and np.count_nonzero(skip.weight) >= 6
+        and Network.load(tmp_path / "n.safetensors").digest == made.digest
+    )
 
 
 def test_cycles_of_what_cannot_be_built_have_no_price() -> None:
     priced = dataclasses.replace(LEARNED, conversion=Conversion("cycles", trade=0.1))
-    with pytest.raises(ValueError, match="^recipe residual: conversion: no accelerator has residual additions, so cost must be mean_T or events, not cycles$"):
+    with pytest.raises(
+        ValueError,
+        match="^recipe residual: conversion: no accelerator has residual additions, so cost must be mean_T or events, not cycles$",
+    ):
         train.train(priced, progress=lambda _: None)

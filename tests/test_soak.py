@@ -30,14 +30,32 @@ def test_golden_law_and_verilog_agree(seed: int, tmp_path: Path) -> None:
 
 def test_the_cases_of_every_day_hold_what_they_are_to_hold() -> None:
     found = covered(CI)
-    wanted = {*SCHEDULES, "hesitant", "as it is", "dense", "conv2d", "readout", "one bank", "many banks", "pool 1", "pool 2"}
-    wanted |= {f"kernel {k}" for k in (1, 2, 3, 5)} | {f"stride {s}" for s in (1, 2)} | {f"padding {p}" for p in range(4)}
+    wanted = {
+        *SCHEDULES,
+        "hesitant",
+        "as it is",
+        "dense",
+        "conv2d",
+        "readout",
+        "one bank",
+        "many banks",
+        "pool 1",
+        "pool 2",
+    }
+    wanted |= (
+        {f"kernel {k}" for k in (1, 2, 3, 5)}
+        | {f"stride {s}" for s in (1, 2)}
+        | {f"padding {p}" for p in range(4)}
+    )
     wanted |= {"signed neurons", "unsigned neurons", "count", "unary"}
     assert found >= wanted, wanted - found
     ratios = [tuple(map(int, name.split()[1::2])) for name in found if name.startswith("T ")]
     assert any(low > 1 == math.gcd(low, high) for low, high in ratios) and (1, 1) in ratios
     lawful = {draw(seed).network.schedule for seed in CI if not draw(seed).hesitant}
-    assert lawful == set(SCHEDULES) and len({len(draw(seed).network.layers) for seed in CI}) >= 4 == max(map(len, KINDS)) + 1
+    assert (
+        lawful == set(SCHEDULES)
+        and len({len(draw(seed).network.layers) for seed in CI}) >= 4 == max(map(len, KINDS)) + 1
+    )
 
 
 def test_a_seed_names_the_same_case_each_time() -> None:
@@ -59,7 +77,9 @@ def test_frames_are_silent_saturating_and_between() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_first_difference_is_named_and_its_waveform_written(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_difference_is_named_and_its_waveform_written(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A golden model that is wrong in one logit of frame 3."""
     right = golden.run
 
@@ -74,12 +94,17 @@ def test_the_first_difference_is_named_and_its_waveform_written(seed: int, tmp_p
     case, logit = draw(seed), int(right(draw(seed).network, draw(seed).inputs).logits[3, 0])
     path = tmp_path / f"seed-{seed}" / f"seed-{seed}.vcd"
     mode = "frames one by one, stalls 0.0 in and 0.0 out"
-    assert said == f"{case}; {mode}: frame 3, neuron 0: logits expected {logit + 1}, got {logit}; waveform {path}"
+    assert (
+        said
+        == f"{case}; {mode}: frame 3, neuron 0: logits expected {logit + 1}, got {logit}; waveform {path}"
+    )
     assert "$enddefinitions" in path.read_text()[:1_000_000]
 
 
 @pytest.mark.long
-def test_cycles_that_are_not_the_laws_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cycles_that_are_not_the_laws_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     law = random_cases.cycles.timing
 
     def late(*given: Any) -> Any:
@@ -101,22 +126,32 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     assert soak.Log(path).done == {3}
 
 
-def test_a_soak_tells_of_findings_and_ends_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_soak_tells_of_findings_and_ends_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("POLYRHYTHM_BUILD", str(tmp_path))
     monkeypatch.setattr(soak, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(random_cases, "run", lambda seed, root, waves: "seed 8: frame 1" if seed == 8 else "")
+    monkeypatch.setattr(
+        random_cases, "run", lambda seed, root, waves: "seed 8: frame 1" if seed == 8 else ""
+    )
     assert soak.main(["--first", "7", "--seeds", "3"]) == 1
     assert capsys.readouterr().out == "seed 8: frame 1\n"
     (log,) = tmp_path.glob("soak/*/done.jsonl")
     rows = [json.loads(line) for line in log.read_text().splitlines()]
-    assert sorted((row["seed"], row["found"]) for row in rows) == [(7, ""), (8, "seed 8: frame 1"), (9, "")]
+    assert sorted((row["seed"], row["found"]) for row in rows) == [
+        (7, ""),
+        (8, "seed 8: frame 1"),
+        (9, ""),
+    ]
     monkeypatch.setattr(random_cases, "run", lambda seed, root, waves: "")
     monkeypatch.setenv("POLYRHYTHM_BUILD", str(tmp_path))
     assert soak.main(["--first", "7", "--seeds", "3"]) == 0
     assert "2 of 3 cases are done already" in capsys.readouterr().err
 
 
-def test_a_case_that_cannot_be_built_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_that_cannot_be_built_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: Any) -> str:
         raise ValueError("no such lanes")
 

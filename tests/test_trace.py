@@ -28,7 +28,9 @@ def test_file_gives_the_same_trace_again(tmp_path: Path, schedule: str) -> None:
     trace.cycles, trace.interval = np.arange(8), np.arange(8)
     again = copied(trace, tmp_path)
     assert again.arrays().keys() == trace.arrays().keys()
-    assert all(np.array_equal(value, again.arrays()[name]) for name, value in trace.arrays().items())
+    assert all(
+        np.array_equal(value, again.arrays()[name]) for name, value in trace.arrays().items()
+    )
     assert {value.dtype for value in again.arrays().values()} == {np.dtype(np.int32)}
 
 
@@ -57,7 +59,9 @@ def test_equal_traces_have_no_difference(tmp_path: Path) -> None:
     assert trace.differences(trace)["frames"] == 8
 
 
-def test_first_difference_is_of_the_first_frame_then_layer_then_tick_then_neuron(tmp_path: Path) -> None:
+def test_first_difference_is_of_the_first_frame_then_layer_then_tick_then_neuron(
+    tmp_path: Path,
+) -> None:
     trace, other = traced(), copied(traced(), tmp_path)
     assert trace.spikes is not None and other.spikes is not None
     places = [("l1", 6, 0, 0), ("l1", 3, 0, 0), ("l0", 3, 2, 0), ("l0", 3, 1, 4), ("l0", 3, 1, 2)]
@@ -81,7 +85,10 @@ def test_first_difference_is_of_an_earlier_frame_also_in_a_later_layer(tmp_path:
 def test_differences_without_tick_or_neuron_leave_them_out(tmp_path: Path) -> None:
     trace, other = traced(), copied(traced(), tmp_path)
     other.answer[2] += 1
-    assert str(trace.first_difference(other)) == f"frame 2: class expected {trace.answer[2]}, got {trace.answer[2] + 1}"
+    assert (
+        str(trace.first_difference(other))
+        == f"frame 2: class expected {trace.answer[2]}, got {trace.answer[2] + 1}"
+    )
     other.logits[2, 1] -= 1
     line = f"frame 2, neuron 1: logits expected {trace.logits[2, 1]}, got {trace.logits[2, 1] - 1}"
     assert str(trace.first_difference(other)) == line
@@ -105,7 +112,10 @@ def test_traces_of_other_shapes_are_not_compared() -> None:
     with pytest.raises(ValueError) as caught:
         trace.first_difference(other)
     classes = trace.logits.shape[1]
-    assert str(caught.value) == f"logits must have the same shape in both traces, not (8, {classes}) and (3, {classes})"
+    assert (
+        str(caught.value)
+        == f"logits must have the same shape in both traces, not (8, {classes}) and (3, {classes})"
+    )
 
 
 def test_merge_joins_frames() -> None:
@@ -125,10 +135,14 @@ def test_merge_refuses_none_and_traces_with_other_arrays() -> None:
     timed = Trace(np.array([0]), np.array([[1]]), cycles=np.array([7]))
     with pytest.raises(ValueError) as caught:
         merge([plain, timed])
-    assert str(caught.value) == "traces to merge must have the same arrays; only one of two has cycles"
+    assert (
+        str(caught.value) == "traces to merge must have the same arrays; only one of two has cycles"
+    )
 
 
-def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trace = traced()
     trace.save(tmp_path / "t.npz")
     before = (tmp_path / "t.npz").read_bytes()
@@ -149,17 +163,26 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypa
         ({"class": np.zeros(1)}, "class must be integers, not float64"),
         ({"class": np.zeros(1, int)}, "a trace must have 'logits'"),
         (
-            {"class": np.zeros(1, int), "logits": np.zeros((1, 2), int), "labels": np.zeros(1, int)},
+            {
+                "class": np.zeros(1, int),
+                "logits": np.zeros((1, 2), int),
+                "labels": np.zeros(1, int),
+            },
             "no array of a trace is named 'labels'",
         ),
         ({"layers.a.counts": np.zeros(1, int)}, "no array of a trace is named 'layers.a.counts'"),
     ],
 )
-def test_refuses_files_that_hold_no_trace(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+def test_refuses_files_that_hold_no_trace(
+    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+) -> None:
     np.savez(tmp_path / "t.npz", **arrays)  # type: ignore[arg-type]
     with pytest.raises(ValueError) as caught:
         Trace.load(tmp_path / "t.npz")
-    assert str(caught.value) == f"{tmp_path / 't.npz'}: must be a trace (.npz), but cannot be read: {message}"
+    assert (
+        str(caught.value)
+        == f"{tmp_path / 't.npz'}: must be a trace (.npz), but cannot be read: {message}"
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"no zip at all", b"PK\x03\x04 cut"])
@@ -167,7 +190,9 @@ def test_refuses_files_that_are_no_archive(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "t.npz").write_bytes(data)
     with pytest.raises(ValueError) as caught:
         Trace.load(tmp_path / "t.npz")
-    assert str(caught.value).startswith(f"{tmp_path / 't.npz'}: must be a trace (.npz), but cannot be read: ")
+    assert str(caught.value).startswith(
+        f"{tmp_path / 't.npz'}: must be a trace (.npz), but cannot be read: "
+    )
 
 
 def test_never_unpickles(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""A trace file that is written part by part: the bytes of numpy's own archive, whatever the parts."""
+"""A trace file that is written part by part: the bytes of numpy's own archive, whatever the
+parts."""
 
 import itertools
 from pathlib import Path
@@ -25,23 +26,33 @@ def written(path: Path, whole: dict[str, np.ndarray], edges: list[int]) -> bytes
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("edges", [[0, 700], [0, 1, 2, 700], [0, 0, 350, 350, 700], [*range(0, 700, 9), 700]])
+@pytest.mark.parametrize(
+    "edges", [[0, 700], [0, 1, 2, 700], [0, 0, 350, 350, 700], [*range(0, 700, 9), 700]]
+)
 def test_the_bytes_are_numpys(edges: list[int], tmp_path: Path) -> None:
     whole = arrays(700)
-    np.savez_compressed(tmp_path / "numpy.npz", **{name: array.astype(np.int32) for name, array in whole.items()})  # type: ignore[arg-type]
+    np.savez_compressed(
+        tmp_path / "numpy.npz", **{name: array.astype(np.int32) for name, array in whole.items()}
+    )  # type: ignore[arg-type]
     assert written(tmp_path / "t.npz", whole, edges) == (tmp_path / "numpy.npz").read_bytes()
 
 
 def test_one_large_value_in_a_late_part_widens_the_whole_array(tmp_path: Path) -> None:
     whole = arrays(20)
     whole["logits"][15, 3] = 1 << 40
-    with np.load(tmp_path / "t.npz") if written(tmp_path / "t.npz", whole, [0, 10, 20]) else None as file:  # type: ignore[union-attr]
+    with (
+        np.load(tmp_path / "t.npz")
+        if written(tmp_path / "t.npz", whole, [0, 10, 20])
+        else None as file
+    ):  # type: ignore[union-attr]
         assert file["logits"].dtype == np.int64 and file["class"].dtype == np.int32
         assert all(np.array_equal(file[name], array) for name, array in whole.items())
 
 
 def test_an_array_in_fortran_order_is_written_as_it_reads(tmp_path: Path) -> None:
-    written(tmp_path / "t.npz", {"logits": np.asfortranarray(np.arange(6).reshape(3, 2))}, [0, 2, 3])
+    written(
+        tmp_path / "t.npz", {"logits": np.asfortranarray(np.arange(6).reshape(3, 2))}, [0, 2, 3]
+    )
     with np.load(tmp_path / "t.npz") as file:
         assert file["logits"].tolist() == [[0, 1], [2, 3], [4, 5]]
 
@@ -50,5 +61,8 @@ def test_parts_have_the_same_arrays(tmp_path: Path) -> None:
     with pytest.raises(ValueError) as caught, TraceFile(tmp_path / "t.npz") as file:
         file.add({"class": np.zeros(2, int)})
         file.add({"class": np.zeros((2, 1), int)})
-    assert str(caught.value) == "every part of a trace must have the arrays {'class': ()}, not {'class': (1,)}"
+    assert (
+        str(caught.value)
+        == "every part of a trace must have the arrays {'class': ()}, not {'class': (1,)}"
+    )
     assert list(tmp_path.iterdir()) == []

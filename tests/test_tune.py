@@ -13,19 +13,41 @@ MODELS = Path(__file__).parent.parent / "models"
 
 
 def command(model: str, *more: str) -> list[str]:
-    return ["tune", str(MODELS / f"{model}.safetensors"), "--dataset", "digits", "--device", "cpu", *more]
+    return [
+        "tune",
+        str(MODELS / f"{model}.safetensors"),
+        "--dataset",
+        "digits",
+        "--device",
+        "cpu",
+        *more,
+    ]
 
 
-def test_dense_digits_lose_their_clock_and_keep_their_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """96.67 % as two_phase neurons, 73.61 % as unsigned ones of the same weights, 96.67 % when these were tuned."""
+def test_dense_digits_lose_their_clock_and_keep_their_accuracy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """96.67 % as two_phase neurons, 73.61 % as unsigned ones of the same weights, 96.67 % when
+    these were tuned."""
     out = tmp_path / "net.safetensors"
-    assert main([*command("digits", "--bins", "64", "--name", "events", "--out", str(out)), "--json"]) == 0
+    assert (
+        main([*command("digits", "--bins", "64", "--name", "events", "--out", str(out)), "--json"])
+        == 0
+    )
     told = json.loads(capsys.readouterr().out)
     network = Network.load(out)
-    assert network.name == "events" and network.schedule == "event_driven" and network.hidden[0].neuron == "unsigned"
+    assert (
+        network.name == "events"
+        and network.schedule == "event_driven"
+        and network.hidden[0].neuron == "unsigned"
+    )
     assert told["start_accuracy"] < 0.8 and told["accuracy"] > 0.95
     inputs, labels = data.inputs_for(network, "digits", "test")
-    assert (golden.run(network, inputs).answer == labels).mean() == told["accuracy"] == network.provenance["accuracy"]
+    assert (
+        (golden.run(network, inputs).answer == labels).mean()
+        == told["accuracy"]
+        == network.provenance["accuracy"]
+    )
     assert network.provenance["config"]["clockless"] == {"T": 15, "bins": 64}
 
 
@@ -33,17 +55,41 @@ def test_people_read_three_accuracies(tmp_path: Path, capsys: pytest.CaptureFixt
     out = tmp_path / "net.safetensors"
     assert main(command("digits", "--epochs", "1", "--steps", "3", "--out", str(out))) == 0
     told = capsys.readouterr().out
-    assert "its weights as they were, golden" in told and "tuned, torch, events in 16 bins" in told and f": {out}\n" in told
+    assert (
+        "its weights as they were, golden" in told
+        and "tuned, torch, events in 16 bins" in told
+        and f": {out}\n" in told
+    )
     assert Network.load(out).layers[0].T == 3
 
 
-def test_a_run_belongs_to_the_network_that_it_began_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_belongs_to_the_network_that_it_began_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out, run = str(tmp_path / "net.safetensors"), ["--run", str(tmp_path / "run"), "--epochs", "1"]
     assert main(command("digits", *run, "--out", out)) == 0
     first = Network.load(out).digest
     assert main(command("digits", *run, "--out", out)) == 0 and Network.load(out).digest == first
-    assert main(["tune", out, "--dataset", "digits", "--device", "cpu", *run, "--out", str(tmp_path / "other")]) == 2
-    assert "the run that lies there began with another model or other weights" in capsys.readouterr().err
+    assert (
+        main(
+            [
+                "tune",
+                out,
+                "--dataset",
+                "digits",
+                "--device",
+                "cpu",
+                *run,
+                "--out",
+                str(tmp_path / "other"),
+            ]
+        )
+        == 2
+    )
+    assert (
+        "the run that lies there began with another model or other weights"
+        in capsys.readouterr().err
+    )
 
 
 BAD = {

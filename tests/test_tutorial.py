@@ -1,4 +1,5 @@
-"""The tutorial: its commands run as they stand, in a copy of its folder, and what it promises comes out."""
+"""The tutorial: its commands run as they stand, in a copy of its folder, and what it promises comes
+out."""
 
 import os
 import re
@@ -12,15 +13,27 @@ import pytest
 REPO = Path(__file__).resolve().parents[1]
 FOLDER = REPO / "docs" / "tutorial"
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
 SAME = "no difference: every count and every logit is the same"
 
 
 def run(command: str, folder: Path) -> str:
     """Run a command of the page; what it prints."""
     program, *words = command.split()
-    start = {"python": [sys.executable], "polyrhythm": [sys.executable, "-m", "polyrhythm"]}[program]
-    done = subprocess.run([*start, *words], cwd=folder, env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, text=True)
+    start = {"python": [sys.executable], "polyrhythm": [sys.executable, "-m", "polyrhythm"]}[
+        program
+    ]
+    done = subprocess.run(
+        [*start, *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -43,4 +56,14 @@ def test_every_command_of_the_tutorial_runs_and_the_verilog_differs_nowhere(tmp_
 
 def test_the_tutorial_shows_what_its_test_runs() -> None:
     verbs = [command.split()[1] for command in COMMANDS if command.startswith("polyrhythm")]
-    assert verbs == ["check", "convert", "info", "compare", "verilog", "synth", "train", "compare", "compare"]
+    assert verbs == [
+        "check",
+        "convert",
+        "info",
+        "compare",
+        "verilog",
+        "synth",
+        "train",
+        "compare",
+        "compare",
+    ]

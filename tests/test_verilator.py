@@ -34,8 +34,11 @@ def test_a_missing_compiler_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
     )
 
 
-def test_the_environment_is_free_of_what_misleads_verilator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `make` around us would hand its job server on to Verilator's, and VERILATOR_ROOT may name another Verilator."""
+def test_the_environment_is_free_of_what_misleads_verilator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A `make` around us would hand its job server on to Verilator's, and VERILATOR_ROOT may name
+    another Verilator."""
     for name in ("VERILATOR_ROOT", "MAKEFLAGS", "MAKELEVEL"):
         monkeypatch.setenv(name, "1")
     env = verilator.environment()
@@ -43,15 +46,21 @@ def test_the_environment_is_free_of_what_misleads_verilator(monkeypatch: pytest.
     assert env["PATH"].startswith(str(verilator.find().parent))
 
 
-def test_verilog_that_does_not_compile_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verilog_that_does_not_compile_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POLYRHYTHM_BUILD", str(tmp_path / "build"))
     broken = tiny.design(tmp_path / "design")
     broken.source.write_text("module tiny(input clk);\nnonsense\nendmodule\n")
     with pytest.raises(verilator.BuildError) as error:
         bulk.compile(broken)
-    assert str(error.value).startswith("verilator must build the simulator, but ended with code 1; it said:\n")
+    assert str(error.value).startswith(
+        "verilator must build the simulator, but ended with code 1; it said:\n"
+    )
     assert "tiny.v:3:1: syntax error" in str(error.value)
-    assert [path.name for path in broken.programs.iterdir() if not path.name.endswith(".lock")] == []
+    assert [
+        path.name for path in broken.programs.iterdir() if not path.name.endswith(".lock")
+    ] == []
 
 
 def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""hw.verilog: every operator, with operands of every width and sign, no bits at all included, means in Verilog what it means to Amaranth."""
+"""hw.verilog: every operator, with operands of every width and sign, no bits at all included, means
+in Verilog what it means to Amaranth."""
 
 import itertools
 import random
@@ -20,17 +21,40 @@ QUICK = ("-CFLAGS", "-O0")
 
 def expressions(a: Value, b: Value) -> list[Value]:
     """Everything that gateware says of two values."""
-    same = [a + b, a - b, a * b, a & b, a | b, a ^ b, a == b, a != b, a < b, a <= b, a > b, a >= b, Mux(a, b, a)]
+    same = [
+        a + b,
+        a - b,
+        a * b,
+        a & b,
+        a | b,
+        a ^ b,
+        a == b,
+        a != b,
+        a < b,
+        a <= b,
+        a > b,
+        a >= b,
+        Mux(a, b, a),
+    ]
     alone = [~a, -a, abs(a), a.bool(), a.any(), a.all(), a.xor(), a << 2, a >> 1, Cat(a, b).all()]
     by = Cat(b)[:3]  # how far is never negative
-    # Bits past the end of a signed value are its sign to Amaranth's simulator and 0 in its Verilog, behind as_unsigned() too
-    # (findings/amaranth-bits-past-a-signed-value.sh): none of our gateware asks for them.
+    # Bits past the end of a signed value are its sign to Amaranth's simulator and 0 in its Verilog,
+    # behind as_unsigned() too (findings/amaranth-bits-past-a-signed-value.sh): none of our gateware
+    # asks for them.
     cut = Cat(a)
-    return [*same, *alone, a << by, a >> by, cut.bit_select(by, 2) if len(a) else a, cut.word_select(by[:1], 1) if len(a) else a]
+    return [
+        *same,
+        *alone,
+        a << by,
+        a >> by,
+        cut.bit_select(by, 2) if len(a) else a,
+        cut.word_select(by[:1], 1) if len(a) else a,
+    ]
 
 
 class Operators(wiring.Component):
-    """One wide word in, cut into a value of each shape; one wide word out, made of what `expressions` says of each pair."""
+    """One wide word in, cut into a value of each shape; one wide word out, made of what
+    `expressions` says of each pair."""
 
     def __init__(self) -> None:
         parts = [Signal(shape, name=f"part{k}") for k, shape in enumerate(SHAPES)]
@@ -80,17 +104,31 @@ def in_verilog(top: Operators, words: list[int], place: Path) -> list[int]:
     source, main = place / "operators.v", place / "main.cpp"
     source.write_text(verilog(top, "operators"))
     main.write_text(MAIN)
-    program = verilator.program(place, verilator.Recipe("operators", main, QUICK), source, "operators", {})
+    program = verilator.program(
+        place, verilator.Recipe("operators", main, QUICK), source, "operators", {}
+    )
     asked = "".join(f"{word:x}\n" for word in words)
-    return [int(line, 16) for line in subprocess.run([program], input=asked, check=True, capture_output=True, text=True).stdout.split()]
+    return [
+        int(line, 16)
+        for line in subprocess.run(
+            [program], input=asked, check=True, capture_output=True, text=True
+        ).stdout.split()
+    ]
 
 
 def test_every_operator_means_what_it_means_to_amaranth(tmp_path: Path) -> None:
     rng = random.Random(15)
     bits = sum(Shape.cast(shape).width for shape in SHAPES)
     words = [0, (1 << bits) - 1] + [rng.getrandbits(bits) for _ in range(WORDS)]
-    right = [row["o"] for row in gateware.drive(Operators(), [{"i": word} for word in words], ["o"])]
+    right = [
+        row["o"] for row in gateware.drive(Operators(), [{"i": word} for word in words], ["o"])
+    ]
     found = in_verilog(top := Operators(), words, tmp_path)
     assert len(found) == len(right)
-    wrong = {top.told(bit) for ours, theirs in zip(found, right, strict=True) for bit in range(len(top.o)) if (ours ^ theirs) >> bit & 1}
+    wrong = {
+        top.told(bit)
+        for ours, theirs in zip(found, right, strict=True)
+        for bit in range(len(top.o))
+        if (ours ^ theirs) >> bit & 1
+    }
     assert sorted(wrong) == []

@@ -45,20 +45,26 @@ def test_two_phase_bound_is_reached_exactly_by_the_adversarial_input(seed: int) 
     network = random_network(rng, "two_phase", kinds, sizes=(1, 2, 5, 7), extreme=seed % 2 == 0)
     for i, layer in enumerate(network.layers):
         base = network.per_neuron(i, layer.v0 + layer.bias)
-        # One frame for each input neuron alone, so column j of the response is the weight of input j to every neuron.
+        # One frame for each input neuron alone, so column j of the response is the weight of input
+        # j to every neuron.
         size = int(np.prod(network.in_shape(i)))
         alone = np.eye(size, dtype=np.int64).reshape(size, *network.in_shape(i))
         response = current(layer, alone)  # (N_in, N_out)
         for sign, end in ((-1, 0), (1, 1)):
-            worst = np.where(sign * response > 0, response * network.in_count(i), 0).sum(axis=0) + base
+            worst = (
+                np.where(sign * response > 0, response * network.in_count(i), 0).sum(axis=0) + base
+            )
             neuron = int(np.argmax(sign * worst))
             counts = np.where(sign * response[:, neuron] > 0, network.in_count(i), 0)
-            reached = current(layer, counts.reshape(1, *network.in_shape(i)))[0, neuron] + base[neuron]
+            reached = (
+                current(layer, counts.reshape(1, *network.in_shape(i)))[0, neuron] + base[neuron]
+            )
             assert reached == bounds(network, i).acc[end]
 
 
 def reference(network: Network, i: int, counts: np.ndarray) -> list[int]:
-    """Every value that the membrane of layer i takes while source ticks (T_in, N_in) come in, in plain integers."""
+    """Every value that the membrane of layer i takes while source ticks (T_in, N_in) come in, in
+    plain integers."""
     from polyrhythm.sw.network.align import bias_at, source_ticks
 
     layer = network.layers[i]
@@ -96,10 +102,14 @@ def test_time_stepped_bound_is_never_passed_by_any_input(seed: int) -> None:
     assert proven[0] <= lowest and highest <= proven[1]
 
 
-@pytest.mark.parametrize("mode, leak_shift", [*itertools.product(("per_tick", "spread", "once"), (None, 1, 3))])
+@pytest.mark.parametrize(
+    "mode, leak_shift", [*itertools.product(("per_tick", "spread", "once"), (None, 1, 3))]
+)
 def test_time_stepped_bound_of_a_readout_is_reached(mode: str, leak_shift: int | None) -> None:
     weight, bias = np.array([[7, -8], [3, 3]], np.int8), np.array([5, -6], np.int32)
-    layer = Layer("out", "readout", weight, bias, weight_bits=4, T=3, bias_mode=mode, leak_shift=leak_shift)
+    layer = Layer(
+        "out", "readout", weight, bias, weight_bits=4, T=3, bias_mode=mode, leak_shift=leak_shift
+    )
     network = Network("n", "time_stepped", Input((2,), 3, 2), (layer,))
     inputs = np.array(list(itertools.product((0, 2), repeat=6))).reshape(-1, 3, 2)
     found = golden.run(network, inputs).logits_t
@@ -108,14 +118,20 @@ def test_time_stepped_bound_of_a_readout_is_reached(mode: str, leak_shift: int |
     assert proven.acc == (-16, 14)
     assert (proven.v[0] <= found.min()) and (found.max() <= proven.v[1])
     if mode == "per_tick" and leak_shift is None:
-        # Class 0: three ticks of 14 + 5; and at the bottom three of -16, with the third tick's bias still to come.
+        # Class 0: three ticks of 14 + 5; and at the bottom three of -16, with the third tick's bias
+        # still to come.
         assert proven.v == (3 * -16 + 2 * 5, 3 * 19) and found.max() == 3 * 19
 
 
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize(
     "schedule, neuron",
-    [("two_phase", "signed"), ("time_stepped", "signed"), ("event_driven", "signed"), ("event_driven", "unsigned")],
+    [
+        ("two_phase", "signed"),
+        ("time_stepped", "signed"),
+        ("event_driven", "signed"),
+        ("event_driven", "unsigned"),
+    ],
 )
 def test_golden_stays_inside_the_bounds(seed: int, schedule: str, neuron: str) -> None:
     rng = np.random.default_rng(seed)
@@ -132,7 +148,8 @@ def test_golden_stays_inside_the_bounds(seed: int, schedule: str, neuron: str) -
 
 
 def test_membrane_falls_below_the_accumulator_where_a_firing_neuron_cannot_be_lower() -> None:
-    """v0 + B = 9 and no negative weight: acc never drops below 9, the membrane rests at 9 - 2*4 = 1."""
+    """v0 + B = 9 and no negative weight: acc never drops below 9, the membrane rests at 9 - 2*4 =
+    1."""
     layer = Layer("a", "dense", np.array([[1]]), np.array([7]), np.array([4]), T=9, weight_bits=2)
     out = Layer("out", "readout", np.array([[1]]), np.array([0]), weight_bits=2)
     network = Network("n", "two_phase", Input((1,), 1, 3), (layer, out))
@@ -142,8 +159,18 @@ def test_membrane_falls_below_the_accumulator_where_a_firing_neuron_cannot_be_lo
 
 @pytest.mark.parametrize("reset, low", [("subtract", 1), ("zero", 0)])
 def test_time_stepped_membrane_of_a_neuron_that_always_fires(reset: str, low: int) -> None:
-    """v starts at 5; bias 6 makes 11..12, threshold 10 leaves 1..2 (or 0), and the next tick stays below it."""
-    layer = Layer("a", "dense", np.array([[1]]), np.array([6]), np.array([10]), weight_bits=2, T=2, reset=reset)
+    """v starts at 5; bias 6 makes 11..12, threshold 10 leaves 1..2 (or 0), and the next tick stays
+    below it."""
+    layer = Layer(
+        "a",
+        "dense",
+        np.array([[1]]),
+        np.array([6]),
+        np.array([10]),
+        weight_bits=2,
+        T=2,
+        reset=reset,
+    )
     out = Layer("out", "readout", np.array([[1]]), np.array([0]), weight_bits=2)
     network = Network("n", "time_stepped", Input((1,), 2, 1), (layer, out))
     assert bounds(network, 0).acc == (0, 1)
@@ -159,6 +186,7 @@ def test_time_stepped_membrane_may_fall_below_its_start_by_firing_alone() -> Non
 
 def test_merged_source_ticks_widen_the_accumulator() -> None:
     layer = Layer("out", "readout", np.array([[1, -1]]), np.array([0]), T=2, weight_bits=2)
-    network = Network("n", "time_stepped", Input((2,), 5, 3), (layer,))  # groups of 2 and 3 source ticks
+    # Groups of 2 and 3 source ticks
+    network = Network("n", "time_stepped", Input((2,), 5, 3), (layer,))
     assert bounds(network, 0).acc == (-9, 9)
     assert bounds(network, 0).v == (-15, 15)

@@ -34,7 +34,10 @@ def test_mean_work_is_that_of_the_law(name: str, coding: str, data_root: Path) -
 def as_trained(network: Network, trace: golden.Trace, counts: np.ndarray) -> list[torch.Tensor]:
     """What each layer receives, with the axes that training uses."""
     if network.schedule == "two_phase":
-        return [torch.from_numpy(n).float() for n in (counts, *(trace.counts[layer.name] for layer in network.hidden))]
+        return [
+            torch.from_numpy(n).float()
+            for n in (counts, *(trace.counts[layer.name] for layer in network.hidden))
+        ]
     steps = counts.reshape(len(counts), network.input.T, -1)
     ticks = [steps, *(trace.spikes[layer.name] for layer in network.hidden)]  # type: ignore[index]
     return [torch.from_numpy(np.swapaxes(n, 0, 1).astype(np.float32)) for n in ticks]

@@ -1,4 +1,5 @@
-"""The behavioural accelerator of fixtures/tiny: the network it computes, and copies of it with a fault switched on."""
+"""The behavioural accelerator of fixtures/tiny: the network it computes, and copies of it with a
+fault switched on."""
 
 import json
 import shutil
@@ -21,14 +22,19 @@ FAULTS = (
 
 def network() -> Network:
     """The network that tiny.v computes, from the same weight files."""
-    weight, readout = (_matrix(name, shape) for name, shape in (("weight", (4, 5)), ("readout", (3, 4))))
-    hidden = Layer("fc", "dense", weight, np.full(4, 1), np.full(4, 4), weight_bits=4, T=3, bias_mode="once")
+    weight, readout = (
+        _matrix(name, shape) for name, shape in (("weight", (4, 5)), ("readout", (3, 4)))
+    )
+    hidden = Layer(
+        "fc", "dense", weight, np.full(4, 1), np.full(4, 4), weight_bits=4, T=3, bias_mode="once"
+    )
     # The first class starts far below, at a bias that the format cannot hold: see BIAS.
     last = Layer("out", "readout", readout, np.array([0, 3, -2]), weight_bits=4, bias_mode="once")
     return Network("tiny", "two_phase", Input((5,), 1, 3), (hidden, last))
 
 
-BIAS = np.array([-300_000_000_000, 0, 0])  # what tiny.v adds to the logits, so that they need all of their 40 bits
+# What tiny.v adds to the logits, so that they need all of their 40 bits
+BIAS = np.array([-300_000_000_000, 0, 0])
 
 
 def inputs(frames: int, seed: int = 0) -> np.ndarray:
@@ -42,7 +48,9 @@ def design_of() -> Design:
     return Design.load(FOLDER)
 
 
-def design(folder: Path, fault: str = "none", change: Callable[[dict[str, Any]], object] | None = None) -> Design:
+def design(
+    folder: Path, fault: str = "none", change: Callable[[dict[str, Any]], object] | None = None
+) -> Design:
     """A copy with a fault, and with `change` applied to its interface."""
     shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
     (folder / "fault.hex").write_text(f"{FAULTS.index(fault):02x}\n")

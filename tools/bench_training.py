@@ -1,11 +1,13 @@
-"""Time per training batch against snnTorch and SpikingJelly, on the same network, the same batches, the same optimizer.
+"""Time per training batch against snnTorch and SpikingJelly, on the same network, the same batches,
+the same optimizer.
 
     pip install snntorch spikingjelly
     python tools/bench_training.py
 
-Both rivals are used as their own tutorials use them. All three are timed in turns within one run, so a machine that slows down
-slows all of them down; what is told is the median of the rounds. A fifth of the inputs are 1 (`--density`): more than the 13 % of
-MNIST's pixels as rates, so that the rows do not live on empty ticks. Ours takes its kernels from g++ and is slower without.
+Both rivals are used as their own tutorials use them. All three are timed in turns within one run,
+so a machine that slows down slows all of them down; what is told is the median of the rounds. A
+fifth of the inputs are 1 (`--density`): more than the 13 % of MNIST's pixels as rates, so that the
+rows do not live on empty ticks. Ours takes its kernels from g++ and is slower without.
 """
 
 import argparse
@@ -47,7 +49,10 @@ CASES = (
 
 
 def ours(case: Case) -> nn.Module:
-    hidden = [LayerSpec(f"fc{i}", size, T=case.T, leak_shift=DECAY, v_init="zero") for i, size in enumerate(case.sizes[1:-1])]
+    hidden = [
+        LayerSpec(f"fc{i}", size, T=case.T, leak_shift=DECAY, v_init="zero")
+        for i, size in enumerate(case.sizes[1:-1])
+    ]
     specs = (*hidden, LayerSpec("out", case.sizes[-1], "readout", T=case.T))
     source = Input((case.sizes[0],), 1 if case.held else case.T, 1)
     return TrainableNetwork(specs, "time_stepped", source, torch.Generator().manual_seed(0))
@@ -62,9 +67,13 @@ class SnnTorch(nn.Module):
 
         super().__init__()
         self.T = case.T
-        self.linear = nn.ModuleList(nn.Linear(a, b) for a, b in zip(case.sizes, case.sizes[1:], strict=False))
+        self.linear = nn.ModuleList(
+            nn.Linear(a, b) for a, b in zip(case.sizes, case.sizes[1:], strict=False)
+        )
         beta, grad = 1 - 2.0**-DECAY, surrogate.triangular()
-        self.lif = nn.ModuleList(snntorch.Leaky(beta=beta, spike_grad=grad) for _ in case.sizes[1:-1])
+        self.lif = nn.ModuleList(
+            snntorch.Leaky(beta=beta, spike_grad=grad) for _ in case.sizes[1:-1]
+        )
 
     def forward(self, n: Tensor) -> Tensor:
         states = [lif.init_leaky() for lif in self.lif]  # type: ignore[operator]
@@ -97,7 +106,11 @@ class SpikingJelly(nn.Module):
         return self.net(n if len(n) > 1 else n.expand(self.T, *n.shape[1:])).mean(0)
 
 
-KINDS: dict[str, Callable[[Case], nn.Module]] = {"polyrhythm": ours, "snntorch": SnnTorch, "spikingjelly": SpikingJelly}
+KINDS: dict[str, Callable[[Case], nn.Module]] = {
+    "polyrhythm": ours,
+    "snntorch": SnnTorch,
+    "spikingjelly": SpikingJelly,
+}
 
 
 class Run:
@@ -107,7 +120,10 @@ class Run:
         generator = torch.Generator().manual_seed(1)
         self.net = net
         self.optimizer = torch.optim.AdamW(net.parameters(), 1e-3, fused=True)
-        self.n = (torch.rand(1 if case.held else case.T, case.batch, case.sizes[0], generator=generator) < density).float()
+        self.n = (
+            torch.rand(1 if case.held else case.T, case.batch, case.sizes[0], generator=generator)
+            < density
+        ).float()
         self.labels = torch.randint(0, case.sizes[-1], (case.batch,), generator=generator)
 
     def round(self) -> float:
@@ -133,10 +149,14 @@ def measure(case: Case, rounds: int, density: float = DENSITY) -> dict[str, floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="time per training batch against snnTorch and SpikingJelly")
+    parser = argparse.ArgumentParser(
+        description="time per training batch against snnTorch and SpikingJelly"
+    )
     parser.add_argument("--rounds", type=int, default=15, help="rounds of 10 batches (15)")
     parser.add_argument("--threads", type=int, default=1, help="of torch (1)")
-    parser.add_argument("--density", type=float, default=DENSITY, help="share of inputs that are 1 (0.2)")
+    parser.add_argument(
+        "--density", type=float, default=DENSITY, help="share of inputs that are 1 (0.2)"
+    )
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -145,10 +165,15 @@ def main() -> None:
         times = measure(case, args.rounds, args.density)
         faster = min(times["snntorch"], times["spikingjelly"])
         ratio = times["polyrhythm"] / faster
-        rows.append({"network": case.name, "T": case.T, "batch": case.batch, **times, "ratio": ratio})
+        rows.append(
+            {"network": case.name, "T": case.T, "batch": case.batch, **times, "ratio": ratio}
+        )
         if not args.json:
             told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in times.items())
-            print(f"{case.name}, T {case.T}, batch {case.batch}: {told}; ours takes {100 * ratio:.0f} % of the faster one")
+            print(
+                f"{case.name}, T {case.T}, batch {case.batch}: {told}; ours takes "
+                f"{100 * ratio:.0f} % of the faster one"
+            )
     if args.json:
         print(json.dumps(rows))
 

@@ -1,11 +1,13 @@
 """Make .venv with pip in it on a machine that has python3 alone, without root.
 
-Debian and Ubuntu split python3: neither pip for new environments (python3-venv) nor the shared library that cocotb
-loads (libpython3.X.so) comes with it. What is missing is fetched with `apt-get download` and unpacked below the
-environment; nothing outside it is touched. Runs on the bare python3, so it imports the standard library alone.
+Debian and Ubuntu split python3: neither pip for new environments (python3-venv) nor the shared
+library that cocotb loads (libpython3.X.so) comes with it. What is missing is fetched with `apt-get
+download` and unpacked below the environment; nothing outside it is touched. Runs on the bare
+python3, so it imports the standard library alone.
 
     python3 tools/bootstrap.py venv .venv          the environment and its pip
-    python3 tools/bootstrap.py libpython .venv     the shared library, where find_libpython looks: .venv/lib
+    python3 tools/bootstrap.py libpython .venv     the shared library, where find_libpython looks:
+                                                   .venv/lib
 """
 
 import subprocess
@@ -24,7 +26,10 @@ class Unmet(Exception):
 def main(argv: "list[str]") -> int:
     """Run one step; prints what is missing and the one command that corrects it."""
     if sys.version_info < OLDEST:
-        say(f"Polyrhythm needs python >= 3.11, this is {VERSION}; name a newer one with: make venv PYTHON=python3.11")
+        say(
+            f"Polyrhythm needs python >= 3.11, this is {VERSION}; name a newer one with: make venv "
+            "PYTHON=python3.11"
+        )
         return 3
     step, folder = argv
     try:
@@ -40,13 +45,26 @@ def make_venv(venv: Path) -> None:
     if runs([venv / "bin" / "python", "-m", "pip", "--version"]):
         return
     say(f"making {venv} for Python {VERSION}")
-    if runs([sys.executable, "-c", "import ensurepip"]) and runs([sys.executable, "-m", "venv", "--clear", venv]):
+    if runs([sys.executable, "-c", "import ensurepip"]) and runs(
+        [sys.executable, "-m", "venv", "--clear", venv]
+    ):
         return
     if not runs([sys.executable, "-m", "venv", "--clear", "--without-pip", venv]):
         raise Unmet("python3 cannot make a virtual environment")
-    say("this python3 has no pip for new environments: taking Debian's python3-pip-whl, for this one alone")
-    wheels = sorted(fetch(["python3-pip-whl"], venv / "debian").glob("usr/share/python-wheels/pip-*.whl"))
-    pip = [venv / "bin" / "python", *(wheel / "pip" for wheel in wheels[-1:]), "install", "--no-index", *wheels[-1:]]
+    say(
+        "this python3 has no pip for new environments: taking Debian's python3-pip-whl, for this "
+        "one alone"
+    )
+    wheels = sorted(
+        fetch(["python3-pip-whl"], venv / "debian").glob("usr/share/python-wheels/pip-*.whl")
+    )
+    pip = [
+        venv / "bin" / "python",
+        *(wheel / "pip" for wheel in wheels[-1:]),
+        "install",
+        "--no-index",
+        *wheels[-1:],
+    ]
     if not wheels or not runs(pip):
         raise Unmet("pip cannot be installed into " + str(venv))
 
@@ -58,7 +76,8 @@ def find_or_fetch_libpython(venv: Path) -> None:
         return
     say("this python3 has no shared library: taking Debian's, for this environment alone")
     installed = output(["dpkg-query", "-W", "-f", "${Version}", "python" + VERSION])
-    names = ["libpython" + VERSION, "libpython" + VERSION + "t64"]  # Ubuntu 24.04 renamed its libraries for 64-bit time
+    # Ubuntu 24.04 renamed its libraries for 64-bit time
+    names = ["libpython" + VERSION, "libpython" + VERSION + "t64"]
     exact = [f"{name}={installed}" for name in names if installed]
     library = f"libpython{VERSION}.so.1.0"
     found = sorted(fetch([*exact, *names], venv / "debian").glob(f"usr/lib/**/{library}"))
@@ -70,15 +89,24 @@ def find_or_fetch_libpython(venv: Path) -> None:
 
 
 def fetch(packages: "list[str]", folder: Path) -> Path:
-    """Download and unpack the first of `packages` that there is into `folder`, as any user; returns `folder`.
+    """Download and unpack the first of `packages` that there is into `folder`, as any user; returns
+    `folder`.
 
-    The machine's package lists may be empty, as in a fresh container: then own lists are fetched, beside the package.
+    The machine's package lists may be empty, as in a fresh container: then own lists are fetched,
+    beside the package.
     """
     folder = folder.resolve()
     own = folder / "apt"
     (own / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     (own / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
-    private = ["-o", f"Dir::State::Lists={own}/lists", "-o", f"Dir::Cache={own}/cache", "-o", "APT::Sandbox::User="]
+    private = [
+        "-o",
+        f"Dir::State::Lists={own}/lists",
+        "-o",
+        f"Dir::Cache={own}/cache",
+        "-o",
+        "APT::Sandbox::User=",
+    ]
     for options, refresh in ((["-o", f"Dir::Cache={own}/cache"], False), (private, True)):
         if refresh:
             runs(["apt-get", *options, "--quiet", "update"], folder)
@@ -96,7 +124,12 @@ def runs(command: "list[object]", folder: "Path | None" = None) -> bool:
     """Whether a command exists and ends with 0; its output is not shown."""
     words = [str(word) for word in command]
     try:
-        return subprocess.run(words, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run(
+                words, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL
+            ).returncode
+            == 0
+        )
     except OSError:
         return False
 
@@ -109,7 +142,9 @@ def say(text: str) -> None:
 def output(command: "list[str]") -> str:
     """What a command prints; empty when it does not exist or fails."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        ).stdout.strip()
     except OSError:
         return ""
 

@@ -1,9 +1,12 @@
-"""Build sdist and wheel, look at what is in them, install each into an empty environment, and use it there.
+"""Build sdist and wheel, look at what is in them, install each into an empty environment, and use
+it there.
 
-    python tools/dist.py dist      what `make dist` runs; the two files are in dist/ when everything held
+    python tools/dist.py dist      what `make dist` runs; the two files are in dist/ when everything
+                                   held
 
-The wheel is built from the sdist, so an sdist that lacks something shows. Environments and what is written in them lie
-in a temporary folder. Needs the packages of our base from the index that pip uses.
+The wheel is built from the sdist, so an sdist that lacks something shows. Environments and what is
+written in them lie in a temporary folder. Needs the packages of our base from the index that pip
+uses.
 """
 
 import email
@@ -22,9 +25,30 @@ from packaging.metadata import Metadata
 REPO = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
 NAME, VERSION = PROJECT["project"]["name"], PROJECT["project"]["version"]
-BUILT = {"PKG-INFO", "setup.cfg", *(f"{NAME}.egg-info/{name}" for name in (
-    "PKG-INFO", "SOURCES.txt", "dependency_links.txt", "entry_points.txt", "requires.txt", "top_level.txt"))}  # fmt: skip
-INFO = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "licenses/NOTICE", "top_level.txt")
+BUILT = {
+    "PKG-INFO",
+    "setup.cfg",
+    *(
+        f"{NAME}.egg-info/{name}"
+        for name in (
+            "PKG-INFO",
+            "SOURCES.txt",
+            "dependency_links.txt",
+            "entry_points.txt",
+            "requires.txt",
+            "top_level.txt",
+        )
+    ),
+}
+INFO = (
+    "METADATA",
+    "RECORD",
+    "WHEEL",
+    "entry_points.txt",
+    "licenses/LICENSE",
+    "licenses/NOTICE",
+    "top_level.txt",
+)
 NETWORK = REPO / "models" / "digits.safetensors"
 # An FPGA user's own folder has such names, and each of these says so when it is imported.
 THEIRS = ("hw/__init__.py", "sim/__init__.py", "sw/__init__.py", "boards/__init__.py", "cli.py")
@@ -42,7 +66,11 @@ def main(argv: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="polyrhythm-dist-") as scratch:
             sdist, wheel = build(Path(scratch) / "built")
             check_names("sdist", members_of_sdist(sdist), tracked() | BUILT)
-            check_names("wheel", members_of_wheel(wheel), packaged() | {f"{NAME}-{VERSION}.dist-info/{name}" for name in INFO})
+            check_names(
+                "wheel",
+                members_of_wheel(wheel),
+                packaged() | {f"{NAME}-{VERSION}.dist-info/{name}" for name in INFO},
+            )
             check_metadata(wheel)
             wanted = exported([sys.executable, "-m", NAME], Path(scratch) / "here")
             for file in (wheel, sdist):
@@ -61,21 +89,45 @@ def call(command: list[str], folder: Path, **variables: str) -> str:
     """What a command prints; Unfit with its output where it fails."""
     done = finished(command, folder, **variables)
     if done.returncode:
-        raise Unfit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise Unfit(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 
-def finished(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def finished(
+    command: list[str], folder: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """A command that has ended, away from our own environment."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "POLYRHYTHM", "VIRTUAL_ENV"))}
-    return subprocess.run(command, cwd=folder, env=kept | variables, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("PYTHON", "POLYRHYTHM", "VIRTUAL_ENV"))
+    }
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=kept | variables,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """The sdist, and the wheel that is built from it. Times are those of the last commit, so the files hang on it alone."""
+    """The sdist, and the wheel that is built from it. Times are those of the last commit, so the
+    files hang on it alone."""
     print("dist: building the sdist, and the wheel from it", flush=True)
-    stamp = call(["git", "log", "-1", "--format=%ct"], REPO).strip() if (REPO / ".git").exists() else "1700000000"
-    call([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(REPO)], REPO, SOURCE_DATE_EPOCH=stamp)
+    stamp = (
+        call(["git", "log", "-1", "--format=%ct"], REPO).strip()
+        if (REPO / ".git").exists()
+        else "1700000000"
+    )
+    call(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(REPO)],
+        REPO,
+        SOURCE_DATE_EPOCH=stamp,
+    )
     names = [f"{NAME}-{VERSION}.tar.gz", f"{NAME}-{VERSION}-py3-none-any.whl"]
     check_names("the build's folder", {path.name for path in folder.iterdir()}, set(names))
     return folder / names[0], folder / names[1]
@@ -97,14 +149,20 @@ def members_of_wheel(path: Path) -> set[str]:
 
 
 def tracked() -> set[str]:
-    """What belongs to the source tree: what git has, or, in an unpacked sdist, what that one lists."""
+    """What belongs to the source tree: what git has, or, in an unpacked sdist, what that one
+    lists."""
     if (REPO / ".git").exists():
-        return {name for name in map(packed, call(["git", "ls-files"], REPO).splitlines()) if not (REPO / name).is_dir()}
+        return {
+            name
+            for name in map(packed, call(["git", "ls-files"], REPO).splitlines())
+            if not (REPO / name).is_dir()
+        }
     return set((REPO / f"{NAME}.egg-info" / "SOURCES.txt").read_text().splitlines()) - BUILT
 
 
 def packed(name: str) -> str:
-    """Where a file of the repository lies in a distribution: a room is where the link to it stands."""
+    """Where a file of the repository lies in a distribution: a room is where the link to it
+    stands."""
     return f"{NAME}/{name}" if (REPO / NAME / name.split("/")[0]).is_symlink() else name
 
 
@@ -121,7 +179,8 @@ def check_names(what: str, found: set[str], wanted: set[str]) -> None:
 
 
 def check_metadata(wheel: Path) -> None:
-    """The metadata as an index checks it, and our promises: a licence, a readable page, no requirement that names ourselves."""
+    """The metadata as an index checks it, and our promises: a licence, a readable page, no
+    requirement that names ourselves."""
     with zipfile.ZipFile(wheel) as archive:
         raw = archive.read(f"{NAME}-{VERSION}.dist-info/METADATA")
     try:
@@ -129,8 +188,12 @@ def check_metadata(wheel: Path) -> None:
     except ExceptionGroup as group:
         raise Unfit(f"the metadata is not valid: {'; '.join(map(str, group.exceptions))}") from None
     page = email.message_from_bytes(raw)["Description-Content-Type"]
-    told = {"version": (str(metadata.version), VERSION), "licence": (metadata.license_expression, "Apache-2.0"),
-            "page": (page, "text/markdown"), "Python": (str(metadata.requires_python), PROJECT["project"]["requires-python"])}
+    told = {
+        "version": (str(metadata.version), VERSION),
+        "licence": (metadata.license_expression, "Apache-2.0"),
+        "page": (page, "text/markdown"),
+        "Python": (str(metadata.requires_python), PROJECT["project"]["requires-python"]),
+    }
     for name, (found, wanted) in told.items():
         if found != wanted:
             raise Unfit(f"the metadata's {name} must be {wanted}, not {found}")
@@ -150,13 +213,21 @@ def use(file: Path, folder: Path, wanted: dict[str, bytes]) -> None:
         raise Unfit(f"{file.name}: info must tell of {NETWORK.name}")
     call([str(binary / "python"), "-c", FACE, str(NETWORK), str(folder / "face")], folder)
     if not exported([program], folder / "verilog") == read(folder / "face") == wanted:
-        raise Unfit(f"{file.name}: the Verilog of {NETWORK.name} must be that of the source tree, byte for byte")
-    if (said := call([str(binary / "python"), "-m", NAME, "--version"], folder)) != f"{NAME} {VERSION}\n":
+        raise Unfit(
+            f"{file.name}: the Verilog of {NETWORK.name} must be that of the source tree, byte for "
+            "byte"
+        )
+    if (
+        said := call([str(binary / "python"), "-m", NAME, "--version"], folder)
+    ) != f"{NAME} {VERSION}\n":
         raise Unfit(f"{file.name}: python -m {NAME} must be the program, and says {said!r}")
     lost = finished([program, "train", "--recipe", "digits"], folder)
     fix = lost.stderr.strip().rpartition("fix it with: ")[2]
     if lost.returncode != 3 or not fix.startswith(f"{binary / 'python'} -m pip install torch=="):
-        raise Unfit(f"{file.name}: without torch, train must name the command that installs it here, and says: {lost.stderr}")
+        raise Unfit(
+            f"{file.name}: without torch, train must name the command that installs it here, and "
+            f"says: {lost.stderr}"
+        )
 
 
 def exported(program: list[str], folder: Path) -> dict[str, bytes]:
@@ -176,7 +247,7 @@ def theirs(folder: Path) -> Path:
     for name in THEIRS:
         file = folder / "theirs" / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"raise RuntimeError('{name} is the user\'s own')\n")
+        file.write_text(f"raise RuntimeError('{name} is the user's own')\n")
     return folder / "theirs"
 
 

@@ -1,8 +1,10 @@
-"""Writes bars/: recordings of a small event camera (16 x 16) that sees a bar move left, right, up or down, among noise.
+"""Writes bars/: recordings of a small event camera (16 x 16) that sees a bar move left, right, up
+or down, among noise.
 
-Each recording is an array of events (t in microseconds, x, y, p: 1 brighter, 0 darker), as event cameras and tonic give them:
-bars/train/left/000.npy and so on. Every pixel that the bar enters says ON and every pixel that it leaves OFF, but two of three
-events are lost, and as many come from nowhere. Put your own recordings in their place.
+Each recording is an array of events (t in microseconds, x, y, p: 1 brighter, 0 darker), as event
+cameras and tonic give them: bars/train/left/000.npy and so on. Every pixel that the bar enters says
+ON and every pixel that it leaves OFF, but two of three events are lost, and as many come from
+nowhere. Put your own recordings in their place.
 """
 
 from pathlib import Path
@@ -26,7 +28,9 @@ def recording(direction: str, rng: np.random.Generator) -> np.ndarray:
                 if rng.random() < 1 / 2:
                     rows.append((step * STEP_US + rng.integers(STEP_US), x, y, p))
         for _ in range(3):  # noise
-            rows.append((step * STEP_US + rng.integers(STEP_US), *rng.integers(0, SIZE, 2), rng.integers(2)))
+            rows.append(
+                (step * STEP_US + rng.integers(STEP_US), *rng.integers(0, SIZE, 2), rng.integers(2))
+            )
     events = np.array(rows, EVENT)
     return events[np.argsort(events["t"], kind="stable")]
 

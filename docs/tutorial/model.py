@@ -1,4 +1,5 @@
-"""An ordinary torch model, and how it was trained: python model.py writes weights.pt. Put your own model in its place."""
+"""An ordinary torch model, and how it was trained: python model.py writes weights.pt. Put your own
+model in its place."""
 
 import numpy as np
 import torch

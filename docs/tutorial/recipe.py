@@ -1,4 +1,5 @@
-"""How the bars are learned: a network of LIF neurons, trained for many time steps at once. Change it to your liking."""
+"""How the bars are learned: a network of LIF neurons, trained for many time steps at once. Change
+it to your liking."""
 
 from polyrhythm.sw.training.recipe import Augment, LayerSpec, Mixture, Recipe
 

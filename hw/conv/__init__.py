@@ -1,1 +1,2 @@
-"""Convolutions: an event's neighbourhood lies in different banks, so that one operation serves it."""
+"""Convolutions: an event's neighbourhood lies in different banks, so that one operation serves
+it."""

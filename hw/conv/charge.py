@@ -1,5 +1,5 @@
-"""Charging in a convolution: the sums stand in memories, one for each bank, and every operation reads,
-adds and writes."""
+"""Charging in a convolution: the sums stand in memories, one for each bank, and every operation
+reads, adds and writes."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
 from amaranth.lib import data, wiring
@@ -19,9 +19,9 @@ from polyrhythm.sw.plan.parameters import STANDARD, Parameters
 class ConvCharge(wiring.Component):
     """Operations in, one word of sums out for every sweep: in each bank, `channel_lanes` neurons.
 
-    The pipeline never stalls. While an operation's weights are on their way (row address -> memory ->
-    lanes -> times count), its word of state is read (`State`); then the two meet. A finished sum is
-    replaced by the start of the next one. Latency is `latency` cycles; one operation per cycle.
+    The pipeline never stalls. While an operation's weights are on their way (row address -> memory
+    -> lanes -> times count), its word of state is read (`State`); then the two meet. A finished sum
+    is replaced by the start of the next one. Latency is `latency` cycles; one operation per cycle.
     """
 
     def __init__(
@@ -95,7 +95,8 @@ class ConvCharge(wiring.Component):
 
 
 def silent(op: data.View, synapses: ConvSynapses) -> Value:
-    """Lanes of a swept word that have no neuron, because their bank lies beyond the map's edge there."""
+    """Lanes of a swept word that have no neuron, because their bank lies beyond the map's edge
+    there."""
     rows, columns = synapses.rows, synapses.columns
     outside = [
         (op.bottom if y >= rows.edge else Const(0)) | (op.right if x >= columns.edge else Const(0))

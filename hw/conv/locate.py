@@ -1,4 +1,5 @@
-"""Finds what an event reaches in a convolution: its row, column and channel each look up a small table."""
+"""Finds what an event reaches in a convolution: its row, column and channel each look up a small
+table."""
 
 from typing import Any
 
@@ -49,14 +50,16 @@ class Side(data.StructLayout):
             if self.most_visits > 1:
                 word["visits"] = reach.visits
             if "positions" in self.members:
-                word["positions"] = [n * self.axis.banks + bank for bank, n in enumerate(reach.words)]
+                word["positions"] = [
+                    n * self.axis.banks + bank for bank, n in enumerate(reach.words)
+                ]
             rows.append(self.const(word).as_bits())
         return rows
 
 
 class Located(data.StructLayout):
-    """An event, or the word that closes a step (`closes`, and `end` for the frame's last), with what
-    it reaches; positions: also where in the map."""
+    """An event, or the word that closes a step (`closes`, and `end` for the frame's last), with
+    what it reaches; positions: also where in the map."""
 
     def __init__(self, event: Event, synapses: ConvSynapses, *, positions: bool = False):
         groups, columns = synapses.channel_groups, synapses.columns
@@ -71,8 +74,8 @@ class Located(data.StructLayout):
 class Locate(wiring.Component):
     """Events in, located events out; an event that reaches nothing is dropped.
 
-    Tables, then a queue of two words: nobody before it waits for a wire from behind it. Latency is 1
-    cycle; one word per cycle.
+    Tables, then a queue of two words: nobody before it waits for a wire from behind it. Latency is
+    1 cycle; one word per cycle.
     """
 
     def __init__(self, event: Event, synapses: ConvSynapses, *, positions: bool = False):

@@ -13,13 +13,13 @@ from polyrhythm.sw.plan.steps import Steps
 def banked_fields(synapses: ConvSynapses, event: Event) -> dict[str, Any]:
     """The fields of every operation on one word of each bank.
 
-    integrate, amount  add the weights at `row`, as often as the fields of `Event.amount` say, in the
-                       banks that are `enabled`
+    integrate, amount  add the weights at `row`, as often as the fields of `Event.amount` say, in
+                       the banks that are `enabled`
     clear              begin the word anew, after a reset
     address            the word, for each bank
     channels           its group of channels: its row of neuron constants
-    bottom, right      the word is the banks' last one in its column, row: banks beyond the map's edge
-                       have no neuron in it
+    bottom, right      the word is the banks' last one in its column, row: banks beyond the map's
+                       edge have no neuron in it
     """
     return {
         "integrate": 1,

@@ -89,7 +89,8 @@ class ConvSequencer(wiring.Component):
         return m
 
     def _walk(self, m: Module, step: Value, channels: Signal) -> tuple[Value, Value, Value]:
-        """The word that is swept: its number, and whether it is the last one in its column and in its row."""
+        """The word that is swept: its number, and whether it is the last one in its column and in
+        its row."""
         synapses = self._synapses
         group = Signal(range(max(synapses.groups, 2)), name="group")
         row = Signal(range(max(synapses.rows.words, 2)), name="row")

@@ -14,9 +14,7 @@ class Visits:
     `channels` is the group of channels at hand, which the sequencer's own sweeps move as well.
     """
 
-    def __init__(
-        self, located: Located, synapses: ConvSynapses, word: data.View, channels: Signal
-    ):
+    def __init__(self, located: Located, synapses: ConvSynapses, word: data.View, channels: Signal):
         self._located, self._synapses, self._word = located, synapses, word
         self._channels = channels
         # In each dimension that takes several visits: how many are done, and how far the visit at
@@ -45,7 +43,8 @@ class Visits:
         return last
 
     def _positions(self, name: str, side: Side) -> tuple[Value, list[Value]]:
-        """The counters of one dimension: whether they are at its last visit, and what moves them on."""
+        """The counters of one dimension: whether they are at its last visit, and what moves them
+        on."""
         far, stride = side.most_visits - 1, side.axis.stride
         done = Signal(range(side.most_visits), name=f"{name}_done")
         words = Signal(range(far * side.word_step + 1), name=f"{name}_words")
@@ -58,8 +57,11 @@ class Visits:
             weights.eq(Mux(final, 0, weights + side.weight_step * stride)),
         ]
 
-    def place(self, m: Module, op: data.View, late: data.View, integrate: Value, group: Value) -> None:
-        """Fill in address, row and enabled of `late`, two cycles later; `op` is one cycle before it.
+    def place(
+        self, m: Module, op: data.View, late: data.View, integrate: Value, group: Value
+    ) -> None:
+        """Fill in address, row and enabled of `late`, two cycles later; `op` is one cycle before
+        it.
 
         integrate: the operation at hand is a visit; else it is on word `group` of every bank.
         """

@@ -63,10 +63,12 @@ class Charge(wiring.Component):
         # `early` is one cycle ahead of `op`: time to read the start of the sum behind its sweep.
         early = delay(m, asked, self.latency - 1, "early")
         start = look_up(m, self._rom, self._sums.start, early.following)
-        # A sweep adds nothing: its sum stands complete in that cycle, and the next one's start takes
-        # its place, so a bias or a threshold in the sum costs no adder.
+        # A sweep adds nothing: its sum stands complete in that cycle, and the next one's start
+        # takes its place, so a bias or a threshold in the sum costs no adder.
         width = self._sums.bits
-        for k, (term, first) in enumerate(zip(terms, self._sums.start.values[0].tolist(), strict=True)):
+        for k, (term, first) in enumerate(
+            zip(terms, self._sums.start.values[0].tolist(), strict=True)
+        ):
             total = Signal(signed(width), init=first, name=f"sum_{k}")
             m.d.comb += self.o.words.payload.values[k].eq(total)
             m.d.sync += total.eq(total + term)

@@ -1,4 +1,5 @@
-"""The memory that keeps the events of one step, so that they can be integrated once per group of neurons."""
+"""The memory that keeps the events of one step, so that they can be integrated once per group of
+neurons."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -8,7 +9,8 @@ from polyrhythm.hw.lib.ram import memory_of, read_port, write_port
 
 
 class Replay(wiring.Component):
-    """Events written while they arrive, then read in the same order as often as wanted, one per cycle and without a gap.
+    """Events written while they arrive, then read in the same order as often as wanted, one per
+    cycle and without a gap.
 
     push, i : a word to keep            rewind : read from the first word in the next cycle
     o, done : the word at hand, or that there is none left        take : go on to the next word
@@ -20,7 +22,15 @@ class Replay(wiring.Component):
     def __init__(self, shape: data.StructLayout, capacity: int):
         self._capacity = capacity
         super().__init__(
-            {"push": In(1), "i": In(shape), "rewind": In(1), "take": In(1), "clear": In(1), "o": Out(shape), "done": Out(1)}
+            {
+                "push": In(1),
+                "i": In(shape),
+                "rewind": In(1),
+                "take": In(1),
+                "clear": In(1),
+                "o": Out(shape),
+                "done": Out(1),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -44,6 +54,12 @@ class Replay(wiring.Component):
             after.eq(upcoming + 1),
             stored.eq(Mux(self.clear, 0, stored + self.push)),
             # All comparisons side by side, a cycle early: `done` steers the whole sequencer.
-            self.done.eq(Mux(self.rewind, (stored == 0) & ~self.push, Mux(self.take, after == stored, index == stored))),
+            self.done.eq(
+                Mux(
+                    self.rewind,
+                    (stored == 0) & ~self.push,
+                    Mux(self.take, after == stored, index == stored),
+                )
+            ),
         ]
         return m

@@ -1,10 +1,10 @@
-"""Turns a layer's input words into operations on groups of neurons: integrate one event, or sweep one
-group.
+"""Turns a layer's input words into operations on groups of neurons: integrate one event, or sweep
+one group.
 
 A layer serves `lanes` neurons at a time, so its neurons form `groups`. The events of a step are
-integrated into group 0 while they arrive and are kept in a small memory; then they are replayed once
-for each further group. Accumulators therefore stay in flip-flops, and a state word is touched once
-per step, not once per event (docs/decisions/0006-group-outer-replay.md).
+integrated into group 0 while they arrive and are kept in a small memory; then they are replayed
+once for each further group. Accumulators therefore stay in flip-flops, and a state word is touched
+once per step, not once per event (docs/decisions/0006-group-outer-replay.md).
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ class Sequencer(wiring.Component):
     """Events in, operations out: one operation per cycle, no gap between events or around sweeps.
 
     A step of E events costs (E + 1) * groups cycles, and `groups` more for each further tick that
-    holds its current. Operations never wait once issued: a sweep is issued only while its result has
-    room (`credits`, given back by `returned`), so no wait signal reaches the wide data path. Latency
-    is 0 cycles with one group, 2 with more.
+    holds its current. Operations never wait once issued: a sweep is issued only while its result
+    has room (`credits`, given back by `returned`), so no wait signal reaches the wide data path.
+    Latency is 0 cycles with one group, 2 with more.
 
     Parameters
     ----------
@@ -68,7 +68,11 @@ class Sequencer(wiring.Component):
         now = _Now.of(self._groups, self._repeats)
         may_sweep = self._credit(m, now.sweep, now.closing & now.last_group)
         m.submodules.ticks = ticks = Ticks(self._steps, self._groups)
-        m.d.comb += [ticks.tick_done.eq(now.sweep & now.last_group), ticks.step_done.eq(now.finish), ticks.ended.eq(now.ended)]
+        m.d.comb += [
+            ticks.tick_done.eq(now.sweep & now.last_group),
+            ticks.step_done.eq(now.finish),
+            ticks.ended.eq(now.ended),
+        ]
         live, kept = self._states(m, now, may_sweep, ticks.further)
         op = Signal(self._shape, name="op")
         m.d.comb += [
@@ -87,10 +91,14 @@ class Sequencer(wiring.Component):
             self._add_base(m, op, live, kept, now.sweep, now.last_group)
         return m
 
-    def _states(self, m: Module, now: "_Now", may_sweep: Value, repeats: Value) -> tuple[Value, data.View | None]:
-        """Events as they come; replays for further groups; ticks that the current is held for. `repeats`: how many such ticks.
+    def _states(
+        self, m: Module, now: "_Now", may_sweep: Value, repeats: Value
+    ) -> tuple[Value, data.View | None]:
+        """Events as they come; replays for further groups; ticks that the current is held for.
+        `repeats`: how many such ticks.
 
-        Returns whether events come in, and the word that is replayed (None with one group, where nothing is).
+        Returns whether events come in, and the word that is replayed (None with one group, where
+        nothing is).
         """
         if self._groups == 1 and max(self._repeats) == 1:  # always live: no state to keep
             self._take(m, now, may_sweep, repeats)
@@ -125,7 +133,8 @@ class Sequencer(wiring.Component):
         return live, kept
 
     def _take(self, m: Module, now: "_Now", may_sweep: Value, repeats: Value) -> None:
-        """Group 0 takes the word at the input: an event at once, the end of a step where its sweep may go."""
+        """Group 0 takes the word at the input: an event at once, the end of a step where its sweep
+        may go."""
         word = self.i.payload
         is_spike = ~(word.tick | word.end)
         m.d.comb += [
@@ -137,9 +146,13 @@ class Sequencer(wiring.Component):
         ]
 
     def _after_sweep(self, m: Module, now: "_Now", further: Value, next_group: str) -> None:
-        """The next group (in state `next_group`), a held tick, or the next step; `further` ticks hold the same current."""
+        """The next group (in state `next_group`), a held tick, or the next step; `further` ticks
+        hold the same current."""
         with m.If(now.sweep):
-            m.d.sync += [now.group.eq(Mux(now.last_group, 0, now.group + 1)), now.was_ended.eq(now.ended)]
+            m.d.sync += [
+                now.group.eq(Mux(now.last_group, 0, now.group + 1)),
+                now.was_ended.eq(now.ended),
+            ]
         with m.If(now.sweep & ~now.last_group):
             m.next = next_group
         with m.Elif(now.sweep & (further == 0)):
@@ -173,9 +186,18 @@ class Sequencer(wiring.Component):
         m.d.comb += op.row.eq(row)
         m.d.comb += [op[field].eq(word[field]) for field in self._event.amount]
 
-    def _add_base(self, m: Module, op: data.View, live: Value, kept: data.View, sweep: Value, last_group: Value) -> None:
+    def _add_base(
+        self,
+        m: Module,
+        op: data.View,
+        live: Value,
+        kept: data.View,
+        sweep: Value,
+        last_group: Value,
+    ) -> None:
         """Find the weight row of the word at hand in the group at hand."""
-        # Two register stages: both words, of which one comes out of a memory; then one of them, and its row.
+        # Two register stages: both words, of which one comes out of a memory; then one of them, and
+        # its row.
         base = Signal(self._shape["row"].shape, name="base")
         with m.If(sweep):
             m.d.sync += base.eq(Mux(last_group, 0, base + self._event.source.places))
@@ -183,7 +205,13 @@ class Sequencer(wiring.Component):
         base_1 = Signal.like(base, name="base_1")
         live_1 = Signal(name="live_1")
         word_1, kept_1 = (Signal(self._event, name=name) for name in ("word_1", "kept_1"))
-        m.d.sync += [op_1.eq(op), base_1.eq(base), live_1.eq(live), word_1.eq(self.i.payload), kept_1.eq(kept)]
+        m.d.sync += [
+            op_1.eq(op),
+            base_1.eq(base),
+            live_1.eq(live),
+            word_1.eq(self.i.payload),
+            kept_1.eq(kept),
+        ]
         op_2 = Signal(self._shape, name="op_2")
         m.d.comb += op_2.eq(op_1)
         self._fill(m, op_2, kept_1, base_1 + kept_1.address)
@@ -197,8 +225,10 @@ class _Now:
     """Signals of the cycle at hand, which every state sets, and of the step.
 
     integrate, sweep, held, closing, group : as of `Op`
-    ended, was_ended    : the step ends the frame; the same, remembered while further groups and held ticks follow
-    last_group, finish  : a sweep would be the tick's last one; the sweep at hand is the step's last one
+    ended, was_ended    : the step ends the frame; the same, remembered while further groups and
+                        held ticks follow
+    last_group, finish  : a sweep would be the tick's last one; the sweep at hand is the step's last
+                        one
     left                : further ticks that the current is held for
     """
 
@@ -216,6 +246,14 @@ class _Now:
     @classmethod
     def of(cls, groups: int, repeats: Sequence[int]) -> "_Now":
         """New signals for a layer of `groups` groups and steps held for `repeats` ticks."""
-        flags = {name: Signal(name=name) for name in ("integrate", "sweep", "held", "ended", "closing", "finish", "was_ended")}
+        flags = {
+            name: Signal(name=name)
+            for name in ("integrate", "sweep", "held", "ended", "closing", "finish", "was_ended")
+        }
         group = Signal(range(max(groups, 2)), name="group")
-        return cls(**flags, group=group, left=Signal(range(max(repeats)), name="left"), last_group=group == groups - 1)
+        return cls(
+            **flags,
+            group=group,
+            left=Signal(range(max(repeats)), name="left"),
+            last_group=group == groups - 1,
+        )

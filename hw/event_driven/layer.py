@@ -16,7 +16,8 @@ from polyrhythm.sw.plan.conv import ConvSynapses
 from polyrhythm.sw.plan.layer import LayerPlan, Spikes
 from polyrhythm.sw.plan.neurons import ReactingNeuron
 
-TO_VERDICT = 3  # cycles of the sequencer around a visit's latency: two before it, its flag behind it
+# Cycles of the sequencer around a visit's latency: two before it, its flag behind it
+TO_VERDICT = 3
 
 
 class EventLayer(wiring.Component):
@@ -25,8 +26,8 @@ class EventLayer(wiring.Component):
     Members
     -------
     i        events of the layer before, and the end of each frame
-    o        events: one up or down (signed), or as many as the neuron had (unsigned); the end when all
-             neurons rest
+    o        events: one up or down (signed), or as many as the neuron had (unsigned); the end when
+             all neurons rest
     cleared  ready for events after a reset
 
     Latency and throughput: see `EventSequencer`.
@@ -53,7 +54,12 @@ class EventLayer(wiring.Component):
         m.submodules.locate = locate = Locate(event, synapses, positions=True)
         m.submodules.neurons = neurons = EventNeurons(self._rom, visit, plan)
         m.submodules.sequencer = sequencer = EventSequencer(
-            locate.o.payload.shape(), synapses, neuron, event, plan.slots, neurons.latency + TO_VERDICT
+            locate.o.payload.shape(),
+            synapses,
+            neuron,
+            event,
+            plan.slots,
+            neurons.latency + TO_VERDICT,
         )
         m.submodules.serializer = serializer = Serializer(
             plan.layout, plan.value_bits, plan.slots, position, plan.parameters

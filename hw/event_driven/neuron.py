@@ -22,12 +22,12 @@ Emission = tuple[Value, Value, Value, Value]  # whether it fires, how much, v an
 
 
 class EventNeurons(wiring.Component):
-    """Visits in, emissions out; the pipeline never stalls. Latency is `latency` cycles; one visit per
-    cycle.
+    """Visits in, emissions out; the pipeline never stalls. Latency is `latency` cycles; one visit
+    per cycle.
 
-    A neuron's state is its potential v and S, the net number that it has emitted. A visit tries several
-    emissions side by side, v + w - k*Th for each k of `ReactingNeuron.tries`, and keeps the right one.
-    A signed neuron moves S by one towards rest; an unsigned one emits all that it can.
+    A neuron's state is its potential v and S, the net number that it has emitted. A visit tries
+    several emissions side by side, v + w - k*Th for each k of `ReactingNeuron.tries`, and keeps the
+    right one. A signed neuron moves S by one towards rest; an unsigned one emits all that it can.
 
     Members
     -------
@@ -93,7 +93,8 @@ class EventNeurons(wiring.Component):
         return m
 
     def _tries(self, m: Module, before: data.View, op: data.View) -> list[list[Value]]:
-        """For each k tried, what each lane's potential changes by: w - k*Th, or -k*Th where there is no event."""
+        """For each k tried, what each lane's potential changes by: w - k*Th, or -k*Th where there
+        is no event."""
         neuron, lanes = self._neuron, self._synapses.lanes
         terms, thresholds = self._terms(m, before), self._thresholds(m, before)
         shape, channels = signed(neuron.above_bits), self._synapses.channel_lanes

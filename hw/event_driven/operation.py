@@ -9,8 +9,8 @@ from polyrhythm.sw.plan.conv import ConvSynapses
 
 
 class Visit(data.StructLayout):
-    """One operation on one word of each bank: `integrate` an event, `settle` (add nothing), or `close`
-    (after it, a frame begins).
+    """One operation on one word of each bank: `integrate` an event, `settle` (add nothing), or
+    `close` (after it, a frame begins).
 
     rows, columns     positions of the banks' words
     last              the frame's last operation
@@ -20,7 +20,10 @@ class Visit(data.StructLayout):
     def __init__(self, synapses: ConvSynapses, event: Event):
         self.amount, self.max_count, self.signed = event.amount, event.max_count, event.signed
         rows, columns = synapses.rows, synapses.columns
-        row, column = bits_for(rows.words * rows.banks - 1), bits_for(columns.words * columns.banks - 1)
+        row, column = (
+            bits_for(rows.words * rows.banks - 1),
+            bits_for(columns.words * columns.banks - 1),
+        )
         super().__init__(
             {
                 **banked_fields(synapses, event),

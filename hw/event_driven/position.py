@@ -28,8 +28,8 @@ class Position(data.StructLayout):
         )
 
     def fill(self, position: data.View, visit: data.View) -> list[Any]:
-        """Take the position of a visit; banks beyond the map's edge, whose position may not fit, have
-        nobody to tell of it."""
+        """Take the position of a visit; banks beyond the map's edge, whose position may not fit,
+        have nobody to tell of it."""
         rows, columns = self._synapses.rows.banks, self._synapses.columns.banks
         return [
             *(position.rows[k].eq(visit.rows[k]) for k in range(rows)),

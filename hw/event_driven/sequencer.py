@@ -1,5 +1,5 @@
-"""Turns located events into visits of event-driven neurons, and lets them come to rest before a frame
-ends."""
+"""Turns located events into visits of event-driven neurons, and lets them come to rest before a
+frame ends."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ from polyrhythm.sw.plan.neurons import ReactingNeuron
 class EventSequencer(wiring.Component):
     """Located events in, visits out. Latency is 2 cycles; one visit per cycle.
 
-    An event costs its visits as in `ConvSequencer`; unsigned neurons take events that stand for several
-    one by one, and in the order channel, row, column. Behind a frame's events signed neurons are
-    visited, word by word, until nobody fires any more: passes of one cycle a word, and `drain` cycles
-    for the verdict. A last pass puts the initial state back. Every visit takes a credit for what it
-    may emit; `returned` and `unused` give one back.
+    An event costs its visits as in `ConvSequencer`; unsigned neurons take events that stand for
+    several one by one, and in the order channel, row, column. Behind a frame's events signed
+    neurons are visited, word by word, until nobody fires any more: passes of one cycle a word, and
+    `drain` cycles for the verdict. A last pass puts the initial state back. Every visit takes a
+    credit for what it may emit; `returned` and `unused` give one back.
 
     Members
     -------
@@ -92,7 +92,9 @@ class EventSequencer(wiring.Component):
         visits.place(m, op, self.ops.payload, integrate, at + channels)
         return m
 
-    def _states(self, m: Module, free: Value, last: Value, asked: tuple[Signal, Signal, Signal, Signal]) -> None:
+    def _states(
+        self, m: Module, free: Value, last: Value, asked: tuple[Signal, Signal, Signal, Signal]
+    ) -> None:
         """clear after a reset; events; then passes until all rest; then the closing pass."""
         (integrate, settle, clear, close), word = asked, self.i.payload
         signed = self._neuron.signed
@@ -109,7 +111,8 @@ class EventSequencer(wiring.Component):
                     m.d.sync += self.cleared.eq(1)
                     m.next = begin
             if opens:
-                with m.State("open"):  # what fires before the first event belongs to a frame that has begun
+                # What fires before the first event belongs to a frame that has begun
+                with m.State("open"):
                     m.d.comb += settle.eq(free & self.i.valid)
                     with m.If(settle & last):
                         m.next = "live"
@@ -138,7 +141,8 @@ class EventSequencer(wiring.Component):
                     m.next = begin
 
     def _round(self, m: Module, step: Value, channels: Signal) -> tuple[Value, Value, Value, Value]:
-        """All words in the order of their neurons: first word of the position, its row and column of words, and the last one."""
+        """All words in the order of their neurons: first word of the position, its row and column
+        of words, and the last one."""
         synapses = self._synapses
         row = Signal(range(max(synapses.rows.words, 2)), name="row")
         column = Signal(range(max(synapses.columns.words, 2)), name="column")

@@ -6,7 +6,8 @@ from amaranth.hdl import Array, Cat, Const, Module, Signal, Value
 
 
 def bits_for(largest: int) -> int:
-    """Width of an unsigned field that holds 0..largest; never zero, so that every field is a real wire."""
+    """Width of an unsigned field that holds 0..largest; never zero, so that every field is a real
+    wire."""
     return max(1, largest.bit_length())
 
 
@@ -23,7 +24,8 @@ def delay(m: Module, value: Value, cycles: int, name: str, *, reset_less: bool =
 
 def more_than(bits: Value, number: int) -> Value:
     """Whether more than `number` (1 or 2) of `bits` are set."""
-    # A tree of (at least one, at least two, at least three): its depth is the logarithm of the width.
+    # A tree of (at least one, at least two, at least three): its depth is the logarithm of the
+    # width.
     nodes: list[tuple[Value, Value, Value]] = [(bit, Const(0, 1), Const(0, 1)) for bit in bits]
     while len(nodes) > 1:
         pairs = list(zip(nodes[::2], nodes[1::2], strict=False))

@@ -1,5 +1,6 @@
-"""Memories with a `read` and a `write` port, named here: Amaranth would take their names from the Python code that asks for them,
-by the interpreter's own instructions, which differ from one version of Python to the next.
+"""Memories with a `read` and a `write` port, named here: Amaranth would take their names from the
+Python code that asks for them, by the interpreter's own instructions, which differ from one version
+of Python to the next.
 """
 
 from collections.abc import Iterable
@@ -10,8 +11,11 @@ from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.utils import ceil_log2
 
 
-def memory_of(shape: Any, depth: int, init: Iterable[int] = (), attrs: dict[str, int] | None = None) -> Memory:
-    """`depth` words of `shape`; two where one is asked for, since Verilog has no address of no bits."""
+def memory_of(
+    shape: Any, depth: int, init: Iterable[int] = (), attrs: dict[str, int] | None = None
+) -> Memory:
+    """`depth` words of `shape`; two where one is asked for, since Verilog has no address of no
+    bits."""
     contents = MemoryData(shape=shape, depth=max(2, depth), init=init)
     contents.name = "memory"
     return Memory(contents, attrs=attrs)

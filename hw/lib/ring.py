@@ -8,7 +8,8 @@ from polyrhythm.hw.lib.ram import memory_of, read_port, write_port
 
 
 class Ring(wiring.Component):
-    """`words` words that go round: with `move`, `i` goes in and `o`, which went in `words` moves ago, goes out.
+    """`words` words that go round: with `move`, `i` goes in and `o`, which went in `words` moves
+    ago, goes out.
 
     No address and no hazard: a word cannot be read before it was written. One move per cycle.
     """

@@ -33,8 +33,8 @@ class Rom(wiring.Component):
 
 
 class HexRom(Rom):
-    """The same memory as an instance of a Verilog module, see `rom_verilog`, whose contents stand in
-    a hex file of their own."""
+    """The same memory as an instance of a Verilog module, see `rom_verilog`, whose contents stand
+    in a hex file of their own."""
 
     top = ""  # module name of the export
 
@@ -56,7 +56,8 @@ class HexRom(Rom):
 
 
 def look_up(m: Module, rom: type[Rom], table: Table, address: Value) -> Value:
-    """The row of `table` at `address`, one cycle later; equal rows are a constant and cost nothing."""
+    """The row of `table` at `address`, one cycle later; equal rows are a constant and cost
+    nothing."""
     if table.is_constant:
         return Const(table.rows[0], table.width)
     m.submodules[table.name] = memory = rom(table)
@@ -77,13 +78,15 @@ def hex_file(top: str, name: str) -> str:
 
 
 def padded(rows: int) -> int:
-    """Rows that the exported memory has: a power of two where there are many, so that a block RAM's own width and depth can be
-    chosen to fit and no multiplexer stands between the memory and its first register."""
+    """Rows that the exported memory has: a power of two where there are many, so that a block RAM's
+    own width and depth can be chosen to fit and no multiplexer stands between the memory and its
+    first register."""
     return rows if rows <= DEEP_ROWS else 1 << (rows - 1).bit_length()
 
 
 def check_sum(rows: Sequence[int], width: int) -> int:
-    """What `rom_verilog` makes of the rows: each in words of 32 bits, the lowest first, by FNV-1a."""
+    """What `rom_verilog` makes of the rows: each in words of 32 bits, the lowest first, by
+    FNV-1a."""
     total = FNV_START
     for row in rows:
         for low in range(0, width, 32):
@@ -94,12 +97,15 @@ def check_sum(rows: Sequence[int], width: int) -> int:
 def rom_verilog(top: str, memory: str, width: int, rows: Sequence[int]) -> str:
     """A read-only memory in Verilog: `rows` of `width` bits, read one clock edge after the address.
 
-    A simulator that finds other contents under the file's name, or no such file, stops and says so: nothing else would.
+    A simulator that finds other contents under the file's name, or no such file, stops and says so:
+    nothing else would.
     """
     name, words, address = hex_file(top, memory), -(-width // 32), bits_for(len(rows) - 1)
     fill = f"{words * 32 - width}'d0, " if width % 32 else ""
+    told = "must hold the words that were written with this module, but holds others, or is missing"
     return f"""\
-// {name}: {len(rows)} words of {width} bits, one hexadecimal word a line; read one clock edge after the address.
+// {name}: {len(rows)} words of {width} bits, one hexadecimal word a line;
+// read one clock edge after the address.
 module \\{rom_module(top, memory)} (
     input  wire clk,
     input  wire [{address - 1}:0] address,
@@ -126,7 +132,7 @@ module \\{rom_module(top, memory)} (
             end
         end
         if (found !== 32'h{check_sum(rows, width):08x})
-            $fatal(1, "{name} must hold the words that were written with this module, but holds others, or is missing");
+            $fatal(1, "{name} {told}");
 `endif
     end
 endmodule

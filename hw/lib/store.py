@@ -8,18 +8,28 @@ from polyrhythm.hw.lib.ram import memory_of, read_port, write_port
 
 
 class Store(wiring.Component):
-    """First in, first out, `depth` words of `width` bits; a word that is put can be taken in the next cycle.
+    """First in, first out, `depth` words of `width` bits; a word that is put can be taken in the
+    next cycle.
 
-    Whether there is room and whether there is a word are settled a cycle early, and the place behind the last word is written in
-    every cycle in which there is room: whether a word really came, which is known late, moves counters only.
+    Whether there is room and whether there is a word are settled a cycle early, and the place
+    behind the last word is written in every cycle in which there is room: whether a word really
+    came, which is known late, moves counters only.
 
-    put, i, room : keep a word (where there is room)      take, o, some : drop the oldest word (where there is one)
+    put, i, room : keep a word (where there is room)      take, o, some : drop the oldest word
+                                                          (where there is one)
     """
 
     def __init__(self, width: int, depth: int):
         self._depth = depth
         super().__init__(
-            {"put": In(1), "i": In(width), "room": Out(1, init=1), "take": In(1), "o": Out(width), "some": Out(1)}
+            {
+                "put": In(1),
+                "i": In(width),
+                "room": Out(1, init=1),
+                "take": In(1),
+                "o": Out(width),
+                "some": Out(1),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -27,7 +37,10 @@ class Store(wiring.Component):
         depth = self._depth
         m.submodules.memory = memory = memory_of(len(self.i), depth)
         write, read = write_port(memory), read_port(memory, "comb")
-        produce, consume = Signal(range(depth), name="produce"), Signal(range(depth), name="consume")
+        produce, consume = (
+            Signal(range(depth), name="produce"),
+            Signal(range(depth), name="consume"),
+        )
         level = Signal(range(depth + 1), name="level")
         puts, takes = self.put & self.room, self.take & self.some
         m.d.comb += [

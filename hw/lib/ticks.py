@@ -43,7 +43,8 @@ class Ticks(wiring.Component):
 
     Members
     -------
-    tick_done, step_done, ended the last group of a tick is swept; of a step; that step ends the frame
+    tick_done, step_done, ended the last group of a tick is swept; of a step; that step ends the
+    frame
     further                     ticks that this step is held for after its first one
     table, following            where the rows of this tick and of the next one begin
     """

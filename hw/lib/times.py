@@ -1,5 +1,5 @@
-"""weight * count for every lane, by shift and add, a few bits of the count in each stage (DSP blocks
-are left to the user)."""
+"""weight * count for every lane, by shift and add, a few bits of the count in each stage (DSP
+blocks are left to the user)."""
 
 from collections.abc import Sequence
 

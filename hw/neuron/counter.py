@@ -1,4 +1,5 @@
-"""The two_phase neuron's spike count: 1 + floor((v - Th) / Th), at most T (docs/contract.md 1.1)."""
+"""The two_phase neuron's spike count: 1 + floor((v - Th) / Th), at most T (docs/contract.md
+1.1)."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -15,8 +16,8 @@ from polyrhythm.sw.plan.neurons import CountingNeuron
 class Counter(wiring.Component):
     """Divides by comparing with 2^k thresholds, one bit of the quotient in each stage.
 
-    The pipeline moves as a whole, when its last stage is empty or taken. Latency is two cycles for the
-    threshold and one for each bit of T - 1; one event per cycle.
+    The pipeline moves as a whole, when its last stage is empty or taken. Latency is two cycles for
+    the threshold and one for each bit of T - 1; one event per cycle.
 
     Parameters
     ----------
@@ -68,11 +69,12 @@ class Counter(wiring.Component):
                     m.d.sync += [divided.pick.value.eq(left), divided.quotient[k].eq(1)]
             last = divided
         event = self.o.payload
+        count = Mux(last.quotient >= self._T - 1, self._T, last.quotient + 1)
         m.d.comb += [
             self.o.valid.eq(last.valid),
             event.address.eq(last.pick.address),
             event.tick.eq(last.pick.tick),
             event.end.eq(last.pick.end),
-            event.count.eq(Mux(event.tick | event.end, 0, Mux(last.quotient >= self._T - 1, self._T, last.quotient + 1))),
+            event.count.eq(Mux(event.tick | event.end, 0, count)),
         ]
         return m

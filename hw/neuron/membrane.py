@@ -1,4 +1,5 @@
-"""The time_stepped neuron: leak, add the step's current and bias, compare, reset (docs/contract.md 1.2)."""
+"""The time_stepped neuron: leak, add the step's current and bias, compare, reset (docs/contract.md
+1.2)."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
@@ -14,15 +15,15 @@ from polyrhythm.sw.plan.neurons import HeldCurrent, TickingNeuron
 class Membrane(wiring.Component):
     """Sweeps groups of membrane potentials.
 
-    v <- v - (v >> leak_shift) + current + bias; a spike where v >= threshold; then v - threshold or 0.
-    The loop from v to v closes in one cycle: a group can be swept again in the next one. Latency is
-    `latency` cycles; one group per cycle.
+    v <- v - (v >> leak_shift) + current + bias; a spike where v >= threshold; then v - threshold or
+    0. The loop from v to v closes in one cycle: a group can be swept again in the next one. Latency
+    is `latency` cycles; one group per cycle.
 
     Parameters
     ----------
     rom : type[Rom]            how memories are built
-    op : data.StructLayout     layout of the operations; the row of the neuron constants is `channels`
-                               where they have it, else `group`
+    op : data.StructLayout     layout of the operations; the row of the neuron constants is
+                               `channels` where they have it, else `group`
     neuron : TickingNeuron
     groups : int               groups of neurons
     sums : data.ArrayLayout    of the finished groups: y = current + bias - threshold, or, where
@@ -101,8 +102,8 @@ class Membrane(wiring.Component):
         return [reached, fire.eq(above >= 0), after.eq(reset)]
 
     def _hold(self, m: Module, held: HeldCurrent) -> list[Value]:
-        """Current plus bias minus threshold; the current is the finished sum, or in a held tick that
-        of `groups` sweeps ago."""
+        """Current plus bias minus threshold; the current is the finished sum, or in a held tick
+        that of `groups` sweeps ago."""
         words = self.i.words
         sums, op = words.payload.values, words.payload.op
         width = len(sums.as_value()) // self._lanes
@@ -125,7 +126,8 @@ class Membrane(wiring.Component):
         `before` is the operation one cycle before it is `op`: time to read the next group's row.
         """
         groups, rest = self._groups, self._neuron.rest
-        opening = Signal(init=1, name="opening")  # the groups at hand are in the first tick of a frame
+        # The groups at hand are in the first tick of a frame
+        opening = Signal(init=1, name="opening")
         last_group, stored = op.group == groups - 1, Cat(after)
         if groups > 1:
             m.submodules.state = ring = Ring(len(stored), groups - 1)

@@ -20,10 +20,10 @@ class Serializer(wiring.Component):
     """Sends the fired neurons of each word, then the tick or the end that the word closes.
 
     Two stages, each small whatever the number of lanes: `Chooser` takes the next block of lanes in
-    which somebody fired, `Sender` sends that block's neurons. Silent blocks and words cost no cycle at
-    the output as long as it is busy. Words wait as bit masks; their values stay where they were put
-    (`Banks`). Latency is `Parameters.gather_stages` cycles to the queue, then at least 2; one event
-    per cycle.
+    which somebody fired, `Sender` sends that block's neurons. Silent blocks and words cost no cycle
+    at the output as long as it is busy. Words wait as bit masks; their values stay where they were
+    put (`Banks`). Latency is `Parameters.gather_stages` cycles to the queue, then at least 2; one
+    event per cycle.
 
     Parameters
     ----------

@@ -22,8 +22,8 @@ class WaitingValues(wiring.Component):
     take     the oldest word leaves
     chosen   one of its blocks, one hot
     o        that block's values
-    settled  they are those of the oldest word: from the second cycle after its put and the one after
-             the take before it; `registered`, between registers: from the third after both
+    settled  they are those of the oldest word: from the second cycle after its put and the one
+             after the take before it; `registered`, between registers: from the third after both
     """
 
     def __init__(
@@ -52,7 +52,11 @@ class WaitingValues(wiring.Component):
         size = len(self.o.as_value())
         chosen, words = self._standing(m) if self._words == STANDING else self._stored(m)
         width = size // len(self.o)
-        fields = [spread(word[lanes.start * width : lanes.stop * width], size) for word in words for lanes in self._blocks]
+        fields = [
+            spread(word[lanes.start * width : lanes.stop * width], size)
+            for word in words
+            for lanes in self._blocks
+        ]
         m.d.comb += self.o.as_value().eq(select(chosen, Cat(fields), size))
         return m
 
@@ -74,12 +78,15 @@ class WaitingValues(wiring.Component):
     def _stored(self, m: Module) -> tuple[Value, list[Value]]:
         """Words in a memory, the oldest at its output.
 
-        `registered`: a take reaches the memory's address a cycle later, and its word a register a cycle later.
+        `registered`: a take reaches the memory's address a cycle later, and its word a register a
+        cycle later.
         """
         attrs = {"no_rw_check": 1}  # a word that is read in the cycle of its put is not settled
         m.submodules.memory = memory = memory_of(len(self.i.as_value()), self._words, attrs=attrs)
         write, read = write_port(memory), read_port(memory)
-        newest, oldest, upcoming = (Signal(range(self._words), name=name) for name in ("newest", "oldest", "upcoming"))
+        newest, oldest, upcoming = (
+            Signal(range(self._words), name=name) for name in ("newest", "oldest", "upcoming")
+        )
         with m.If(self.put):
             m.d.sync += newest.eq(Mux(newest == self._words - 1, 0, newest + 1))
         m.d.comb += [

@@ -11,7 +11,8 @@ Entry = tuple[Value, Value, Value]  # sum, lane, whether there is such a neuron
 
 
 class Winner(wiring.Component):
-    """The largest of `lanes` sums and its lane, the lowest on a tie; one word per cycle, `latency` cycles later.
+    """The largest of `lanes` sums and its lane, the lowest on a tie; one word per cycle, `latency`
+    cycles later.
 
     `partial` marks a word whose lanes from `used` on belong to no neuron.
     """
@@ -32,26 +33,42 @@ class Winner(wiring.Component):
         m = Module()
         lanes = len(self.i)
         entries: list[Entry] = [
-            (self.i[k], Const(k, self.lane.shape()), ~self.partial if k >= self._used else Const(1)) for k in range(lanes)
+            (self.i[k], Const(k, self.lane.shape()), ~self.partial if k >= self._used else Const(1))
+            for k in range(lanes)
         ]
         for level in range(self.latency // 2):
-            entries = [self._node(m, f"{level}_{k}", entries[k : k + self._radix]) for k in range(0, len(entries), self._radix)]
+            entries = [
+                self._node(m, f"{level}_{k}", entries[k : k + self._radix])
+                for k in range(0, len(entries), self._radix)
+            ]
         m.d.comb += [self.best.eq(entries[0][0]), self.lane.eq(entries[0][1])]
         return m
 
     def _node(self, m: Module, name: str, entries: list[Entry]) -> Entry:
-        """The winner of up to four entries in two stages: all comparisons side by side, then the choice that they make."""
+        """The winner of up to four entries in two stages: all comparisons side by side, then the
+        choice that they make."""
         later = [
             (delay(m, value, 1, f"sum_{name}_{k}"), _delay(m, lane, 1, f"from_{name}_{k}"))
             for k, (value, lane, _) in enumerate(entries)
         ]
-        beats = {(a, b): Signal(name=f"beats_{name}_{a}_{b}") for b in range(len(entries)) for a in range(b)}  # b beats a
+        # B beats a
+        beats = {
+            (a, b): Signal(name=f"beats_{name}_{a}_{b}")
+            for b in range(len(entries))
+            for a in range(b)
+        }
         for (a, b), flag in beats.items():
             m.d.sync += flag.eq(entries[b][2] & (entries[b][0] > entries[a][0]))
-        best, winner = Signal(signed(self._bits), name=f"best_{name}"), Signal.like(self.lane, name=f"lane_{name}")
+        best, winner = (
+            Signal(signed(self._bits), name=f"best_{name}"),
+            Signal.like(self.lane, name=f"lane_{name}"),
+        )
         sums, lanes = Const(0, self._bits), Const(0, len(winner))
-        for k, (value, lane) in enumerate(later):  # it beats all before it and is beaten by none behind it
-            wins = Cat([beats[a, k] for a in range(k)] + [~beats[k, b] for b in range(k + 1, len(entries))]).all()
+        # It beats all before it and is beaten by none behind it
+        for k, (value, lane) in enumerate(later):
+            wins = Cat(
+                [beats[a, k] for a in range(k)] + [~beats[k, b] for b in range(k + 1, len(entries))]
+            ).all()
             sums = sums | (value.as_unsigned() & wins.replicate(self._bits))
             lanes = lanes | (lane & wins.replicate(len(winner)))
         m.d.sync += [best.eq(sums), winner.eq(lanes)]

@@ -1,1 +1,2 @@
-"""What travels between layers, and what a stream passes: queues, checks, alignment, pooling, coding."""
+"""What travels between layers, and what a stream passes: queues, checks, alignment, pooling,
+coding."""

@@ -1,4 +1,5 @@
-"""Temporal alignment where a layer has fewer ticks than its source: ticks inside a group are dropped, so its events add up."""
+"""Temporal alignment where a layer has fewer ticks than its source: ticks inside a group are
+dropped, so its events add up."""
 
 from collections.abc import Sequence
 
@@ -10,10 +11,11 @@ from polyrhythm.hw.stream.event import Event
 
 
 class Aligner(wiring.Component):
-    """Passes events, and of the source ticks those that end a group (docs/contract.md 1.2). No latency; a dropped tick
-    costs its cycle.
+    """Passes events, and of the source ticks those that end a group (docs/contract.md 1.2). No
+    latency; a dropped tick costs its cycle.
 
-    keep : Sequence[bool]    for each source tick of a frame, whether it ends a group; the last one always does
+    keep : Sequence[bool]    for each source tick of a frame, whether it ends a group; the last one
+                             always does
     """
 
     def __init__(self, event: Event, keep: Sequence[bool]):
@@ -24,7 +26,11 @@ class Aligner(wiring.Component):
         m = Module()
         tick = Signal(range(max(len(self._keep), 2)), name="tick")
         drop = self.i.payload.tick & ~Array(Const(k, 1) for k in self._keep)[tick]
-        m.d.comb += [self.o.payload.eq(self.i.payload), self.o.valid.eq(self.i.valid & ~drop), self.i.ready.eq(self.o.ready | drop)]
+        m.d.comb += [
+            self.o.payload.eq(self.i.payload),
+            self.o.valid.eq(self.i.valid & ~drop),
+            self.i.ready.eq(self.o.ready | drop),
+        ]
         with m.If(self.i.valid & self.i.ready & (self.i.payload.tick | self.i.payload.end)):
             m.d.sync += tick.eq(Mux(self.i.payload.end, 0, tick + 1))
         return m

@@ -19,7 +19,8 @@ class Event(data.StructLayout):
     ----------
     source : AddressMap   neurons on the sending side, which `address` names (or a number of them:
                           plain numbers)
-    max_count : int       most spikes one word stands for; the field `count` is absent where that is 1
+    max_count : int       most spikes one word stands for; the field `count` is absent where that is
+                          1
     signed : bool         whether a spike can take one back; else the field `negative` is absent
     """
 

@@ -1,6 +1,8 @@
-"""The door: whatever words come in, legal frames go out, so that nothing behind it can overflow, wait for ever, or mix frames.
+"""The door: whatever words come in, legal frames go out, so that nothing behind it can overflow,
+wait for ever, or mix frames.
 
-Every fault is corrected word by word, where it is seen, and counted by its kind (docs/decisions/0007-malformed-streams.md).
+Every fault is corrected word by word, where it is seen, and counted by its kind
+(docs/decisions/0007-malformed-streams.md).
 """
 
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
@@ -22,7 +24,8 @@ FAULT_DOC = {
 
 
 class Status(data.StructLayout):
-    """A counter for each fault that words of `event` in frames of T time steps can have; it stays at its largest value."""
+    """A counter for each fault that words of `event` in frames of T time steps can have; it stays
+    at its largest value."""
 
     def __init__(self, event: Event, T: int):
         impossible = {
@@ -36,9 +39,10 @@ class Status(data.StructLayout):
 class InputChecker(wiring.Component):
     """Passes legal frames without a latency, and makes legal frames of all others.
 
-    A frame has T closing words, the last one an `end`, and addresses that ascend within each time step. A spike that breaks this
-    is dropped. A frame closes at its T-th closing word, whatever that says; an `end` that comes too early is preceded by the ticks
-    that lack, one per cycle; one that comes right behind a frame closed by a tick is dropped. A word with both flags is an `end`.
+    A frame has T closing words, the last one an `end`, and addresses that ascend within each time
+    step. A spike that breaks this is dropped. A frame closes at its T-th closing word, whatever
+    that says; an `end` that comes too early is preceded by the ticks that lack, one per cycle; one
+    that comes right behind a frame closed by a tick is dropped. A word with both flags is an `end`.
 
     Members
     -------
@@ -50,7 +54,9 @@ class InputChecker(wiring.Component):
     def __init__(self, event: Event, T: int):
         self._event, self._T = event, T
         words = stream.Signature(event)
-        super().__init__({"i": In(words), "o": Out(words), "error": Out(1), "status": Out(Status(event, T))})
+        super().__init__(
+            {"i": In(words), "o": Out(words), "error": Out(1), "status": Out(Status(event, T))}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -75,15 +81,22 @@ class InputChecker(wiring.Component):
         ]
         with m.If(moves | (self.i.valid & late)):
             m.d.sync += overrun.eq(closing & final & ~word.end)
-        found |= {"tick_missing": early, "end_missing": closing & final & ~word.end, "end_late": late}
-        self._count(m, {name: fault & self.i.valid & (drop | self.o.ready) for name, fault in found.items()})
+        found |= {
+            "tick_missing": early,
+            "end_missing": closing & final & ~word.end,
+            "end_late": late,
+        }
+        self._count(
+            m, {name: fault & self.i.valid & (drop | self.o.ready) for name, fault in found.items()}
+        )
         return m
 
     def _last_step(self, m: Module, closes: Value) -> Value:
         """Whether the next closing word is the frame's last."""
         if self._T == 1:
             return Const(1)
-        left = Signal(range(self._T), init=self._T - 1, name="left")  # closing words before the last
+        # Closing words before the last
+        left = Signal(range(self._T), init=self._T - 1, name="left")
         with m.If(closes):
             m.d.sync += left.eq(Mux(left == 0, self._T - 1, left - 1))
         return left == 0
@@ -101,13 +114,15 @@ class InputChecker(wiring.Component):
         }
         if self._event.max_count > 1:
             wrong = word.count == 0
-            if self._event.max_count < (1 << len(word.count)) - 1:  # otherwise no count is too large
+            # Otherwise no count is too large
+            if self._event.max_count < (1 << len(word.count)) - 1:
                 wrong = wrong | (word.count > self._event.max_count)
             found["count"] = spike & wrong
         return found
 
     def _count(self, m: Module, found: dict[str, Value]) -> None:
-        """One counter for each fault, behind a register, so that no comparison reaches a counter in the same cycle."""
+        """One counter for each fault, behind a register, so that no comparison reaches a counter in
+        the same cycle."""
         for name in self.status.shape().members:
             seen, total = Signal(name=f"seen_{name}"), self.status[name]
             m.d.sync += seen.eq(found[name])

@@ -7,7 +7,8 @@ from polyrhythm.sw.plan.addresses import AddressMap
 
 
 class Pick(data.StructLayout):
-    """One fired neuron, or the end of a tick or frame; like an event, but with the neuron's value."""
+    """One fired neuron, or the end of a tick or frame; like an event, but with the neuron's
+    value."""
 
     def __init__(self, target: AddressMap, value_bits: int):
         value = {"value": value_bits} if value_bits else {}

@@ -11,7 +11,8 @@ from polyrhythm.sw.plan.addresses import AddressMap
 
 
 class Pool(wiring.Component):
-    """Events of a map in, events of its blocks of pool x pool out, no latency; places that fill no block are dropped.
+    """Events of a map in, events of its blocks of pool x pool out, no latency; places that fill no
+    block are dropped.
 
     Events of one block add up in whoever receives them. A dropped event costs its cycle.
     """
@@ -19,7 +20,9 @@ class Pool(wiring.Component):
     def __init__(self, event: Event, pool: int):
         channels, rows, columns = event.source.shape
         self._event, self._pool = event, pool
-        pooled = Event(AddressMap((channels, rows // pool, columns // pool)), event.max_count, event.signed)
+        pooled = Event(
+            AddressMap((channels, rows // pool, columns // pool)), event.max_count, event.signed
+        )
         super().__init__({"i": In(stream.Signature(event)), "o": Out(stream.Signature(pooled))})
 
     def elaborate(self, platform: object) -> Module:
@@ -30,7 +33,11 @@ class Pool(wiring.Component):
         inside = (column < target.shape[2] * self._pool) & (row < target.shape[1] * self._pool)
         drop = ~inside & ~(word.tick | word.end)
         m.d.comb += [
-            *(self.o.payload[field].eq(word[field]) for field in word.shape().members if field != "address"),
+            *(
+                self.o.payload[field].eq(word[field])
+                for field in word.shape().members
+                if field != "address"
+            ),
             self.o.payload.address.eq(
                 Cat(
                     self._block(column, source.shape[2])[: target.column_bits],

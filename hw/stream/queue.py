@@ -10,7 +10,8 @@ from polyrhythm.hw.lib.store import Store
 class Queue(wiring.Component):
     """A FIFO of `depth` >= 2 words, one word per cycle, one cycle from `i` to `o`.
 
-    The oldest word stands in flip-flops, the others in a memory behind it: whoever reads it starts a cycle with settled wires.
+    The oldest word stands in flip-flops, the others in a memory behind it: whoever reads it starts
+    a cycle with settled wires.
     """
 
     def __init__(self, shape: data.StructLayout, depth: int):
@@ -21,7 +22,10 @@ class Queue(wiring.Component):
         m = Module()
         leaves = ~self.o.valid | self.o.ready
         is_kept, kept, has_room, keep = self._behind(m, leaves)
-        m.d.comb += [self.i.ready.eq(has_room), keep.eq(self.i.valid & self.i.ready & (is_kept | ~leaves))]
+        m.d.comb += [
+            self.i.ready.eq(has_room),
+            keep.eq(self.i.valid & self.i.ready & (is_kept | ~leaves)),
+        ]
         with m.If(leaves):
             m.d.sync += [
                 self.o.valid.eq(is_kept | (self.i.valid & self.i.ready)),
@@ -30,7 +34,8 @@ class Queue(wiring.Component):
         return m
 
     def _behind(self, m: Module, take: Value) -> tuple[Value, Value, Value, Signal]:
-        """The words behind the oldest: whether there is one, which is next, whether there is room, and `keep` the input."""
+        """The words behind the oldest: whether there is one, which is next, whether there is room,
+        and `keep` the input."""
         keep = Signal(name="keep")
         size = self.i.payload.shape().size
         if self._depth == 2:

@@ -1,4 +1,5 @@
-"""Unary coding: hidden layers send every spike as an event of its own, in place of one event that carries their count."""
+"""Unary coding: hidden layers send every spike as an event of its own, in place of one event that
+carries their count."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -10,7 +11,8 @@ from polyrhythm.hw.stream.event import Event
 class Unary(wiring.Component):
     """Counts in, spikes out: a word that stands for n spikes leaves n times, ticks and ends once.
 
-    A word leaves in the cycle in which it is offered; it is taken with its last spike. `counted`: the words of `i`.
+    A word leaves in the cycle in which it is offered; it is taken with its last spike. `counted`:
+    the words of `i`.
     """
 
     def __init__(self, counted: Event):

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 def load_model(text: str, weights: str | None) -> "tuple[nn.Module, list[str]]":
-    """The model that FILE.py:NAME makes or is, on the CPU, in float32, with a file's weights; and what is worth saying of them.
+    """The model that FILE.py:NAME makes or is, on the CPU, in float32, with a file's weights; and
+    what is worth saying of them.
 
     Runs the user's file. ValueError, in one line.
     """
@@ -31,5 +32,8 @@ def load_model(text: str, weights: str | None) -> "tuple[nn.Module, list[str]]":
     try:
         return model.eval(), notes
     except NotImplementedError:  # as modules of torch.export answer
-        told = "is a graph of torch.export, which has no evaluation; give the torch.nn.Module that was exported"
+        told = (
+            "is a graph of torch.export, which has no evaluation; give the torch.nn.Module "
+            "that was exported"
+        )
         raise ValueError(f"model: {name}() of {file} {told}") from None

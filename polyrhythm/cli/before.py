@@ -1,4 +1,5 @@
-"""What can be told before a training begins: names, paths and numbers, everything that is wrong at once."""
+"""What can be told before a training begins: names, paths and numbers, everything that is wrong at
+once."""
 
 import argparse
 import math
@@ -25,7 +26,8 @@ def good_name(name: object) -> str | None:
 
 
 def look_at_training(problems: Problems, args: argparse.Namespace, name: str | None) -> None:
-    """Collect what is wrong with a training's name, files, device and numbers, as far as its verb has them.
+    """Collect what is wrong with a training's name, files, device and numbers, as far as its verb
+    has them.
 
     name: None where it is wrong, and told with what else is wrong with its recipe.
     """
@@ -41,17 +43,31 @@ def look_at_training(problems: Problems, args: argparse.Namespace, name: str | N
     for option in ("lr", "trade", "target_cycles", "target_mean_T", "target_events"):
         value = getattr(args, option, None)
         least = 1.0 if option == "target_mean_T" else 0.0
-        enough = value is None or (math.isfinite(value) and value >= least and (value > 0 or option == "trade"))
+        enough = value is None or (
+            math.isfinite(value) and value >= least and (value > 0 or option == "trade")
+        )
         if not enough:
-            bound = "at least 1, for no layer has fewer time steps" if least else "at least 0" if option == "trade" else "above 0"
-            problems.add(f"--{option.replace('_', '-')} must be a finite number {bound}, not {value:g}")
+            bound = (
+                "at least 1, for no layer has fewer time steps"
+                if least
+                else "at least 0"
+                if option == "trade"
+                else "above 0"
+            )
+            problems.add(
+                f"--{option.replace('_', '-')} must be a finite number {bound}, not {value:g}"
+            )
     for option in ("threads", "steps", "max_T"):
         value = getattr(args, option, None)
         if value is not None and not 1 <= value <= MOST:
-            problems.add(f"--{option.replace('_', '-')} must be a whole number from 1 to {MOST}, not {value}")
+            problems.add(
+                f"--{option.replace('_', '-')} must be a whole number from 1 to {MOST}, not {value}"
+            )
     steps, most = getattr(args, "steps", None), getattr(args, "max_T", None)
     if steps is not None and most is not None and 1 <= most < steps:
-        problems.add(f"--steps must be at most --max-T, {most}, not {steps}: learning starts from it")
+        problems.add(
+            f"--steps must be at most --max-T, {most}, not {steps}: learning starts from it"
+        )
     number = getattr(args, "seed", None)
     if number is not None and not 0 <= number < 1 << 63:
         problems.add(f"--seed must be a whole number from 0 to 2**63 - 1, not {number}")
@@ -64,9 +80,13 @@ def network_file(args: argparse.Namespace, text: str) -> None:
     path = Path(text)
     for option, given in _inputs(args):
         if _same(path, given):
-            raise ValueError(f"--out must be another file than {option}: {given} would be written over")
+            raise ValueError(
+                f"--out must be another file than {option}: {given} would be written over"
+            )
     if path.exists() and path.stat().st_size and not _is_network(path):
-        raise ValueError(f"--out: {path} exists and is no network file of ours; delete it, or name another file")
+        raise ValueError(
+            f"--out: {path} exists and is no network file of ours; delete it, or name another file"
+        )
 
 
 def _inputs(args: argparse.Namespace) -> Iterator[tuple[str, Path]]:
@@ -87,7 +107,8 @@ def _same(one: Path, two: Path) -> bool:
 
 
 def _is_network(path: Path) -> bool:
-    """Whether a file is one of ours, of any version: a .safetensors file with our name in its header."""
+    """Whether a file is one of ours, of any version: a .safetensors file with our name in its
+    header."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         return b'"polyrhythm"' in file.read(min(size, HEADER))

@@ -1,4 +1,5 @@
-"""check: what of a torch model or a network file can be built, every problem at once, before anything is trained."""
+"""check: what of a torch model or a network file can be built, every problem at once, before
+anything is trained."""
 
 import argparse
 import re
@@ -20,13 +21,19 @@ COUNTS = 15  # of an input, where only the shape matters
 
 
 def check(args: argparse.Namespace) -> Answer:
-    """Look at a model (FILE.py:NAME) or at a network file; exit code 1 where something cannot be built."""
+    """Look at a model (FILE.py:NAME) or at a network file; exit code 1 where something cannot be
+    built."""
     if re.search(r":[^/\\:]*$", args.what) and not Path(args.what).exists():
         return check_model(args)
     if args.what.endswith(".py"):
-        raise ValueError(f"a model must be FILE.py:NAME, the function that makes it, such as {args.what}:model")
+        raise ValueError(
+            f"a model must be FILE.py:NAME, the function that makes it, such as {args.what}:model"
+        )
     if args.weights or args.shape or args.dataset:
-        raise ValueError("--weights, --shape and --dataset belong to a torch model, FILE.py:NAME; a network file has its own")
+        raise ValueError(
+            "--weights, --shape and --dataset belong to a torch model, FILE.py:NAME; a network "
+            "file has its own"
+        )
     return check_network(args)
 
 
@@ -51,7 +58,8 @@ def check_model(args: argparse.Namespace) -> Answer:
     network = None if problems else taken.network(1, 8, None, False).shapes()
     if network is not None:
         problems += classes(args.dataset, taken)
-        notes += [f"{BUT} {told}" for told in refusals(network)]  # there is no Verilog of it, though all else works
+        # There is no Verilog of it, though all else works
+        notes += [f"{BUT} {told}" for told in refusals(network)]
     return answer(args.what, network, problems, notes, widths=False)
 
 
@@ -64,9 +72,14 @@ def shape_of(args: argparse.Namespace) -> tuple[int, ...]:
     if args.dataset:
         return data.find(args.dataset).shape
     if not args.shape:
-        raise ValueError("the shape of the model's inputs must be known: give --shape C,H,W (or --shape N), or --dataset NAME")
+        raise ValueError(
+            "the shape of the model's inputs must be known: give --shape C,H,W (or --shape N), or "
+            "--dataset NAME"
+        )
     if not re.fullmatch(r"[1-9]\d{0,6}(,[1-9]\d{0,6}){0,2}", args.shape):
-        raise ValueError(f"--shape must be one to three numbers, such as 1,28,28, not {args.shape!r}")
+        raise ValueError(
+            f"--shape must be one to three numbers, such as 1,28,28, not {args.shape!r}"
+        )
     return tuple(map(int, args.shape.split(",")))
 
 
@@ -80,11 +93,18 @@ def classes(dataset: str | None, taken: "Taken") -> list[str]:
     return [text for _, text in problems.found]
 
 
-def answer(what: str, network: "Network | None", problems: list[str], notes: list[str], widths: bool) -> Answer:
+def answer(
+    what: str, network: "Network | None", problems: list[str], notes: list[str], widths: bool
+) -> Answer:
     """Sizes at a glance, and everything that stands in the way."""
     rows = [] if network is None else rows_of(network, widths)
-    data: dict[str, Any] = {"checked": what, "buildable": not problems, "problems": problems, "notes": notes,
-                            "layers": [dict(zip(HEADER, row, strict=True)) for row in rows]}  # fmt: skip
+    data: dict[str, Any] = {
+        "checked": what,
+        "buildable": not problems,
+        "problems": problems,
+        "notes": notes,
+        "layers": [dict(zip(HEADER, row, strict=True)) for row in rows],
+    }
     text = []
     if network is not None:
         source = network.input
@@ -92,14 +112,21 @@ def answer(what: str, network: "Network | None", problems: list[str], notes: lis
     text += [*notes, *([""] if notes else [])]
     if problems:
         count = f"{len(problems)} problems stand" if len(problems) > 1 else "One problem stands"
-        text += [f"{count} in the way:", *(f"  {line}" for problem in problems for line in problem.splitlines())]
+        text += [
+            f"{count} in the way:",
+            *(f"  {line}" for problem in problems for line in problem.splitlines()),
+        ]
     else:
-        text.append(f"All of it can be {'converted' if any(note.startswith(BUT) for note in notes) else 'built'}.")
+        text.append(
+            "All of it can be "
+            f"{'converted' if any(note.startswith(BUT) for note in notes) else 'built'}."
+        )
     return Answer(data, "\n".join(text), FAILED if problems else OK)
 
 
 def rows_of(network: "Network", widths: bool) -> list[tuple[object, ...]]:
-    """Name, kind, inputs, neurons, weights and, where there are weights, the proven width of the potential."""
+    """Name, kind, inputs, neurons, weights and, where there are weights, the proven width of the
+    potential."""
     from polyrhythm.sw.plan.widths import bounds, signed_width
 
     return [

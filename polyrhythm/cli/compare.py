@@ -1,6 +1,8 @@
-"""compare: one test set through float, torch, the golden model and the RTL, and every place where they differ.
+"""compare: one test set through float, torch, the golden model and the RTL, and every place where
+they differ.
 
-The promise is golden == RTL (and torch == golden) in every count and every logit; float is only there to be looked at.
+The promise is golden == RTL (and torch == golden) in every count and every logit; float is only
+there to be looked at.
 """
 
 import argparse
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from polyrhythm.sw.network import Network
 
 
-SCORED = {"torch": "torch", "golden": "golden", "RTL": "RTL, back to back"}  # those that see every frame
+# Those that see every frame
+SCORED = {"torch": "torch", "golden": "golden", "RTL": "RTL, back to back"}
 
 
 def compare(args: argparse.Namespace) -> Answer:
@@ -34,9 +37,18 @@ def compare(args: argparse.Namespace) -> Answer:
     if args.alone is not None and args.alone < 1:
         raise ValueError(f"alone must be at least 1 frame, not {args.alone}")
     inputs, labels = data.inputs_for(network, dataset, "test", args.data, preprocess)
-    whole = not args.profile and scored_on(network, dataset) and (args.limit is None or args.limit >= len(labels))
+    whole = (
+        not args.profile
+        and scored_on(network, dataset)
+        and (args.limit is None or args.limit >= len(labels))
+    )
     hardware = {"lanes": args.lanes, "coding": args.coding}
-    return answer(Comparison(network, inputs[: args.limit], labels[: args.limit], whole, hardware, args.alone), dataset.name)
+    return answer(
+        Comparison(
+            network, inputs[: args.limit], labels[: args.limit], whole, hardware, args.alone
+        ),
+        dataset.name,
+    )
 
 
 def scored_on(network: "Network", dataset: "Dataset") -> bool:
@@ -52,9 +64,15 @@ def answer(task: Comparison, dataset: str) -> Answer:
     """Run every executor over the frames and report."""
     design = task.run()
     lanes = [layer["lanes"] for layer in design.interface["layers"]]
-    hardware = {"verilog": str(design.folder), "lanes": lanes, "coding": design.interface.get("coding", "count")}
+    hardware = {
+        "verilog": str(design.folder),
+        "lanes": lanes,
+        "coding": design.interface.get("coding", "count"),
+    }
     report = collect(task, dataset) | hardware
-    return Answer(report, describe(task, report, lanes), FAILED if report["first_difference"] else OK)
+    return Answer(
+        report, describe(task, report, lanes), FAILED if report["first_difference"] else OK
+    )
 
 
 def collect(task: Comparison, dataset: str) -> dict[str, Any]:
@@ -63,54 +81,95 @@ def collect(task: Comparison, dataset: str) -> dict[str, Any]:
 
     frames, tallies = len(task.inputs), task.tallies
     names = [layer.name for layer in task.network.hidden]
-    seconds = {name: tally.seconds for name, tally in tallies.items()} | {"build": task.build_seconds}
+    seconds = {name: tally.seconds for name, tally in tallies.items()} | {
+        "build": task.build_seconds
+    }
     return {
-        "network": task.network.name, "digest": task.network.digest, "dataset": dataset, "frames": frames,
+        "network": task.network.name,
+        "digest": task.network.digest,
+        "dataset": dataset,
+        "frames": frames,
         "accuracy": {"float": task.network.provenance.get("float_accuracy") if task.whole else None}
-        | {name: None if task.labels is None else tallies[of].right / frames for name, of in SCORED.items() if of in tallies},
-        "differences": {name: tally.differences for name, tally in tallies.items() if name != "golden"},
+        | {
+            name: None if task.labels is None else tallies[of].right / frames
+            for name, of in SCORED.items()
+            if of in tallies
+        },
+        "differences": {
+            name: tally.differences for name, tally in tallies.items() if name != "golden"
+        },
         "first_difference": task.first_difference,
         "cycles": spread(np.concatenate(tallies["RTL"].cycles)),
         "interval": spread(np.concatenate(tallies["RTL, back to back"].interval)),
-        "events_per_frame": {name: dict(zip(names, (tally.events / tally.frames).round(3).tolist(), strict=False))
-                             for name, tally in tallies.items() if tally.events is not None},
+        "events_per_frame": {
+            name: dict(zip(names, (tally.events / tally.frames).round(3).tolist(), strict=False))
+            for name, tally in tallies.items()
+            if tally.events is not None
+        },
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
-    }  # fmt: skip
+    }
 
 
 def spread(values: "np.ndarray") -> dict[str, float | int]:
     """Mean, 95th percentile (the smallest value that 95 % do not pass) and largest."""
     import numpy as np
 
-    return {"mean": round(float(values.mean()), 2), "p95": int(np.percentile(values, 95, method="inverted_cdf")),
-            "max": int(values.max())}
+    return {
+        "mean": round(float(values.mean()), 2),
+        "p95": int(np.percentile(values, 95, method="inverted_cdf")),
+        "max": int(values.max()),
+    }
 
 
 def describe(task: Comparison, report: dict[str, Any], lanes: Sequence[int]) -> str:
     """The tables."""
     frames, accuracy, differences = report["frames"], report["accuracy"], report["differences"]
     none: dict[str, int] = {}
-    models = [("float", "float"), ("quantized, torch", "torch"), ("integers, golden", "golden"),
-              ("Verilog, frames alone", "RTL"), ("Verilog, frames back to back", "RTL, back to back")]
+    models = [
+        ("float", "float"),
+        ("quantized, torch", "torch"),
+        ("integers, golden", "golden"),
+        ("Verilog, frames alone", "RTL"),
+        ("Verilog, frames back to back", "RTL, back to back"),
+    ]
     rows = []
     for title, name in models:
         found, tally = differences.get(name, none), task.tallies.get(name)
-        share = tally.right / tally.frames if tally and task.labels is not None else accuracy.get(name)
+        share = (
+            tally.right / tally.frames if tally and task.labels is not None else accuracy.get(name)
+        )
         seen = tally.frames if tally else frames
-        rows.append((title, percent(share, seen), *(found.get(what) for what in ("predictions", "logits", "counts"))))
+        rows.append(
+            (
+                title,
+                percent(share, seen),
+                *(found.get(what) for what in ("predictions", "logits", "counts")),
+            )
+        )
     layers = []
     for i, layer in enumerate(task.network.layers):
-        sent = [report["events_per_frame"].get(name, {}).get(layer.name) for name in ("golden", "RTL")]
-        layers.append((layer.name, layer.kind, task.network.n_out(i), layer.T, lanes[i], *map(average, sent)))
-    timing = [(title, average(report[key]["mean"]), report[key]["p95"], report[key]["max"])
-              for title, key in (("latency, one frame alone", "cycles"), ("interval, frames back to back", "interval"))]
+        sent = [
+            report["events_per_frame"].get(name, {}).get(layer.name) for name in ("golden", "RTL")
+        ]
+        layers.append(
+            (layer.name, layer.kind, task.network.n_out(i), layer.T, lanes[i], *map(average, sent))
+        )
+    timing = [
+        (title, average(report[key]["mean"]), report[key]["p95"], report[key]["max"])
+        for title, key in (
+            ("latency, one frame alone", "cycles"),
+            ("interval, frames back to back", "interval"),
+        )
+    ]
     first = report["first_difference"]
     return "\n".join([
-        f"{report['network']} on {report['dataset']}, {frames:,} test images; differences are from golden",
+        f"{report['network']} on {report['dataset']}, {frames:,} test images; differences are from "
+        "golden",
         "", table(rows, ("model", "accuracy", "predictions", "logits", "counts")),
         "", table(timing, ("cycles per image", "mean", "p95", "max")),
         "", table(layers, ("layer", "kind", "neurons", "T", "lanes", "events per image", "in RTL")),
-        "", f"first difference: {first}" if first else "no difference: every count and every logit is the same",
+        "", f"first difference: {first}" if first else "no difference: every count and every logit "
+                                                       "is the same",
         f"Verilog: {report['verilog']}",
     ])  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""Executors over the same frames, a slice at a time so that memory stays bounded, and every place where they differ from golden."""
+"""Executors over the same frames, a slice at a time so that memory stays bounded, and every place
+where they differ from golden."""
 
 import itertools
 import time
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.trace import Trace
 
-BEFORE = 8  # frames sent ahead of a wrong one when its tick is looked for: what went wrong may hang on what went before
+# Frames sent ahead of a wrong one when its tick is looked for: what went wrong may hang on what
+# went before
+BEFORE = 8
 SLICE_VALUES = 1 << 27  # counts that one executor may hold at a time: half a gigabyte
 
 Executor = Callable[..., "Trace"]
@@ -45,10 +48,13 @@ class Tally:
     frames: int = 0
     right: int = 0
     seconds: float = 0.0
-    differences: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("predictions", "logits", "counts"), 0))
+    differences: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("predictions", "logits", "counts"), 0)
+    )
     events: Any = None  # of all frames, (spiking layers,)
     cycles: list["np.ndarray"] = field(default_factory=list)
-    interval: list["np.ndarray"] = field(default_factory=list)  # without a slice's first frame, which finds the pipeline empty
+    # Without a slice's first frame, which finds the pipeline empty
+    interval: list["np.ndarray"] = field(default_factory=list)
 
 
 @dataclass
@@ -59,11 +65,13 @@ class Comparison:
     inputs: "np.ndarray"  # (B, *shape) or (B, T_in, *shape)
     labels: "np.ndarray | None"  # (B,); None: nobody knows the right classes
     whole: bool  # the whole test split of the data set that the network was scored on
-    hardware: dict[str, Any] = field(default_factory=dict)  # options of `hw.export.export`: lanes, coding
+    # Options of `hw.export.export`: lanes, coding
+    hardware: dict[str, Any] = field(default_factory=dict)
     alone: int | None = None  # frames that also go one at a time; None: all
     told: Telling = field(default_factory=Telling)
     tallies: dict[str, Tally] = field(default_factory=dict)
-    first_difference: str | None = None  # of the first slice with one: where, down to the tick where the schedule has ticks
+    # Of the first slice with one: where, down to the tick where the schedule has ticks
+    first_difference: str | None = None
     build_seconds: float = 0.0
 
     def run(self) -> "Design":
@@ -124,37 +132,53 @@ class Comparison:
         golden: Trace | None = None
         for name, run in executors.items():
             tally, began = self.tallies.setdefault(name, Tally()), time.monotonic()
-            said = f"{end - start:,} frames" if end - start == len(self.inputs) else f"frames {start:,} to {end - 1:,}"
+            said = (
+                f"{end - start:,} frames"
+                if end - start == len(self.inputs)
+                else f"frames {start:,} to {end - 1:,}"
+            )
             with self.told.stage(f"{name}, {said}") as stage:
-                trace = run(self.inputs[start:end], **({"progress": stage} if name.startswith("RTL") else {}))
+                trace = run(
+                    self.inputs[start:end],
+                    **({"progress": stage} if name.startswith("RTL") else {}),
+                )
             tally.seconds += time.monotonic() - began
             self.told.say(f"{name}: {said} in {time.monotonic() - began:.1f} s")
             tally.frames += end - start
             if self.labels is not None:
                 tally.right += int(np.count_nonzero(trace.answer == self.labels[start:end]))
             if trace.events is not None:
-                tally.events = trace.events.sum(axis=0) + (0 if tally.events is None else tally.events)
+                tally.events = trace.events.sum(axis=0) + (
+                    0 if tally.events is None else tally.events
+                )
             if trace.cycles is not None:
                 tally.cycles.append(trace.cycles)
             if trace.interval is not None:
-                tally.interval.append(trace.interval[1:] if len(trace.interval) > 1 else trace.interval)
+                tally.interval.append(
+                    trace.interval[1:] if len(trace.interval) > 1 else trace.interval
+                )
             if golden is None:
                 golden = trace
             else:
                 self.count(name, golden, trace, start)
 
     def count(self, name: str, golden: "Trace", trace: "Trace", start: int) -> None:
-        """Add up predictions, logits and counts of single neurons that are not golden's; keep the first place."""
+        """Add up predictions, logits and counts of single neurons that are not golden's; keep the
+        first place."""
         found, total = golden.differences(trace), self.tallies[name].differences
         for what, key in (("predictions", "class"), ("logits", "logits"), ("counts", "count")):
             total[what] += found[key]
-        if self.first_difference is None and (difference := golden.first_difference(trace)) is not None:
+        if (
+            self.first_difference is None
+            and (difference := golden.first_difference(trace)) is not None
+        ):
             frame = start + difference.frame
             place = self.locate(frame) if name.startswith("RTL") else None
             self.first_difference = f"{name}: {place or numbered(difference, frame)}"
 
     def locate(self, frame: int) -> str | None:
-        """The first difference once more with every spike recorded: layer, tick and neuron of its origin."""
+        """The first difference once more with every spike recorded: layer, tick and neuron of its
+        origin."""
         from polyrhythm.sim import bulk
         from polyrhythm.sw import golden
 

@@ -1,4 +1,5 @@
-"""completion: the script that lets a shell complete verbs, options, files and names; written by shtab."""
+"""completion: the script that lets a shell complete verbs, options, files and names; written by
+shtab."""
 
 import argparse
 import re
@@ -7,7 +8,8 @@ from collections.abc import Iterable
 from polyrhythm.cli.report import Answer
 
 FILES = re.compile(r"FILE|NETWORK|\.np[yz]|\.py")  # words of a metavar that mean a file
-WORDS = re.compile(r"[a-z0-9_.-]+(\|[a-z0-9_.-]+)+")  # a metavar that is a list of words: auto|cpu|cuda
+# A metavar that is a list of words: auto|cpu|cuda
+WORDS = re.compile(r"[a-z0-9_.-]+(\|[a-z0-9_.-]+)+")
 
 
 def completion(args: argparse.Namespace) -> Answer:
@@ -34,7 +36,8 @@ def actions(parser: argparse.ArgumentParser) -> Iterable[argparse.Action]:
 
 
 def mark(action: argparse.Action) -> None:
-    """Say what an argument's values are: from its metavar, and of names from the room that has them."""
+    """Say what an argument's values are: from its metavar, and of names from the room that has
+    them."""
     import shtab
 
     told = " ".join(action.metavar) if isinstance(action.metavar, tuple) else action.metavar or ""
@@ -60,7 +63,8 @@ def ending(suffix: str) -> dict[str, object]:
     """Files of one suffix, and folders."""
     import shtab
 
-    # One pattern in parentheses, as shtab writes it for zsh, is read by zsh as qualifiers of no pattern at all.
+    # One pattern in parentheses, as shtab writes it for zsh, is read by zsh as qualifiers of no
+    # pattern at all.
     return {**shtab.glob(f"*{suffix}"), "zsh": f"_files -g '*{suffix}'"}
 
 
@@ -73,7 +77,10 @@ def names_or_files(dest: str) -> dict[str, object]:
 def functions() -> dict[str, str]:
     """What the script defines before it completes anything: `names_or_files` for bash."""
     offered = {dest: " ".join(names()) for dest, names in NAMES.items()}
-    each = (f'_polyrhythm_{dest}() {{ compgen -W "{words}" -- "$1"; compgen -f -- "$1"; }}\n' for dest, words in offered.items())
+    each = (
+        f'_polyrhythm_{dest}() {{ compgen -W "{words}" -- "$1"; compgen -f -- "$1"; }}\n'
+        for dest, words in offered.items()
+    )
     return {"bash": "".join(each)}
 
 

@@ -1,4 +1,5 @@
-"""The streams of a command line whatever they are: closed, full, without a reader, of few letters. No answer is lost on them."""
+"""The streams of a command line whatever they are: closed, full, without a reader, of few letters.
+No answer is lost on them."""
 
 import os
 import sys
@@ -7,8 +8,9 @@ import sys
 def prepare() -> None:
     """Make the three streams safe to use, before anything is opened or printed.
 
-    A descriptor that is closed would be given to the next file that is opened, and what a child process prints would
-    go into it. What a stream's encoding lacks is written as an escape, such as \\xd7.
+    A descriptor that is closed would be given to the next file that is opened, and what a child
+    process prints would go into it. What a stream's encoding lacks is written as an escape, such as
+    \\xd7.
     """
     for descriptor in range(3):
         try:
@@ -31,7 +33,8 @@ def tell(text: object, end: str = "\n") -> None:
 
 
 def deliver(text: str, end: str = "\n") -> bool:
-    """Print an answer on stdout; where it cannot be written, say so on stderr and print it there. False when that happened.
+    """Print an answer on stdout; where it cannot be written, say so on stderr and print it there.
+    False when that happened.
 
     A reader that has gone, as in `polyrhythm info X | head -1`, has what it wanted.
     """
@@ -54,7 +57,8 @@ def lost(text: str, reason: str) -> bool:
 
 
 def discard(stream: object) -> None:
-    """Let what is still in a stream's buffer go nowhere, so that the interpreter's last flush does not fail again."""
+    """Let what is still in a stream's buffer go nowhere, so that the interpreter's last flush does
+    not fail again."""
     sink = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, stream.fileno())  # type: ignore[attr-defined]

@@ -1,4 +1,5 @@
-"""The input counts of `run`: a .npy file that is believed only as far as it is there, and read a slice at a time."""
+"""The input counts of `run`: a .npy file that is believed only as far as it is there, and read a
+slice at a time."""
 
 import math
 import os
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
 CHECKED = 1 << 22  # values that are looked at, at a time
 FORMATS = ((1, 0), (2, 0), (3, 0))  # of .npy files
-HEADER_ERRORS = (ValueError, TypeError, EOFError, SyntaxError, RecursionError, MemoryError)  # of a header that may be anything
+# Of a header that may be anything
+HEADER_ERRORS = (ValueError, TypeError, EOFError, SyntaxError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Integers in a file: (B, *shape) or (B, T_in, *shape). Any width and byte order, C or Fortran order; bool is 0 and 1."""
+    """Integers in a file: (B, *shape) or (B, T_in, *shape). Any width and byte order, C or Fortran
+    order; bool is 0 and 1."""
 
     path: str
     shape: tuple[int, ...]
@@ -37,12 +40,20 @@ class Counts:
             try:
                 version = np.lib.format.read_magic(file)
                 if version not in FORMATS:
-                    raise ValueError(f"its format must be 1.0, 2.0 or 3.0, not {version[0]}.{version[1]}")
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                    raise ValueError(
+                        f"its format must be 1.0, 2.0 or 3.0, not {version[0]}.{version[1]}"
+                    )
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
                 shape, fortran, dtype = read(file)
             except HEADER_ERRORS as error:
                 told = (str(error) or type(error).__name__).splitlines()[0]
-                raise ValueError(f"{path}: must be a .npy array of integer counts, but cannot be read: {told}") from None
+                raise ValueError(
+                    f"{path}: must be a .npy array of integer counts, but cannot be read: {told}"
+                ) from None
             start = file.tell()
         if dtype.kind not in "iub":
             fix = "; round and cast them first" if dtype.kind == "f" else ""
@@ -50,7 +61,10 @@ class Counts:
         counts = cls(path, shape, dtype, bool(fortran and len(shape) > 1), start)
         wanted, there = dtype.itemsize * math.prod(shape), os.path.getsize(path) - start
         if wanted != there:
-            raise ValueError(f"{path}: its header tells of {shape} {dtype}, {wanted:,} bytes, but {there:,} follow")
+            raise ValueError(
+                f"{path}: its header tells of {shape} {dtype}, {wanted:,} bytes, but {there:,} "
+                "follow"
+            )
         return counts
 
     def __len__(self) -> int:
@@ -78,15 +92,19 @@ class Counts:
         return found
 
     def legal(self, network: "Network", first: int, end: int) -> "np.ndarray":
-        """The frames first..end-1 as (B, T_in, *shape) int32; ValueError names the first count that is out of range."""
+        """The frames first..end-1 as (B, T_in, *shape) int32; ValueError names the first count that
+        is out of range."""
         array = self.slice(first, end)
         try:
-            return frames(network, array.view(np.uint8) if array.dtype.kind == "b" else array, first)
+            return frames(
+                network, array.view(np.uint8) if array.dtype.kind == "b" else array, first
+            )
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from None
 
     def check(self, network: "Network") -> None:
-        """Refuse, before anything runs, a shape that the network does not take, no frame at all, and counts out of range."""
+        """Refuse, before anything runs, a shape that the network does not take, no frame at all,
+        and counts out of range."""
         try:
             check_shape(network, self.shape)
         except ValueError as error:

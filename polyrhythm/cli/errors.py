@@ -1,7 +1,8 @@
-"""From an exception to an exit code and one sentence: 1 a check failed, 2 usage or input, 3 a tool is missing.
+"""From an exception to an exit code and one sentence: 1 a check failed, 2 usage or input, 3 a tool
+is missing.
 
-A room's own exceptions can only fly when the room has been imported, so they are looked up among the loaded modules and
-nothing is imported for it.
+A room's own exceptions can only fly when the room has been imported, so they are looked up among
+the loaded modules and nothing is imported for it.
 """
 
 import sys
@@ -25,7 +26,8 @@ CHECK_ERRORS = {
 
 
 def explain(error: Exception) -> tuple[int, str] | None:
-    """Exit code and text for an error that the user can act on; None for a defect, which keeps its traceback."""
+    """Exit code and text for an error that the user can act on; None for a defect, which keeps its
+    traceback."""
     if isinstance(error, Refused):
         return error.code, str(error)
     if isinstance(error, loaded(TOOL_ERRORS)):
@@ -33,7 +35,9 @@ def explain(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, loaded(CHECK_ERRORS)):
         return FAILED, str(error)
     for lost in (error, error.__cause__):
-        if isinstance(lost, ModuleNotFoundError) and (command := fix.of_import(root := (lost.name or "").split(".")[0])):
+        if isinstance(lost, ModuleNotFoundError) and (
+            command := fix.of_import(root := (lost.name or "").split(".")[0])
+        ):
             return MISSING, f"{root} is not installed; fix it with: {command}"
     if isinstance(error, OSError) and error.filename is not None:
         return USAGE, f"{error.filename}: {reason(error)}"
@@ -44,7 +48,11 @@ def explain(error: Exception) -> tuple[int, str] | None:
 
 def loaded(names: dict[str, str]) -> tuple[type[Exception], ...]:
     """The exception classes of those rooms that have been imported."""
-    return tuple(getattr(sys.modules[module], name) for module, name in names.items() if module in sys.modules)
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, name in names.items()
+        if module in sys.modules
+    )
 
 
 class Refused(Exception):
@@ -53,11 +61,16 @@ class Refused(Exception):
     def __init__(self, found: list[tuple[int, str]]) -> None:
         self.code = min(code for code, _ in found)
         lines = [text for _, text in found]
-        super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} things are wrong:", *lines]))
+        super().__init__(
+            lines[0]
+            if len(lines) == 1
+            else "\n  ".join([f"{len(lines)} things are wrong:", *lines])
+        )
 
 
 class Problems:
-    """All that is wrong with a command line, collected before any work: `problems.of(load_network, path)`, then `settle`."""
+    """All that is wrong with a command line, collected before any work: `problems.of(load_network,
+    path)`, then `settle`."""
 
     def __init__(self) -> None:
         self.found: list[tuple[int, str]] = []

@@ -1,4 +1,5 @@
-"""What `run` sends frames through: what each executor needs, how many frames it takes at a time, and how it is called."""
+"""What `run` sends frames through: what each executor needs, how many frames it takes at a time,
+and how it is called."""
 
 import importlib
 from collections.abc import Callable
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.trace import Trace
 
-SLICE_VALUES = 1 << 24  # counts of all layers that are in memory at a time: 64 MB, and a few times that while they are joined
+# Counts of all layers that are in memory at a time: 64 MB, and a few times that while they are
+# joined
+SLICE_VALUES = 1 << 24
 STEPS = 8  # processes that a core starts for a slice: a word of its progress from each
 
 
@@ -36,13 +39,18 @@ class Executor:
         from polyrhythm.sw import golden
 
         if self.name == "golden":
-            return max(1, golden.chunk_frames(self.network) // 4)  # a word of its progress more often
+            # A word of its progress more often
+            return max(1, golden.chunk_frames(self.network) // 4)
         network = self.network
-        kept = sum(network.n_out(i) * (1 + (layer.T if self.spikes else 0)) for i, layer in enumerate(network.hidden))
+        kept = sum(
+            network.n_out(i) * (1 + (layer.T if self.spikes else 0))
+            for i, layer in enumerate(network.hidden)
+        )
         return max(1, SLICE_VALUES // max(1, kept + network.input.T * network.input.size))
 
     def begin(self) -> None:
-        """Write the Verilog and build the simulator, where they do not lie there from the last time."""
+        """Write the Verilog and build the simulator, where they do not lie there from the last
+        time."""
         if self.name == "golden":
             return
         from polyrhythm.sim import bench, bulk
@@ -54,7 +62,8 @@ class Executor:
             (bulk if self.name == "rtl" else bench).compile(self.design)
 
     def run(self, counts: "np.ndarray", first: int, stage: Callable[[int], None]) -> "Trace":
-        """Legal counts (B, T_in, *shape), numbered from `first`; `stage` is told how many of all frames are done."""
+        """Legal counts (B, T_in, *shape), numbered from `first`; `stage` is told how many of all
+        frames are done."""
         from polyrhythm.sim.job import Mode, SimulationError
 
         def step(done: int, _: int = 0) -> None:
@@ -67,7 +76,9 @@ class Executor:
 
             mode = Mode(back_to_back=False, spikes=self.spikes)
             part = max(1, min(bulk.PART, len(counts) // (STEPS * verilator.cores())))
-            return bulk.simulate(self.design, counts, mode, progress=step, first=first, part=part).trace
+            return bulk.simulate(
+                self.design, counts, mode, progress=step, first=first, part=part
+            ).trace
         from polyrhythm.sim import bench
 
         expected = self.golden(counts, self.network.schedule == "time_stepped")
@@ -75,7 +86,11 @@ class Executor:
         try:
             return bench.simulate(self.design, counts, mode, expected, progress=step).trace
         except SimulationError as error:
-            where = f"{error}; these frames are counted from frame {first} of the input" if first else str(error)
+            where = (
+                f"{error}; these frames are counted from frame {first} of the input"
+                if first
+                else str(error)
+            )
             raise SimulationError(where) from None
 
     def golden(self, counts: "np.ndarray", spikes: bool) -> "Trace":

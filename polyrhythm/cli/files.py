@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def load_network(path: str, profile: str | None = None) -> "Network":
-    """The network in a file, at one of its working points; a wrong name gets the nearest one that exists."""
+    """The network in a file, at one of its working points; a wrong name gets the nearest one that
+    exists."""
     from polyrhythm.sw.network import Network
 
     file = Path(path)
@@ -24,17 +25,26 @@ def load_network(path: str, profile: str | None = None) -> "Network":
 
 
 def nearest_file(path: str, suffix: str) -> str:
-    """ "; did you mean PATH?" for a file of that suffix in the same folder, compared by what stands before the suffix."""
+    """ "; did you mean PATH?" for a file of that suffix in the same folder, compared by what stands
+    before the suffix."""
     file = Path(path)
-    there = {other.name.removesuffix(suffix): str(other) for other in sorted(file.parent.glob(f"*{suffix}"))}
+    there = {
+        other.name.removesuffix(suffix): str(other)
+        for other in sorted(file.parent.glob(f"*{suffix}"))
+    }
     close = near(file.name.removesuffix(suffix), there)
     return f"; did you mean {' or '.join(there[name] for name in close)}?" if close else ""
 
 
 def export_verilog(
-    network: "Network", folder: Path, lanes: Sequence[Any] | None, coding: "Coding" = "count", name: str | None = None
+    network: "Network",
+    folder: Path,
+    lanes: Sequence[Any] | None,
+    coding: "Coding" = "count",
+    name: str | None = None,
 ) -> dict[str, Any]:
-    """Write the accelerator into `folder`, which appears whole or not at all; the answer is its interface."""
+    """Write the accelerator into `folder`, which appears whole or not at all; the answer is its
+    interface."""
     from polyrhythm.hw.export import export
 
     export(network, folder, lanes, coding, name)

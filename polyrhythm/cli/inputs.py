@@ -1,4 +1,5 @@
-"""What `run` sends through an executor: a file of counts, read a slice at a time, or samples that become counts; and their classes.
+"""What `run` sends through an executor: a file of counts, read a slice at a time, or samples that
+become counts; and their classes.
 
 Samples (with --preprocess, and archives) are held in memory once they are counts.
 """
@@ -43,7 +44,8 @@ class Held:
 
 
 def open_input(args: argparse.Namespace, network: "Network | None") -> "Counts | Held | None":
-    """The input, held against the network where that is known; ValueError says what it is and what was expected."""
+    """The input, held against the network where that is known; ValueError says what it is and what
+    was expected."""
     from polyrhythm.cli.counts import Counts
 
     path = Path(args.input)
@@ -62,8 +64,11 @@ def open_input(args: argparse.Namespace, network: "Network | None") -> "Counts |
     return _held(args, network) if network else None
 
 
-def right_classes(args: argparse.Namespace, network: "Network", inputs: "Counts | Held") -> "np.ndarray | None":
-    """The class of every frame, where it is known. ValueError for labels that are none of the network's."""
+def right_classes(
+    args: argparse.Namespace, network: "Network", inputs: "Counts | Held"
+) -> "np.ndarray | None":
+    """The class of every frame, where it is known. ValueError for labels that are none of the
+    network's."""
     from polyrhythm.sw.data.arrayfile import read_npy
     from polyrhythm.sw.data.own.labels import are_places, numbered, read_labels
 
@@ -71,7 +76,14 @@ def right_classes(args: argparse.Namespace, network: "Network", inputs: "Counts 
         return getattr(inputs, "labels", None)
     names = network.labels or tuple(map(str, range(len(network.layers[-1].bias))))
     given = read_npy(args.labels)
-    return numbered(args.labels, read_labels(args.labels, given, len(inputs)), names, "the network", say, are_places(given))
+    return numbered(
+        args.labels,
+        read_labels(args.labels, given, len(inputs)),
+        names,
+        "the network",
+        say,
+        are_places(given),
+    )
 
 
 def _is_other(path: Path) -> bool:
@@ -80,7 +92,9 @@ def _is_other(path: Path) -> bool:
     from polyrhythm.sw.data.events.files import SUFFIXES
     from polyrhythm.sw.data.own.given import is_events
 
-    if path.suffix.lower() != ".npy" and (path.suffix.lower() in (".npz", *SUFFIXES) or path.is_dir()):
+    if path.suffix.lower() != ".npy" and (
+        path.suffix.lower() in (".npz", *SUFFIXES) or path.is_dir()
+    ):
         return True
     try:
         array = read_npy(path)
@@ -97,15 +111,22 @@ def _held(args: argparse.Namespace, network: "Network") -> Held:
     given = read_samples(Path(args.input), "test", reading(args))
     source, told = network.input, network.provenance.get("preprocess")
     if args.preprocess is None and not hasattr(given.x, "dtype"):
-        hint = told if isinstance(told, str) and told.partition(":")[0] in ("frames", "window", "tonic") else "frames:T:N"
-        raise ValueError(f"{given.name}: event recordings must become counts: say --preprocess {hint}")
+        hint = (
+            told
+            if isinstance(told, str) and told.partition(":")[0] in ("frames", "window", "tonic")
+            else "frames:T:N"
+        )
+        raise ValueError(
+            f"{given.name}: event recordings must become counts: say --preprocess {hint}"
+        )
     preprocess = args.preprocess or f"counts:{source.T}:{source.max_count}"
     given = replace(given, y=None) if args.labels else given
     return Held(*own_samples(given, wanted(args, preprocess, network), say, reading(args)))
 
 
 def _pixels(path: str, network: "Network") -> str | None:
-    """What to say of an input that is no counts and looks like pixels: bytes, or fractions of 0..1."""
+    """What to say of an input that is no counts and looks like pixels: bytes, or fractions of
+    0..1."""
     from polyrhythm.sw.data.arrayfile import read_npy
     from polyrhythm.sw.data.own.pixels import describe, text
 
@@ -115,10 +136,27 @@ def _pixels(path: str, network: "Network") -> str | None:
         return None
     source, told = network.input, network.provenance.get("preprocess")
     pixels = array.ndim > 1 and array.size
-    fractions = pixels and array.dtype.kind == "f" and (array >= 0).all() and not (array > 1).any() and (array % 1).any()
+    fractions = (
+        pixels
+        and array.dtype.kind == "f"
+        and (array >= 0).all()
+        and not (array > 1).any()
+        and (array % 1).any()
+    )
     if not fractions and not (pixels and array.dtype == "uint8" and array.max() > source.max_count):
         return None
-    shapes = [("B", *source.shape), ("B", 1, *source.shape)] if source.T == 1 else [("B", source.T, *source.shape)]
-    hint = told if isinstance(told, str) and told.startswith(("levels", "rate")) else f"levels:{source.max_count}"
+    shapes = (
+        [("B", *source.shape), ("B", 1, *source.shape)]
+        if source.T == 1
+        else [("B", source.T, *source.shape)]
+    )
+    hint = (
+        told
+        if isinstance(told, str) and told.startswith(("levels", "rate"))
+        else f"levels:{source.max_count}"
+    )
     forms = " or ".join(text(*shape) for shape in shapes)
-    return f"{path}: input must be {forms} counts 0..{source.max_count}; it is {describe(array)}: say --preprocess {hint}"
+    return (
+        f"{path}: input must be {forms} counts 0..{source.max_count}; it is {describe(array)}: "
+        f"say --preprocess {hint}"
+    )

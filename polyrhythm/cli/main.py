@@ -1,7 +1,9 @@
-"""Polyrhythm's command line: a spiking network with mixed time steps, from training to Verilog that agrees bit for bit.
+"""Polyrhythm's command line: a spiking network with mixed time steps, from training to Verilog that
+agrees bit for bit.
 
-Exit codes: 0 well, 1 a check failed, 2 usage or input, 3 a tool is missing, 130 interrupted. With --json, stdout is one
-object and everything else is on stderr. Heavy imports happen inside the verbs, so --help is quick.
+Exit codes: 0 well, 1 a check failed, 2 usage or input, 3 a tool is missing, 130 interrupted. With
+--json, stdout is one object and everything else is on stderr. Heavy imports happen inside the
+verbs, so --help is quick.
 """
 
 import argparse
@@ -42,7 +44,11 @@ def parser() -> Parser:
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for name, (_, line, add) in VERBS.items():
         verb = verbs.add_parser(name, help=line, description=line, allow_abbrev=False)
-        verb.add_argument("--json", action="store_true", help="print one JSON object, and everything else on stderr")
+        verb.add_argument(
+            "--json",
+            action="store_true",
+            help="print one JSON object, and everything else on stderr",
+        )
         if add is not None:
             add(verb)
     return top
@@ -51,14 +57,21 @@ def parser() -> Parser:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments; UsageError names the nearest verb or option for one that does not exist."""
     if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
-        raise UsageError(f"there is no verb {argv[0]!r}{nearest(argv[0], VERBS)} (verbs: {', '.join(VERBS)})")
+        raise UsageError(
+            f"there is no verb {argv[0]!r}{nearest(argv[0], VERBS)} (verbs: {', '.join(VERBS)})"
+        )
     if argv and argv[0].startswith("-") and argv[0] not in ("-h", "--help"):
-        raise UsageError(f"polyrhythm does not know {argv[0]!r} before a verb{nearest(argv[0], ('--help', '--version'))}")
+        raise UsageError(
+            f"polyrhythm does not know {argv[0]!r} before a "
+            f"verb{nearest(argv[0], ('--help', '--version'))}"
+        )
     top = parser()
     args, rest = top.parse_known_args(argv)
     if rest:
         options = [word for word in argv_options(args.verb) if word.startswith("--")]
-        raise UsageError(f"{args.verb} does not know {rest[0]!r}{nearest(rest[0].split('=')[0], options)}")
+        raise UsageError(
+            f"{args.verb} does not know {rest[0]!r}{nearest(rest[0].split('=')[0], options)}"
+        )
     return args
 
 
@@ -72,7 +85,8 @@ def argv_options(verb: str) -> list[str]:
 
 
 def activate() -> None:
-    """Put this Python's folder first on PATH, as an activated environment has it: Verilator's makefiles call `python`."""
+    """Put this Python's folder first on PATH, as an activated environment has it: Verilator's
+    makefiles call `python`."""
     beside = os.path.dirname(sys.executable)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != beside:
         os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
@@ -85,7 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     try:
-        answer = version() if "--version" in words and set(words) <= {"--version", "--json"} else run(words, as_json)
+        answer = (
+            version()
+            if "--version" in words and set(words) <= {"--version", "--json"}
+            else run(words, as_json)
+        )
     except UsageError as error:
         return give_up(USAGE, str(error), as_json)
     except KeyboardInterrupt:

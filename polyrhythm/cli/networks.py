@@ -34,18 +34,35 @@ def train(args: argparse.Namespace) -> Answer:
         recipe = dataclasses.replace(recipe, seed=args.seed)
     out = Path(args.out or f"{recipe.name}.safetensors")
     network, report = run_recipe(
-        recipe, dataset=dataset, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device
+        recipe,
+        dataset=dataset,
+        data_root=args.data,
+        out=out,
+        progress=paced(say),
+        folder=args.run,
+        device=args.device,
     )
-    rows = [("float", percent(report["float_accuracy"])), ("quantized, torch", percent(report["quantized_accuracy"])),
-            ("integers, golden", percent(report["accuracy"]))]
+    rows = [
+        ("float", percent(report["float_accuracy"])),
+        ("quantized, torch", percent(report["quantized_accuracy"])),
+        ("integers, golden", percent(report["accuracy"])),
+    ]
     text = f"{table(rows, ('model', 'accuracy on the ' + report['scored_on'] + ' split'))}\n\n"
     text += "".join(f"{line}\n" for line in report.get("warnings", ()))
-    return Answer(report | {"network": str(out)}, text + f"{network.name}, trained in {report['seconds']:.0f} s: {out}")
+    return Answer(
+        report | {"network": str(out)},
+        text + f"{network.name}, trained in {report['seconds']:.0f} s: {out}",
+    )
 
 
 def _lacking(recipe: "Recipe", dataset: "Dataset") -> list[str]:
-    """Outputs that no training sample has for its class; what is wrong with the recipe is told later."""
-    size = getattr(recipe.layers[-1], "size", None) if isinstance(recipe.layers, tuple | list) and recipe.layers else None
+    """Outputs that no training sample has for its class; what is wrong with the recipe is told
+    later."""
+    size = (
+        getattr(recipe.layers[-1], "size", None)
+        if isinstance(recipe.layers, tuple | list) and recipe.layers
+        else None
+    )
     return dataset.lacking(size) if isinstance(size, int) else []
 
 
@@ -56,8 +73,15 @@ def to_events(args: argparse.Namespace) -> Answer:
     network_file(args, args.out)
     network = to_event_driven(load_network(args.network), Path(args.out).stem)
     network.save(args.out)
-    data = {"name": network.name, "digest": network.digest, "schedule": network.schedule, "network": args.out}
-    return Answer(data, f"{network.name}, {network.schedule}, digest {network.digest[:16]}: {args.out}")
+    data = {
+        "name": network.name,
+        "digest": network.digest,
+        "schedule": network.schedule,
+        "network": args.out,
+    }
+    return Answer(
+        data, f"{network.name}, {network.schedule}, digest {network.digest[:16]}: {args.out}"
+    )
 
 
 def info(args: argparse.Namespace) -> Answer:
@@ -71,11 +95,16 @@ def info(args: argparse.Namespace) -> Answer:
             layers.append(told(network, i))
             stage(i + 1)
     data = {
-        "name": network.name, "digest": network.digest, "schedule": network.schedule,
-        "input": dataclasses.asdict(network.input), "layers": layers, "labels": list(network.labels),
-        "profiles": {name: list(profile.T) for name, profile in network.profiles.items()}, "exit": exit_rule.entry(network.exit),
+        "name": network.name,
+        "digest": network.digest,
+        "schedule": network.schedule,
+        "input": dataclasses.asdict(network.input),
+        "layers": layers,
+        "labels": list(network.labels),
+        "profiles": {name: list(profile.T) for name, profile in network.profiles.items()},
+        "exit": exit_rule.entry(network.exit),
         "provenance": network.provenance,
-    }  # fmt: skip
+    }
     return Answer(data, describe(network, layers))
 
 
@@ -85,30 +114,61 @@ def told(network: "Network", i: int) -> dict[str, Any]:
 
     layer, proven = network.layers[i], bounds(network, i)
     return {
-        "name": layer.name, "kind": layer.kind, "n_in": network.n_in(i), "n_out": network.n_out(i), "T": layer.T,
-        "weight_bits": layer.weight_bits, "reset": layer.reset, "leak_shift": layer.leak_shift,
-        "v_bounds": list(proven.v), "v_bits": signed_width(*proven.v),
-        "acc_bounds": list(proven.acc), "acc_bits": signed_width(*proven.acc),
-    }  # fmt: skip
+        "name": layer.name,
+        "kind": layer.kind,
+        "n_in": network.n_in(i),
+        "n_out": network.n_out(i),
+        "T": layer.T,
+        "weight_bits": layer.weight_bits,
+        "reset": layer.reset,
+        "leak_shift": layer.leak_shift,
+        "v_bounds": list(proven.v),
+        "v_bits": signed_width(*proven.v),
+        "acc_bounds": list(proven.acc),
+        "acc_bits": signed_width(*proven.acc),
+    }
 
 
 def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
     """The text of `info`."""
     source, made = network.input, network.provenance
-    rows = [(layer["name"], layer["kind"], layer["n_in"], layer["n_out"], layer["T"], f"{layer['weight_bits']} bit",
-             f"{layer['v_bounds'][0]:,} .. {layer['v_bounds'][1]:,}", f"{layer['v_bits']} bit") for layer in layers]
+    rows = [
+        (
+            layer["name"],
+            layer["kind"],
+            layer["n_in"],
+            layer["n_out"],
+            layer["T"],
+            f"{layer['weight_bits']} bit",
+            f"{layer['v_bounds'][0]:,} .. {layer['v_bounds'][1]:,}",
+            f"{layer['v_bits']} bit",
+        )
+        for layer in layers
+    ]
     lines = [
         f"{network.name}  {network.schedule}  digest {network.digest[:16]}",
         f"input {'x'.join(map(str, source.shape))}, T {source.T}, counts 0..{source.max_count}",
-        "", table(rows, ("layer", "kind", "inputs", "neurons", "T", "weights", "potential, proven", "width")),
+        "", table(rows, ("layer", "kind", "inputs", "neurons", "T", "weights", "potential, "
+                                                                               "proven", "width")),
     ]  # fmt: skip
     if "accuracy" in made:
-        lines += ["", f"{percent(made['accuracy'])} on {made.get('dataset', 'its data set')}, as its file says"]
+        lines += [
+            "",
+            f"{percent(made['accuracy'])} on {made.get('dataset', 'its data set')}, as its file "
+            "says",
+        ]
     scores = made.get("profiles", {})
-    points = [(name, ", ".join(map(str, profile.T)), percent(scores[name]) if name in scores else None)
-              for name, profile in network.profiles.items()]  # fmt: skip
+    points = [
+        (name, ", ".join(map(str, profile.T)), percent(scores[name]) if name in scores else None)
+        for name, profile in network.profiles.items()
+    ]
     if points:
-        lines += ["", "Other working points, for --profile:", "", table(points, ("profile", "T", "accuracy"))]
+        lines += [
+            "",
+            "Other working points, for --profile:",
+            "",
+            table(points, ("profile", "T", "accuracy")),
+        ]
     if network.exit is not None:
         lines += ["", f"Leaves early by the rule {network.exit.kind}"]
     return "\n".join(lines)
@@ -125,26 +185,51 @@ def verilog(args: argparse.Namespace) -> Answer:
         name = called(whole, args.profile)
     with Stage(f"writing the Verilog of {network.name}"):
         interface = export_verilog(network, folder, args.lanes, args.coding, name)
-    rows = [(layer["name"], layer["kind"], layer["n_in"], layer["n_out"], layer["lanes"], f"{layer['v_bits']} bit")
-            for layer in interface["layers"]]
+    rows = [
+        (
+            layer["name"],
+            layer["kind"],
+            layer["n_in"],
+            layer["n_out"],
+            layer["lanes"],
+            f"{layer['v_bits']} bit",
+        )
+        for layer in interface["layers"]
+    ]
     text = table(rows, ("layer", "kind", "inputs", "neurons", "lanes", "potential"))
-    data = {"folder": str(folder), "top": interface["top"], "digest": interface["digest"],
-            "files": sorted(path.name for path in folder.iterdir() if path.is_file()), "layers": interface["layers"]}
-    where = f"module {interface['top']}: {folder / interface['top']}.v, its ports: {folder / 'interface.json'}"
+    data = {
+        "folder": str(folder),
+        "top": interface["top"],
+        "digest": interface["digest"],
+        "files": sorted(path.name for path in folder.iterdir() if path.is_file()),
+        "layers": interface["layers"],
+    }
+    where = (
+        f"module {interface['top']}: {folder / interface['top']}.v, its ports: "
+        f"{folder / 'interface.json'}"
+    )
     return Answer(data, f"{text}\n\n{where}")
 
 
 def called(network: "Network", profile: str | None) -> str:
-    """The top module's name where none is asked for: the network's and the profile's; a name that cannot be is told."""
+    """The top module's name where none is asked for: the network's and the profile's; a name that
+    cannot be is told."""
     from polyrhythm.sw.plan.names import identifier, told_apart, top_name
 
     if profile is None:
         wanted = network.name
     else:
-        alike = [repr(other) for other in network.profiles if identifier(f"_{other}") == identifier(f"_{profile}")]
+        alike = [
+            repr(other)
+            for other in network.profiles
+            if identifier(f"_{other}") == identifier(f"_{profile}")
+        ]
         if len(alike) > 1:
-            raise ValueError(f"profiles {' and '.join(alike)} would both be called {top_name(f'{network.name}_{profile}')}; "
-                             "choose with --name NAME")
+            raise ValueError(
+                f"profiles {' and '.join(alike)} would both be called "
+                f"{top_name(f'{network.name}_{profile}')}; "
+                "choose with --name NAME"
+            )
         wanted = f"{network.name}_{profile}"
     name = top_name(wanted)
     if not told_apart(wanted):

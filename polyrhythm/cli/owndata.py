@@ -1,4 +1,5 @@
-"""The data that a verb was given: a data set of ours by its name, or the user's own as one of the same kind."""
+"""The data that a verb was given: a data set of ours by its name, or the user's own as one of the
+same kind."""
 
 import argparse
 from collections.abc import Sequence
@@ -31,16 +32,24 @@ def data_set(
     network: "Network | None" = None,
     instead: str | None = None,
 ) -> "Dataset":
-    """The data set that the command line names, checked; a split of `needs` that is missing is told with its option.
+    """The data set that the command line names, checked; a split of `needs` that is missing is told
+    with its option.
 
-    preprocess: how samples become counts. network: what takes them, where it is known. instead: a name, where none is given.
+    preprocess: how samples become counts. network: what takes them, where it is known. instead: a
+    name, where none is given.
     """
     from polyrhythm.sw import data
 
     train, test = getattr(args, "train", None), args.test
     places = [bool(args.dataset), bool(train or test), bool(args.data_module)]
     if sum(places) > 1:
-        given = [word for word, there in zip(("--dataset", "--train or --test", "--data-module"), places, strict=True) if there]
+        given = [
+            word
+            for word, there in zip(
+                ("--dataset", "--train or --test", "--data-module"), places, strict=True
+            )
+            if there
+        ]
         raise ValueError(f"{choice(args)}; not {' and '.join(given)}")
     if not any(places[1:]):
         _no_own_options(args)
@@ -48,7 +57,9 @@ def data_set(
             raise ValueError(choice(args))
         name = args.dataset or str(instead)
         if name not in data.DATASETS and Path(name).exists():
-            raise ValueError(f"dataset is the name of one of ours, not {name}; own data: {choice(args)}")
+            raise ValueError(
+                f"dataset is the name of one of ours, not {name}; own data: {choice(args)}"
+            )
         return data.find(one_of("dataset", name, data.DATASETS))
     from polyrhythm.sw.data.own.dataset import own_dataset
 
@@ -65,18 +76,35 @@ def wanted(args: argparse.Namespace, preprocess: str, network: "Network | None")
     if network is None:
         return Wanted(preprocess, peak=args.peak, sensor=args.sensor)
     shape, classes = tuple(network.input.shape), len(network.layers[-1].bias)
-    return Wanted(preprocess, shape, network.labels or None, classes, args.peak, usual_peak(network), args.sensor)
+    return Wanted(
+        preprocess,
+        shape,
+        network.labels or None,
+        classes,
+        args.peak,
+        usual_peak(network),
+        args.sensor,
+    )
 
 
 def usual_peak(network: "Network") -> dict[str, float]:
-    """What was white in the data that the network was trained on, for integers ("i") or for floats ("f")."""
+    """What was white in the data that the network was trained on, for integers ("i") or for floats
+    ("f")."""
     from polyrhythm.sw.data import DATASETS
 
     name, made = network.provenance.get("dataset"), network.provenance.get("data")
     if isinstance(made, dict):
         peak = made.get("peak")
-        return {"f" if "float" in str(made.get("dtype")) else "i": peak} if isinstance(peak, int | float) and peak > 0 else {}
-    return {"i": DATASETS[name].peak} if isinstance(name, str) and name in DATASETS and DATASETS[name].peak else {}
+        return (
+            {"f" if "float" in str(made.get("dtype")) else "i": peak}
+            if isinstance(peak, int | float) and peak > 0
+            else {}
+        )
+    return (
+        {"i": DATASETS[name].peak}
+        if isinstance(name, str) and name in DATASETS and DATASETS[name].peak
+        else {}
+    )
 
 
 def reading(args: argparse.Namespace) -> "Reading":
@@ -86,7 +114,9 @@ def reading(args: argparse.Namespace) -> "Reading":
     return Reading(args.sort_events, args.columns, args.time_unit)
 
 
-def _of_words(args: argparse.Namespace, train: Sequence[str] | None, test: Sequence[str] | None) -> dict[str, "Given"]:
+def _of_words(
+    args: argparse.Namespace, train: Sequence[str] | None, test: Sequence[str] | None
+) -> dict[str, "Given"]:
     """What --train and --test name; one archive or folder may hold both."""
     from polyrhythm.sw.data.own.given import read_split
 
@@ -127,7 +157,15 @@ def _all_there(splits: dict[str, Any], needs: Sequence[str]) -> None:
 
 def _no_own_options(args: argparse.Namespace) -> None:
     """What speaks of own data alone must not stand beside a data set of ours."""
-    given = [word for word, value in (("--peak", args.peak), ("--sensor", args.sensor), ("--columns", args.columns),
-                                      ("--sort-events", args.sort_events)) if value]  # fmt: skip
+    given = [
+        word
+        for word, value in (
+            ("--peak", args.peak),
+            ("--sensor", args.sensor),
+            ("--columns", args.columns),
+            ("--sort-events", args.sort_events),
+        )
+        if value
+    ]
     if given:
         raise ValueError(f"{given[0]} is for own data: --train, --test or --data-module")

@@ -17,25 +17,48 @@ def synth(args: argparse.Namespace) -> Answer:
         raise ValueError(f"seeds must be at least 1 placement, not {args.seeds}")
     seeds = range(args.seed, args.seed + args.seeds)
     router = one_of("router", args.router, ROUTERS) if args.router else None
-    result = run(load_network(args.network, args.profile), part, args.lanes, seeds, args.freq, args.coding, router, progress=say)
+    result = run(
+        load_network(args.network, args.profile),
+        part,
+        args.lanes,
+        seeds,
+        args.freq,
+        args.coding,
+        router,
+        progress=say,
+    )
     return Answer(result, describe(result))
 
 
 def describe(result: dict[str, Any]) -> str:
     """The figures in a table, with what the part has."""
     available = result["available"]
-    rows = [(title, result[word], available.get(word)) for word, title in TITLES.items() if word in result]
+    rows = [
+        (title, result[word], available.get(word))
+        for word, title in TITLES.items()
+        if word in result
+    ]
     by_seed = result["fmax_mhz_by_seed"]
     fmax = f"Fmax {result['fmax_mhz']:.1f} MHz after routing"
     if len(by_seed) > 1:
         low, high = min(by_seed.values()), max(by_seed.values())
         fmax += f", the median of {len(by_seed)} placements ({low:.1f} .. {high:.1f})"
     ring = result["ring"]
-    return "\n".join([
-        f"{result['network']} on {result['title']}, lanes {', '.join(map(str, result['lanes']))}",
-        "", table(rows, ("resource", "used", "of")),
-        "", fmax,
-        f"The ring of {ring['ff']} flip-flops and {ring['lut4']} LUT4 that stands in for pins is "
-        + ("still in the logic cells and taken off elsewhere." if "logic_cells" in result else "taken off."),
-        f"Logs and netlist: {result['folder']}",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{result['network']} on {result['title']}, lanes "
+            f"{', '.join(map(str, result['lanes']))}",
+            "",
+            table(rows, ("resource", "used", "of")),
+            "",
+            fmax,
+            f"The ring of {ring['ff']} flip-flops and {ring['lut4']} LUT4 that stands in for pins "
+            "is "
+            + (
+                "still in the logic cells and taken off elsewhere."
+                if "logic_cells" in result
+                else "taken off."
+            ),
+            f"Logs and netlist: {result['folder']}",
+        ]
+    )

@@ -1,4 +1,5 @@
-"""What a long stage is doing and how far it is: on stderr, paced, and nothing at all where it is over at once."""
+"""What a long stage is doing and how far it is: on stderr, paced, and nothing at all where it is
+over at once."""
 
 import sys
 import threading
@@ -8,7 +9,8 @@ from polyrhythm.cli.report import held, say
 
 QUIET_S = 2.0  # a stage that is shorter says nothing
 LIVE_S = 0.5  # how often a terminal's line is written anew
-LONGEST_S = 30.0  # between two lines where they cannot be written over; the first ones come at shorter times
+# Between two lines where they cannot be written over; the first ones come at shorter times
+LONGEST_S = 30.0
 
 
 class Stage:
@@ -38,8 +40,15 @@ class Stage:
         self.thread.join()
         held(None)
         if self.told:
-            counted = "" if self.total is None else f"{self.total if kind is None else self.done:,} {self.unit}, "
-            say(f"{self.what}: {counted}{'done' if kind is None else 'stopped'} after {clock(time.monotonic() - self.start)}")
+            counted = (
+                ""
+                if self.total is None
+                else f"{self.total if kind is None else self.done:,} {self.unit}, "
+            )
+            say(
+                f"{self.what}: {counted}{'done' if kind is None else 'stopped'} after "
+                f"{clock(time.monotonic() - self.start)}"
+            )
 
     def line(self) -> str:
         """How far it is, and how long it may take, judged by what is done."""
@@ -68,4 +77,8 @@ def clock(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    return (
+        f"{whole // 60} min {whole % 60} s"
+        if whole < 3600
+        else f"{whole // 3600} h {whole % 3600 // 60} min"
+    )

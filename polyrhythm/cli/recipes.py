@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 def load_recipe(text: str) -> "Recipe":
-    """NAME, or FILE.py:RECIPE, where RECIPE is a Recipe or a function that makes one. Runs the user's file."""
+    """NAME, or FILE.py:RECIPE, where RECIPE is a Recipe or a function that makes one. Runs the
+    user's file."""
     from polyrhythm.sw.training.recipe import Recipe
     from polyrhythm.sw.training.recipes import RECIPES
 
@@ -22,6 +23,7 @@ def load_recipe(text: str) -> "Recipe":
         found = call_object(found, text, "recipe")
     if not isinstance(found, Recipe):
         raise ValueError(
-            f"recipe: {text} must be a sw.training.recipe.Recipe, or a function that makes one, not {type(found).__name__}"
+            f"recipe: {text} must be a sw.training.recipe.Recipe, or a function that makes one, "
+            f"not {type(found).__name__}"
         )
     return found

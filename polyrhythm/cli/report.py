@@ -1,4 +1,5 @@
-"""What a verb answers with, and how it is shown: aligned text for people, one JSON object for programs."""
+"""What a verb answers with, and how it is shown: aligned text for people, one JSON object for
+programs."""
 
 import math
 import shutil
@@ -16,9 +17,11 @@ WIPE = "\r\x1b[K"  # clears the line of a terminal
 
 @dataclass(frozen=True)
 class Answer:
-    """The outcome of a verb: the object that --json prints, the text that people read, the exit code.
+    """The outcome of a verb: the object that --json prints, the text that people read, the exit
+    code.
 
-    error: what went wrong after the answer was known, such as a file that could not be written; told behind the answer
+    error: what went wrong after the answer was known, such as a file that could not be written;
+    told behind the answer
     """
 
     data: dict[str, Any]
@@ -46,7 +49,8 @@ def held(line: str | None) -> None:
 
 
 def paced(show: Callable[[object], None], period_s: float = 1.0) -> Callable[[object], None]:
-    """A progress callback that passes on at most one message each period: quick steps do not flood the screen."""
+    """A progress callback that passes on at most one message each period: quick steps do not flood
+    the screen."""
     last = -math.inf
 
     def step(message: object) -> None:
@@ -64,8 +68,10 @@ def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = []
     for row in cells:
-        left, *right = (text.ljust(width) if k == 0 else text.rjust(width)
-                        for k, (text, width) in enumerate(zip(row, widths, strict=True)))
+        left, *right = (
+            text.ljust(width) if k == 0 else text.rjust(width)
+            for k, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
         lines.append("  ".join([left, *right]).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines)
@@ -89,7 +95,8 @@ def percent(share: float | None, total: int | None = None) -> str | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """ "; did you mean NAME?" where something known is spelled alike (`sw.lib.check.near`), else nothing."""
+    """ "; did you mean NAME?" where something known is spelled alike (`sw.lib.check.near`), else
+    nothing."""
     close = near(word, known)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
@@ -98,5 +105,7 @@ def one_of(what: str, word: str, known: Iterable[str]) -> str:
     """`word` itself if it is known; ValueError names all that are, and the nearest."""
     names = list(known)
     if word not in names:
-        raise ValueError(f"{what} must be one of {', '.join(names)}, not {word!r}{nearest(word, names)}")
+        raise ValueError(
+            f"{what} must be one of {', '.join(names)}, not {word!r}{nearest(word, names)}"
+        )
     return word

@@ -1,4 +1,5 @@
-"""run: frames from a file through one executor, a slice at a time, so that memory hangs on the network and not on their number."""
+"""run: frames from a file through one executor, a slice at a time, so that memory hangs on the
+network and not on their number."""
 
 import argparse
 import contextlib
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
 
 EXECUTORS = ("golden", "rtl", "cocotb")
 SHOWN = 20  # frames that `run` prints to people; JSON and the trace file have all
-TOLD = {"class": "answer", "logits": "logits", "events": "events", "ticks": "ticks", "cycles": "cycles", "interval": "interval"}
+TOLD = {
+    "class": "answer",
+    "logits": "logits",
+    "events": "events",
+    "ticks": "ticks",
+    "cycles": "cycles",
+    "interval": "interval",
+}
 
 
 def run(args: argparse.Namespace) -> Answer:
@@ -45,8 +53,11 @@ def run(args: argparse.Namespace) -> Answer:
     return Answer(data, result.text(kept.path), USAGE if kept.error else 0, kept.error)
 
 
-def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts | Held, np.ndarray | None, TraceFile | None]":
-    """All that the command line names, checked before anything runs; everything that is wrong is told at once."""
+def prepared(
+    args: argparse.Namespace,
+) -> "tuple[Executor, Counts | Held, np.ndarray | None, TraceFile | None]":
+    """All that the command line names, checked before anything runs; everything that is wrong is
+    told at once."""
     from polyrhythm.cli.executors import Executor, check_tools
 
     problems = Problems()
@@ -55,7 +66,10 @@ def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts | Held, np.nda
     inputs = problems.of(open_input, args, network)
     labels = problems.of(right_classes, args, network, inputs) if network and inputs else None
     if name == "golden" and (args.lanes or args.coding != "count"):
-        problems.add("lanes and coding belong to the hardware; leave --lanes and --coding out with --executor golden")
+        problems.add(
+            "lanes and coding belong to the hardware; leave --lanes and --coding out with "
+            "--executor golden"
+        )
     elif name and name != "golden":
         check_tools(problems, name)
         if network:
@@ -69,7 +83,12 @@ def prepared(args: argparse.Namespace) -> "tuple[Executor, Counts | Held, np.nda
         raise
     assert name is not None and network is not None and inputs is not None
     spikes = bool(args.trace) and network.schedule == "time_stepped"
-    return Executor(name, network, {"lanes": args.lanes, "coding": args.coding}, spikes), inputs, labels, file
+    return (
+        Executor(name, network, {"lanes": args.lanes, "coding": args.coding}, spikes),
+        inputs,
+        labels,
+        file,
+    )
 
 
 def check_hardware(network: "Network", lanes: Any, coding: Any) -> None:
@@ -84,13 +103,18 @@ def open_trace(args: argparse.Namespace) -> "TraceFile":
     from polyrhythm.sw.trace.file import TraceFile
 
     for what in ("input", "network"):
-        if Path(args.trace).exists() and Path(getattr(args, what)).exists() and Path(args.trace).samefile(getattr(args, what)):
+        if (
+            Path(args.trace).exists()
+            and Path(getattr(args, what)).exists()
+            and Path(args.trace).samefile(getattr(args, what))
+        ):
             raise ValueError(f"{args.trace}: must be another file than the {what}")
     return TraceFile(args.trace)
 
 
 class Kept:
-    """The trace file while frames come. That it cannot be written any more is told, and stops no run."""
+    """The trace file while frames come. That it cannot be written any more is told, and stops no
+    run."""
 
     def __init__(self, file: "TraceFile | None", path: str | None) -> None:
         self.file, self.path = file, path
@@ -103,7 +127,10 @@ class Kept:
             yield
         except OSError as error:
             reason = explain(error)
-            self.error = f"the trace is lost, and the answer is not: {self.path}: {reason[1] if reason else error}"
+            self.error = (
+                f"the trace is lost, and the answer is not: {self.path}: "
+                f"{reason[1] if reason else error}"
+            )
             self.file = self.path = None
             say(self.error)
 
@@ -120,7 +147,8 @@ class Kept:
 
 @dataclass
 class Result:
-    """What `run` answers: for people the first frames, for programs (whole) some numbers of every frame."""
+    """What `run` answers: for people the first frames, for programs (whole) some numbers of every
+    frame."""
 
     network: "Network"
     whole: bool
@@ -134,17 +162,27 @@ class Result:
         labels = self.network.labels
         for k in range(min(SHOWN - len(self.rows), len(trace))):
             answer = int(trace.answer[k])
-            self.rows.append((self.frames + k, labels[answer] if labels else answer, int(trace.logits[k].max()),
-                              None if trace.cycles is None else int(trace.cycles[k])))  # fmt: skip
+            self.rows.append(
+                (
+                    self.frames + k,
+                    labels[answer] if labels else answer,
+                    int(trace.logits[k].max()),
+                    None if trace.cycles is None else int(trace.cycles[k]),
+                )
+            )
         if self.right is not None:
-            self.hits += int((trace.answer == self.right[self.frames : self.frames + len(trace)]).sum())
+            self.hits += int(
+                (trace.answer == self.right[self.frames : self.frames + len(trace)]).sum()
+            )
         self.frames += len(trace)
         for name, attribute in TOLD.items():
             if self.whole and (array := getattr(trace, attribute)) is not None:
                 self.found.setdefault(name, []).extend(array.tolist())
 
     def data(self) -> dict[str, Any]:
-        return dict(self.found) | ({} if self.right is None else {"accuracy": self.hits / self.frames})
+        return dict(self.found) | (
+            {} if self.right is None else {"accuracy": self.hits / self.frames}
+        )
 
     def text(self, path: str | None) -> str:
         text = table(self.rows, ("frame", "class", "its logit", "cycles"))

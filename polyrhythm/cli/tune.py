@@ -23,26 +23,41 @@ def tune(args: argparse.Namespace) -> Answer:
     look_at_training(problems, args, args.name)
     network = problems.of(load_network, args.network)
     preprocess = preprocess_of(args, network, problems)
-    dataset = problems.of(lambda: data_set(args, preprocess, network=network)) if network and preprocess else None
+    dataset = (
+        problems.of(lambda: data_set(args, preprocess, network=network))
+        if network and preprocess
+        else None
+    )
     problems.settle()
     assert network is not None and dataset is not None
     recipe = recipe_of(args, dataset.name, preprocess)
     out = Path(args.out or f"{recipe.name}.safetensors")
     tuned, report = run_tuning(
-        network, recipe, dataset=dataset, data_root=args.data, out=out, progress=paced(say), folder=args.run, device=args.device
+        network,
+        recipe,
+        dataset=dataset,
+        data_root=args.data,
+        out=out,
+        progress=paced(say),
+        folder=args.run,
+        device=args.device,
     )
     rows = [("its weights as they were, golden", percent(report["start_accuracy"])),
             (f"tuned, torch, events in {args.bins} bins", percent(report["quantized_accuracy"])),
             ("tuned, golden", percent(report["accuracy"]))]  # fmt: skip
     shown = table(rows, ("unsigned neurons", "accuracy on the test split"))
-    return Answer(report | {"network": str(out)}, f"{shown}\n\n{tuned.name}, {report['seconds']:.0f} s: {out}")
+    return Answer(
+        report | {"network": str(out)}, f"{shown}\n\n{tuned.name}, {report['seconds']:.0f} s: {out}"
+    )
 
 
 def preprocess_of(args: argparse.Namespace, network: "Network | None", problems: Problems) -> str:
-    """How inputs are made: as the command line says, else as the network's file; "" where neither does, which is a problem."""
+    """How inputs are made: as the command line says, else as the network's file; "" where neither
+    does, which is a problem."""
     found = args.preprocess or (network.provenance.get("preprocess") if network else "")
     if not isinstance(found, str):
-        problems.add(f"{network.name if network else args.network}: the file does not say how its inputs were made; "
+        problems.add(f"{network.name if network else args.network}: the file does not say how its "
+                     "inputs were made; "
                      "give --preprocess, such as levels:15")  # fmt: skip
         return ""
     return found

@@ -10,13 +10,15 @@ Add = Callable[[argparse.ArgumentParser], None]
 
 
 def lanes(text: str) -> list[int | tuple[int, int]]:
-    """Lanes of each layer, as in 8x9,20,10: neurons at a time, or, in a convolution, channels, or channels x banks."""
+    """Lanes of each layer, as in 8x9,20,10: neurons at a time, or, in a convolution, channels, or
+    channels x banks."""
     found: list[int | tuple[int, int]] = []
     for word in text.split(","):
         match = re.fullmatch(r"([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?", word)
         if not match:
             raise argparse.ArgumentTypeError(
-                f"must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not {text!r}"
+                "must be one number of at least 1 per layer, such as 20,10, or channels x banks, "
+                f"such as 8x9, not {text!r}"
             )
         found.append((int(match[1]), int(match[2])) if match[2] else int(match[1]))
     return found
@@ -31,8 +33,17 @@ def positive(text: str) -> int:
 
 def training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="network file to write (NAME.safetensors)")
-    parser.add_argument("--run", metavar="DIR", help="keep a checkpoint, log and curves there; go on with the run that lies there")
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda", help="where to train (auto: a GPU if there is one)")
+    parser.add_argument(
+        "--run",
+        metavar="DIR",
+        help="keep a checkpoint, log and curves there; go on with the run that lies there",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="auto|cpu|cuda",
+        help="where to train (auto: a GPU if there is one)",
+    )
 
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,65 +51,146 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", required=True, metavar="NAME|FILE.py:RECIPE", help=told)
     data_arguments(parser, "data set of ours in place of the recipe's")
     training_arguments(parser)
-    parser.add_argument("--seed", type=int, metavar="N", help="of all random numbers (the recipe's)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="of all random numbers (the recipe's)"
+    )
 
 
 def epochs(text: str) -> tuple[int, int]:
     """Epochs of the two stages of a conversion, as in 8,4."""
     match = re.fullmatch(r"(\d{1,4}),(\d{1,4})", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"must be two numbers, quantized and snapped, such as 8,4, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be two numbers, quantized and snapped, such as 8,4, not {text!r}"
+        )
     return int(match[1]), int(match[2])
 
 
 def convert_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="FILE.py:FUNCTION", help="what makes the torch model; the file is run")
-    parser.add_argument("--weights", metavar="FILE", help="its state_dict: .pt, .ckpt or .safetensors")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="FILE.py:FUNCTION",
+        help="what makes the torch model; the file is run",
+    )
+    parser.add_argument(
+        "--weights", metavar="FILE", help="its state_dict: .pt, .ckpt or .safetensors"
+    )
     data_arguments(parser, "what it was trained on")
-    told = "how samples become counts: levels:N for images whose pixels the model takes as 0..1; docs/own-data.md has all"
+    told = (
+        "how samples become counts: levels:N for images whose pixels the model takes as 0..1; "
+        "docs/own-data.md has all"
+    )
     parser.add_argument("--preprocess", required=True, metavar="WHAT", help=told)
     training_arguments(parser)
     parser.add_argument("--name", metavar="NAME", help="of the network (FUNCTION, or FILE)")
-    parser.add_argument("--steps", type=int, default=4, metavar="T", help="time steps of each layer at the start (4)")
-    parser.add_argument("--max-T", type=int, default=15, metavar="T", help="the most that a layer may learn (15)")
-    parser.add_argument("--weight-bits", type=int, default=4, choices=range(2, 9), metavar="2..8", help="of each weight (4)")
-    parser.add_argument("--target-cycles", type=float, metavar="N", help="busy cycles of a frame to come down to")
-    parser.add_argument("--target-mean-T", type=float, metavar="T", help="mean time steps to come down to")
-    parser.add_argument("--target-events", type=float, metavar="N", help="events of a frame to come down to")
-    told = "weight of the cost in the loss: the knob of a family of networks (0; with a target where it starts, 0.1)"
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=4,
+        metavar="T",
+        help="time steps of each layer at the start (4)",
+    )
+    parser.add_argument(
+        "--max-T", type=int, default=15, metavar="T", help="the most that a layer may learn (15)"
+    )
+    parser.add_argument(
+        "--weight-bits",
+        type=int,
+        default=4,
+        choices=range(2, 9),
+        metavar="2..8",
+        help="of each weight (4)",
+    )
+    parser.add_argument(
+        "--target-cycles", type=float, metavar="N", help="busy cycles of a frame to come down to"
+    )
+    parser.add_argument(
+        "--target-mean-T", type=float, metavar="T", help="mean time steps to come down to"
+    )
+    parser.add_argument(
+        "--target-events", type=float, metavar="N", help="events of a frame to come down to"
+    )
+    told = (
+        "weight of the cost in the loss: the knob of a family of networks (0; with a target "
+        "where it starts, 0.1)"
+    )
     parser.add_argument("--trade", type=float, default=0.0, metavar="X", help=told)
-    parser.add_argument("--epochs", type=epochs, default=(8, 4), metavar="Q,S", help="quantized and snapped (8,4)")
-    parser.add_argument("--lr", type=float, default=1e-3, metavar="X", help="learning rate at the start (0.001)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of torch (1); another number rounds otherwise")
+    parser.add_argument(
+        "--epochs", type=epochs, default=(8, 4), metavar="Q,S", help="quantized and snapped (8,4)"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=1e-3, metavar="X", help="learning rate at the start (0.001)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of all random numbers (0)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of torch (1); another number rounds otherwise",
+    )
 
 
 def check_arguments(parser: argparse.ArgumentParser) -> None:
     told = "FILE.py:FUNCTION that makes a torch model, or a .safetensors network file"
     parser.add_argument("what", metavar="MODEL|FILE", help=told)
-    parser.add_argument("--weights", metavar="FILE", help="the model's state_dict (as the function makes it)")
+    parser.add_argument(
+        "--weights", metavar="FILE", help="the model's state_dict (as the function makes it)"
+    )
     parser.add_argument("--shape", metavar="C,H,W", help="of the model's inputs")
     parser.add_argument("--dataset", metavar="NAME", help="instead: the data set that it takes")
 
 
 def to_events_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
-    parser.add_argument("--out", required=True, metavar="FILE", help="network file to write (NAME.safetensors)")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="network file to write (NAME.safetensors)"
+    )
 
 
 def tune_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     data_arguments(parser, "what it was trained on")
-    parser.add_argument("--preprocess", metavar="WHAT", help="levels:N or frames:1:N: a frame is one step (the network's)")
+    parser.add_argument(
+        "--preprocess",
+        metavar="WHAT",
+        help="levels:N or frames:1:N: a frame is one step (the network's)",
+    )
     training_arguments(parser)
     parser.add_argument("--name", default="tuned", metavar="NAME", help="of the network (tuned)")
-    parser.add_argument("--steps", type=positive, default=15, metavar="T", help="the most that a neuron may send in a frame (15)")
-    told = "parts in which a frame's events are looked at, in their order: more are truer and slower (16)"
+    parser.add_argument(
+        "--steps",
+        type=positive,
+        default=15,
+        metavar="T",
+        help="the most that a neuron may send in a frame (15)",
+    )
+    told = (
+        "parts in which a frame's events are looked at, in their order: more are truer and "
+        "slower (16)"
+    )
     parser.add_argument("--bins", type=positive, default=16, metavar="N", help=told)
     parser.add_argument("--epochs", type=positive, default=12, metavar="N", help="of tuning (12)")
-    parser.add_argument("--lr", type=float, default=0.05, metavar="X", help="learning rate at the start, in weight steps (0.05)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
-    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="of torch (1); another number rounds otherwise")
+    parser.add_argument(
+        "--lr",
+        type=float,
+        default=0.05,
+        metavar="X",
+        help="learning rate at the start, in weight steps (0.05)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of all random numbers (0)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="of torch (1); another number rounds otherwise",
+    )
 
 
 def info_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,19 +199,35 @@ def info_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
-    parser.add_argument("--input", required=True, metavar="X.npy", help="counts (B, *shape), (B, T, *shape), or samples to encode")
+    parser.add_argument(
+        "--input",
+        required=True,
+        metavar="X.npy",
+        help="counts (B, *shape), (B, T, *shape), or samples to encode",
+    )
     parser.add_argument("--labels", metavar="Y.npy", help="the right classes: tells the accuracy")
-    parser.add_argument("--preprocess", metavar="WHAT", help="encode the input, as in levels:15 (it is counts already)")
+    parser.add_argument(
+        "--preprocess",
+        metavar="WHAT",
+        help="encode the input, as in levels:15 (it is counts already)",
+    )
     sample_arguments(parser)
-    parser.add_argument("--executor", required=True, metavar="golden|rtl|cocotb", help="what runs it")
-    parser.add_argument("--trace", metavar="OUT.npz", help="write counts, logits and cycles of every frame")
+    parser.add_argument(
+        "--executor", required=True, metavar="golden|rtl|cocotb", help="what runs it"
+    )
+    parser.add_argument(
+        "--trace", metavar="OUT.npz", help="write counts, logits and cycles of every frame"
+    )
     hardware_arguments(parser)
 
 
 def verilog_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
-    told = "of the top module, with which every module and file begins: an identifier (the network's, and the profile's)"
+    told = (
+        "of the top module, with which every module and file begins: an identifier (the "
+        "network's, and the profile's)"
+    )
     parser.add_argument("--name", metavar="NAME", help=told)
     hardware_arguments(parser)
 
@@ -127,7 +235,11 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
 def compare_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     data_arguments(parser, "digits, mnist, ...: its test split", training=False)
-    parser.add_argument("--preprocess", metavar="WHAT", help="how samples become counts (as the network's file says)")
+    parser.add_argument(
+        "--preprocess",
+        metavar="WHAT",
+        help="how samples become counts (as the network's file says)",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     told = "images that also go through one at a time, for their latency; all go back to back (all)"
     parser.add_argument("--alone", type=int, metavar="N", help=told)
@@ -137,20 +249,46 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
 def cutoff_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
     data_arguments(parser, "its training split calibrates, its test split is scored")
-    parser.add_argument("--epsilon", type=float, default=0.01, metavar="X", help="share of answers that may be wrong (0.01)")
-    parser.add_argument("--frames", type=int, default=20000, metavar="N", help="training images to calibrate on (20000)")
-    parser.add_argument("--rule", metavar="margin|softmax|safe", help="the rule that the written file gets")
+    parser.add_argument(
+        "--epsilon",
+        type=float,
+        default=0.01,
+        metavar="X",
+        help="share of answers that may be wrong (0.01)",
+    )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        default=20000,
+        metavar="N",
+        help="training images to calibrate on (20000)",
+    )
+    parser.add_argument(
+        "--rule", metavar="margin|softmax|safe", help="the rule that the written file gets"
+    )
     parser.add_argument("--out", metavar="FILE", help="network file to write, with that rule")
     hardware_arguments(parser)
 
 
 def synth_arguments(parser: argparse.ArgumentParser) -> None:
     network_argument(parser)
-    parser.add_argument("--part", required=True, metavar="ecp5-25k|ecp5-85k|up5k", help="what to place it on")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the first placement (1)")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="placements; the median Fmax is told (1)")
-    parser.add_argument("--router", metavar="router1|router2", help="nextpnr's; the second routes crowded parts (its own choice)")
-    parser.add_argument("--freq", type=float, metavar="MHZ", help="what the placer aims at (beyond reach)")
+    parser.add_argument(
+        "--part", required=True, metavar="ecp5-25k|ecp5-85k|up5k", help="what to place it on"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="of the first placement (1)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="placements; the median Fmax is told (1)"
+    )
+    parser.add_argument(
+        "--router",
+        metavar="router1|router2",
+        help="nextpnr's; the second routes crowded parts (its own choice)",
+    )
+    parser.add_argument(
+        "--freq", type=float, metavar="MHZ", help="what the placer aims at (beyond reach)"
+    )
     hardware_arguments(parser)
 
 
@@ -163,10 +301,18 @@ def network_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def hardware_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--profile", metavar="NAME", help="one of the network's working points (its own)")
-    told = "neurons served per cycle in each layer; in a convolution channels, or channels x banks, as in 8x9"
+    parser.add_argument(
+        "--profile", metavar="NAME", help="one of the network's working points (its own)"
+    )
+    told = (
+        "neurons served per cycle in each layer; in a convolution channels, or channels x "
+        "banks, as in 8x9"
+    )
     parser.add_argument("--lanes", type=lanes, metavar="A,B,..", help=told)
-    told = "how hidden layers send several spikes of a neuron: in one event, or in an event each (count)"
+    told = (
+        "how hidden layers send several spikes of a neuron: in one event, or in an event each "
+        "(count)"
+    )
     parser.add_argument("--coding", choices=("count", "unary"), default="count", help=told)
 
 
@@ -177,7 +323,11 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "check": ("check", "what of a torch model or a network can be built", check_arguments),
     "convert": ("convert", "a trained ANN of torch, its time steps learned", convert_arguments),
     "cutoff": ("cutoff", "answers before the last tick: calibrate the rules", cutoff_arguments),
-    "to-events": ("networks", "a two_phase network as an event_driven one: no time steps, the same counts", to_events_arguments),
+    "to-events": (
+        "networks",
+        "a two_phase network as an event_driven one: no time steps, the same counts",
+        to_events_arguments,
+    ),
     "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("run", "send frames through golden model, RTL or cocotb", run_arguments),
@@ -186,5 +336,9 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "synth": ("place", "size and speed on an FPGA", synth_arguments),
     "demo": ("demo", "all of it on handwritten digits", None),
     "doctor": ("doctor", "which tools are there, and how to fix what is not", None),
-    "completion": ("completion", "the script that lets a shell complete words and files", completion_arguments),
+    "completion": (
+        "completion",
+        "the script that lets a shell complete words and files",
+        completion_arguments,
+    ),
 }

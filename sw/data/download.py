@@ -1,4 +1,5 @@
-"""Files from their publishers: resumed where they broke off, checked by SHA-256, renamed into place when whole."""
+"""Files from their publishers: resumed where they broke off, checked by SHA-256, renamed into place
+when whole."""
 
 import hashlib
 import os
@@ -29,7 +30,9 @@ class DataError(ValueError):
 
 def show_progress(name: str, done: int, total: int | None) -> None:
     """One line on stderr that is written over as bytes arrive."""
-    share = f"{100 * done / total:5.1f} % of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+    share = (
+        f"{100 * done / total:5.1f} % of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+    )
     end = "\n" if total and done >= total else "\r"
     print(f"download {name}: {share}", end=end, file=sys.stderr, flush=True)
 
@@ -42,7 +45,8 @@ def sha256_of(path: Path) -> str:
 def fetch(url: str, target: Path, sha256: str, progress: Progress | None = show_progress) -> Path:
     """Download `url` to `target`; bytes collect in `target`.part, which a later call goes on from.
 
-    The file takes its name only after its SHA-256 is right; a file with another one is deleted. Raises DataError.
+    The file takes its name only after its SHA-256 is right; a file with another one is deleted.
+    Raises DataError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -61,7 +65,8 @@ def fetch(url: str, target: Path, sha256: str, progress: Progress | None = show_
     if found != sha256:
         part.unlink()
         raise DataError(
-            f"{url}: SHA-256 must be {sha256}, not {found}; the download was deleted, so try again, "
+            f"{url}: SHA-256 must be {sha256}, not {found}; the download was deleted, so try "
+            "again, "
             f"or get the file from its publisher and put it at {target}"
         )
     os.replace(part, target)
@@ -69,18 +74,24 @@ def fetch(url: str, target: Path, sha256: str, progress: Progress | None = show_
 
 
 def _unreachable(url: str, target: Path, reason: Exception | None) -> DataError:
-    return DataError(f"{url} could not be downloaded ({reason}); get the file elsewhere and put it at {target}")
+    return DataError(
+        f"{url} could not be downloaded ({reason}); get the file elsewhere and put it at {target}"
+    )
 
 
 def _transfer(url: str, part: Path, progress: Progress | None) -> None:
-    """Append to `part` what is missing of `url`; raises OSError when the connection ends too early."""
+    """Append to `part` what is missing of `url`; raises OSError when the connection ends too
+    early."""
     done = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "polyrhythm"} | ({"Range": f"bytes={done}-"} if done else {})
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S)
+        response = urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S
+        )
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and done:  # nothing is left to send: the part is whole, or of another file
+        # Nothing is left to send: the part is whole, or of another file
+        if error.code == 416 and done:
             return
         raise
     with response:
@@ -104,17 +115,20 @@ def _range_start(response: HTTPResponse) -> int:
 
 
 def extract(archive: Path, pattern: str, target: Path) -> None:
-    """Unpack the members of a .tar.gz or .zip whose whole name matches `pattern` into the folder `target`.
+    """Unpack the members of a .tar.gz or .zip whose whole name matches `pattern` into the folder
+    `target`.
 
-    The first group of the pattern names the file below `target`. Only plain files that match are written, into a
-    temporary folder that takes its name when it is complete. Raises DataError.
+    The first group of the pattern names the file below `target`. Only plain files that match are
+    written, into a temporary folder that takes its name when it is complete. Raises DataError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         try:
             written = _copy_members(archive, re.compile(pattern), Path(folder) / "members")
         except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise DataError(f"{archive}: must be a whole archive ({error}); delete it and try again") from error
+            raise DataError(
+                f"{archive}: must be a whole archive ({error}); delete it and try again"
+            ) from error
         if not written:
             raise DataError(f"{archive}: must hold files named {pattern}, but there is none")
         os.replace(Path(folder) / "members", target)

@@ -46,12 +46,16 @@ def roots(root: str | Path | None = None) -> list[Path]:
 
 
 def load(
-    dataset: str | Dataset, split: str, root: str | Path | None = None, progress: Progress | None = show_progress
+    dataset: str | Dataset,
+    split: str,
+    root: str | Path | None = None,
+    progress: Progress | None = show_progress,
 ) -> tuple[Any, np.ndarray]:
     """(images uint8 (B, C, H, W), labels uint8 (B,)) of a data set or of the one of that name.
 
-    Event recordings come as an object array of EVENT arrays, or as Recordings; a user's own data as `sw.data.own` has checked them.
-    What no folder of `roots(root)` holds is downloaded from its publisher into the cache. Raises DataError.
+    Event recordings come as an object array of EVENT arrays, or as Recordings; a user's own data as
+    `sw.data.own` has checked them. What no folder of `roots(root)` holds is downloaded from its
+    publisher into the cache. Raises DataError.
     """
     row = find(dataset)
     if split not in SPLITS:
@@ -68,8 +72,11 @@ def find(dataset: str | Dataset) -> Dataset:
     return DATASETS[dataset]
 
 
-def _locate(dataset: Dataset, split: str, root: str | Path | None, progress: Progress | None) -> Path:
-    """The first root that holds all parts of the split, downloading into the cache when there is none."""
+def _locate(
+    dataset: Dataset, split: str, root: str | Path | None, progress: Progress | None
+) -> Path:
+    """The first root that holds all parts of the split, downloading into the cache when there is
+    none."""
     parts = dataset.parts.get(split, ())
     searched = roots(root)
     for place in searched:
@@ -81,7 +88,8 @@ def _locate(dataset: Dataset, split: str, root: str | Path | None, progress: Pro
         except DataError as error:
             missing = " and ".join(str(cache_root() / part) for part in parts)
             raise DataError(
-                f"{dataset.name}: {split} split not found in {', '.join(map(str, searched))}, and {error}; "
+                f"{dataset.name}: {split} split not found in {', '.join(map(str, searched))}, and "
+                f"{error}; "
                 f"{missing} must exist, or the same below a folder that POLYRHYTHM_DATA names"
             ) from error
     return cache_root()
@@ -106,24 +114,31 @@ def inputs_for(
     root: str | Path | None = None,
     preprocess: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(counts, labels) of a split, encoded by `preprocess`, or as the network's provenance says. Raises DataError."""
+    """(counts, labels) of a split, encoded by `preprocess`, or as the network's provenance says.
+    Raises DataError."""
     row, chosen = find(dataset), preprocess_of(network, preprocess, dataset)
     prepared = parse_preprocess(chosen)
     given = (row.shape, prepared.T, prepared.max_count)
     wanted = (tuple(network.input.shape), network.input.T, network.input.max_count)
     if given != wanted:
         raise DataError(
-            f"{network.name}: input must have shape {wanted[0]}, T {wanted[1]}, max_count {wanted[2]}; "
+            f"{network.name}: input must have shape {wanted[0]}, T {wanted[1]}, max_count "
+            f"{wanted[2]}; "
             f"{row.name} with {chosen} gives shape {given[0]}, T {given[1]}, max_count {given[2]}"
         )
     images, labels = load(row, split, root)
     return encode(images, chosen, row.peak, row.shape, row.told), labels
 
 
-def preprocess_of(network: "Network", given: str | None = None, dataset: str | Dataset = "data") -> str:
+def preprocess_of(
+    network: "Network", given: str | None = None, dataset: str | Dataset = "data"
+) -> str:
     """`given`, or else what the network's provenance says. DataError where it says nothing."""
     found = given if given is not None else network.provenance.get("preprocess")
     if not isinstance(found, str):
         name = dataset if isinstance(dataset, str) else dataset.name
-        raise DataError(f"{network.name}: provenance must name its preprocess, such as levels:15, to encode {name}")
+        raise DataError(
+            f"{network.name}: provenance must name its preprocess, such as levels:15, to encode "
+            f"{name}"
+        )
     return found

@@ -32,17 +32,19 @@ class SoftmaxTable:
 
 
 def softmax_table(epsilon: float, scale: float) -> SoftmaxTable:
-    """Give the table: entries[j] = ceil(2**16 * exp(-scale * j * 2**shift)), up to the first entry that is 1.
+    """Give the table: entries[j] = ceil(2**16 * exp(-scale * j * 2**shift)), up to the first entry
+    that is 1.
 
-    `shift` is the least (at most 60) for which 256 entries get there; limit = ceil(2**16 * epsilon / (1 - epsilon)).
-    Every rounding is upward, so no frame leaves that the exact softmax would keep. Decimal arithmetic: the same
-    integers on every machine.
+    `shift` is the least (at most 60) for which 256 entries get there; limit = ceil(2**16 * epsilon
+    / (1 - epsilon)). Every rounding is upward, so no frame leaves that the exact softmax would
+    keep. Decimal arithmetic: the same integers on every machine.
     """
     with localcontext() as context:
         context.prec = 60
         one = Decimal(1 << ONE_BITS)
         exact_scale, share = Decimal(scale), Decimal(epsilon)
-        reach = one.ln() / (exact_scale * (ENTRIES - 1))  # the least step that reaches 1 in the last entry
+        # The least step that reaches 1 in the last entry
+        reach = one.ln() / (exact_scale * (ENTRIES - 1))
         shift = next((s for s in range(MAX_SHIFT) if Decimal(1 << s) >= reach), MAX_SHIFT)
         entries: list[int] = []
         while len(entries) < ENTRIES and (not entries or entries[-1] > 1):
@@ -53,11 +55,12 @@ def softmax_table(epsilon: float, scale: float) -> SoftmaxTable:
 
 
 def safe_margins(network: Network) -> npt.NDArray[np.int64]:
-    """Give need[t, m, k]: with leader m after readout tick t, the least Y_m - Y_k from which k cannot win any more.
+    """Give need[t, m, k]: with leader m after readout tick t, the least Y_m - Y_k from which k
+    cannot win any more.
 
-    (T, C, C) int64. The frame may leave after tick t where every k != m keeps this margin. The inputs of the remaining
-    ticks are taken as free, each count from 0 to its largest. A tie goes to the lower index, so need at the end is 0
-    against k > m and 1 against k < m.
+    (T, C, C) int64. The frame may leave after tick t where every k != m keeps this margin. The
+    inputs of the remaining ticks are taken as free, each count from 0 to its largest. A tie goes to
+    the lower index, so need at the end is 0 against k > m and 1 against k < m.
     """
     i = len(network.layers) - 1
     layer = network.readout
@@ -85,7 +88,8 @@ def _worst_change(network: Network, i: int) -> npt.NDArray[np.int64]:
 def _before_leak(wanted: npt.NDArray[np.int64], shift: int | None) -> npt.NDArray[np.int64]:
     """Give the least difference D that a leak of both sums cannot bring below `wanted`.
 
-    leak(a) - leak(b) >= D - ceil(D / 2**shift) for D = a - b, of either sign; this inverts that bound.
+    leak(a) - leak(b) >= D - ceil(D / 2**shift) for D = a - b, of either sign; this inverts that
+    bound.
     """
     if shift is None:
         return wanted

@@ -25,13 +25,19 @@ CHUNK_VALUES = 1 << 22  # potentials or counts of one layer that are in memory a
 
 
 def run(
-    network: Network, inputs: Array, profile: str | None = None, *, spikes: bool = False, potentials: bool = False
+    network: Network,
+    inputs: Array,
+    profile: str | None = None,
+    *,
+    spikes: bool = False,
+    potentials: bool = False,
 ) -> Trace:
     """Run integer counts (B, *shape) or (B, T_in, *shape) through the network.
 
-    Always: class, logits, counts, events; in time_stepped also ticks and logits_t. `spikes` and `potentials` ask for
-    the spikes (time_stepped) and the potentials after the last reset. Counts, spikes, potentials and logits_t are those
-    of the whole frame, also where an early exit gave the answer before its end.
+    Always: class, logits, counts, events; in time_stepped also ticks and logits_t. `spikes` and
+    `potentials` ask for the spikes (time_stepped) and the potentials after the last reset. Counts,
+    spikes, potentials and logits_t are those of the whole frame, also where an early exit gave the
+    answer before its end.
     """
     chosen = network.profile(profile)
     legal = frames(chosen, inputs)
@@ -83,7 +89,9 @@ def _two_phase(network: Network, counts: Array, potentials: bool) -> Trace:
         sent.append(np.count_nonzero(n, axis=1))
         counts = maps[layer.name] = found[layer.name].reshape(-1, *network.out_shape(i))
     logits = network.readout.bias + current(network.readout, counts)
-    return Trace(_answer(logits), logits, found, _columns(sent, len(logits)), v=left if potentials else None)
+    return Trace(
+        _answer(logits), logits, found, _columns(sent, len(logits)), v=left if potentials else None
+    )
 
 
 def _columns(sent: list[Array], size: int) -> npt.NDArray[np.int64]:
@@ -92,7 +100,8 @@ def _columns(sent: list[Array], size: int) -> npt.NDArray[np.int64]:
 
 
 def _event_driven(network: Network, counts: Array, potentials: bool) -> Trace:
-    """Let every layer work off its events in their order; the readout needs only what came in all."""
+    """Let every layer work off its events in their order; the readout needs only what came in
+    all."""
     size = len(counts)
     found: dict[str, Array] = {}
     left: dict[str, Array] = {}
@@ -104,7 +113,9 @@ def _event_driven(network: Network, counts: Array, potentials: bool) -> Trace:
         sent.append(np.count_nonzero(queue.sign, axis=1))
         counts = count.reshape(size, *network.out_shape(i))
     logits = network.readout.bias + current(network.readout, counts)
-    return Trace(_answer(logits), logits, found, _columns(sent, size), v=left if potentials else None)
+    return Trace(
+        _answer(logits), logits, found, _columns(sent, size), v=left if potentials else None
+    )
 
 
 def _time_stepped(network: Network, counts: Array, spikes: bool, potentials: bool) -> Trace:
@@ -149,7 +160,8 @@ def _currents(network: Network, i: int, counts: Array) -> npt.NDArray[np.int64]:
 
 
 def _ticks(network: Network, i: int, counts: Array, potentials: bool) -> tuple[Array, Array | None]:
-    """Charge, fire and reset in every tick of layer i; give spikes (B, T, N) and v after each reset."""
+    """Charge, fire and reset in every tick of layer i; give spikes (B, T, N) and v after each
+    reset."""
     layer = network.layers[i]
     assert layer.threshold is not None
     threshold = network.per_neuron(i, layer.threshold)  # (N,)
@@ -175,7 +187,9 @@ def _leak(v: Array, shift: int | None) -> Array:
 def _readout(network: Network, counts: Array) -> npt.NDArray[np.int64]:
     """Give the running sums after each readout tick: (B, T, C)."""
     layer = network.readout
-    steps = _currents(network, len(network.layers) - 1, counts) + bias_at(layer.bias, layer.T, layer.bias_mode)
+    steps = _currents(network, len(network.layers) - 1, counts) + bias_at(
+        layer.bias, layer.T, layer.bias_mode
+    )
     logits_t = np.empty(steps.shape, dtype=np.int64)
     total = np.zeros_like(steps[:, 0])
     for t in range(layer.T):
@@ -185,7 +199,8 @@ def _readout(network: Network, counts: Array) -> npt.NDArray[np.int64]:
 
 
 def exit_ticks(network: Network, logits_t: Array) -> npt.NDArray[np.int32]:
-    """Give the readout ticks used, (B,): up to the first at which the exit rule holds, else all; logits_t (B, T, C)."""
+    """Give the readout ticks used, (B,): up to the first at which the exit rule holds, else all;
+    logits_t (B, T, C)."""
     T = logits_t.shape[1]
     leaves = np.zeros(logits_t.shape[:2], dtype=bool)  # (B, T)
     if network.exit is not None:
@@ -197,7 +212,8 @@ def exit_ticks(network: Network, logits_t: Array) -> npt.NDArray[np.int32]:
 def _leaves(network: Network, rule: Exit, logits_t: Array) -> npt.NDArray[np.bool_]:
     """Say after which ticks the rule would let the frame go: (B, T). Without a rival, after any."""
     leader = np.argmax(logits_t, axis=2)  # (B, T)
-    lead = np.take_along_axis(logits_t, leader[..., None], axis=2) - logits_t  # (B, T, C), 0 at the leader
+    # (B, T, C), 0 at the leader
+    lead = np.take_along_axis(logits_t, leader[..., None], axis=2) - logits_t
     rival = np.arange(logits_t.shape[2]) != leader[..., None]
     if isinstance(rule, MarginExit):
         wanted = np.array(rule.thresholds, dtype=np.int64)[:, None]  # (T, 1)

@@ -15,7 +15,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write into, which takes its name when the block ends well and is gone when it does not."""
+    """A file to write into, which takes its name when the block ends well and is gone when it does
+    not."""
     target = Path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -27,6 +28,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
-        if isinstance(error, OSError) and error.filename in (str(part), part):  # nobody has asked for the temporary name
+        # Nobody has asked for the temporary name
+        if isinstance(error, OSError) and error.filename in (str(part), part):
             raise OSError(error.errno, error.strerror, str(target)) from None
         raise

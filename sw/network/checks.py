@@ -45,16 +45,21 @@ def check_network(network: Fields) -> Shapes:
 def _check_input(network: Fields) -> None:
     given = network.input
     if not 1 <= len(given.shape) <= 3:
-        raise NetworkError(f"input: shape must have 1 to 3 dimensions, not {len(given.shape)}: {given.shape}")
+        raise NetworkError(
+            f"input: shape must have 1 to 3 dimensions, not {len(given.shape)}: {given.shape}"
+        )
     for extent in given.shape:
         check.integer("input: every dimension of shape", extent, 1, MAX_SIZE)
     if math.prod(given.shape) > MAX_SIZE:
-        raise NetworkError(f"input: shape must have at most {MAX_SIZE} places, not {math.prod(given.shape)}")
+        raise NetworkError(
+            f"input: shape must have at most {MAX_SIZE} places, not {math.prod(given.shape)}"
+        )
     check.integer("input: T", given.T, 1, MAX_T)
     check.integer("input: max_count", given.max_count, 1, MAX_COUNT)
     if given.T != 1 and network.schedule != "time_stepped":
         raise NetworkError(
-            f"input: T must be 1 in a {network.schedule} network (its frames have no ticks), not {given.T};"
+            f"input: T must be 1 in a {network.schedule} network (its frames have no ticks), not "
+            f"{given.T};"
             " add the ticks up and raise max_count"
         )
 
@@ -69,9 +74,14 @@ def _check_layer_list(network: Fields) -> None:
         where = f"layer {i} ({layer.name})"
         check.choice(f"{where}: kind", layer.kind, KINDS)
         if (layer.kind == "readout") != (i == last):
-            raise NetworkError(f"{where}: the last layer, and no other, must be the readout, not kind {layer.kind!r}")
+            raise NetworkError(
+                f"{where}: the last layer, and no other, must be the readout, not kind "
+                f"{layer.kind!r}"
+            )
         if layer.name in seen:
-            raise NetworkError(f"{where}: name must differ from the name of layer {seen[layer.name]}")
+            raise NetworkError(
+                f"{where}: name must differ from the name of layer {seen[layer.name]}"
+            )
         seen[layer.name] = i
 
 
@@ -88,9 +98,13 @@ def _check_fields(where: str, layer: Layer, schedule: str) -> None:
     if layer.leak_shift is not None:
         check.integer(f"{where}: leak_shift", layer.leak_shift, 0, 62)
     if schedule != "time_stepped" and layer.leak_shift is not None:
-        raise NetworkError(f"{where}: leak_shift must be null in a {schedule} network, not {layer.leak_shift}")
+        raise NetworkError(
+            f"{where}: leak_shift must be null in a {schedule} network, not {layer.leak_shift}"
+        )
     if schedule != "time_stepped" and layer.reset != "subtract":
-        raise NetworkError(f"{where}: reset must be 'subtract' in a {schedule} network, not {layer.reset!r}")
+        raise NetworkError(
+            f"{where}: reset must be 'subtract' in a {schedule} network, not {layer.reset!r}"
+        )
     if layer.kind != "conv2d" and (layer.stride, layer.padding) != (1, 0):
         raise NetworkError(
             f"{where}: stride and padding belong to conv2d; a {layer.kind} layer must have 1 and 0,"
@@ -98,32 +112,48 @@ def _check_fields(where: str, layer: Layer, schedule: str) -> None:
         )
 
 
-def _shapes(where: str, layer: Layer, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _shapes(
+    where: str, layer: Layer, shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Give the input shape after pooling and the output shape."""
     pooled = shape
     if (layer.pool > 1 or layer.kind == "conv2d") and len(shape) != 3:
         need = "conv2d" if layer.kind == "conv2d" else f"pool {layer.pool}"
-        raise NetworkError(f"{where}: {need} must have an input map of shape (C, H, W), not {shape}")
+        raise NetworkError(
+            f"{where}: {need} must have an input map of shape (C, H, W), not {shape}"
+        )
     if layer.pool > 1:
         if layer.pool > min(shape[1:]):
-            raise NetworkError(f"{where}: pool must fit its input map of shape {shape}, not {layer.pool}")
+            raise NetworkError(
+                f"{where}: pool must fit its input map of shape {shape}, not {layer.pool}"
+            )
         pooled = (shape[0], shape[1] // layer.pool, shape[2] // layer.pool)
     weight = layer.weight
     if layer.kind != "conv2d":
         n_in = math.prod(pooled)
         if weight.ndim != 2 or weight.shape[0] < 1 or weight.shape[1] != n_in:
-            raise NetworkError(f"{where}: weight must have shape (N_out, {n_in}), not {weight.shape}")
+            raise NetworkError(
+                f"{where}: weight must have shape (N_out, {n_in}), not {weight.shape}"
+            )
         return pooled, (weight.shape[0],)
     square = weight.ndim == 4 and weight.shape[0] >= 1 and 1 <= weight.shape[2] == weight.shape[3]
     if not square or weight.shape[1] != pooled[0]:
-        raise NetworkError(f"{where}: weight must have shape (C_out, {pooled[0]}, K, K), not {weight.shape}")
+        raise NetworkError(
+            f"{where}: weight must have shape (C_out, {pooled[0]}, K, K), not {weight.shape}"
+        )
     kernel = weight.shape[2]
-    height, width = ((extent + 2 * layer.padding - kernel) // layer.stride + 1 for extent in pooled[1:])
+    height, width = (
+        (extent + 2 * layer.padding - kernel) // layer.stride + 1 for extent in pooled[1:]
+    )
     if height < 1 or width < 1:
-        raise NetworkError(f"{where}: the {kernel} x {kernel} kernel must fit its padded input map of shape {pooled}")
+        raise NetworkError(
+            f"{where}: the {kernel} x {kernel} kernel must fit its padded input map of shape "
+            f"{pooled}"
+        )
     if weight.shape[0] * height * width > MAX_SIZE:
         raise NetworkError(
-            f"{where}: the output map must have at most {MAX_SIZE} neurons, not {weight.shape[0] * height * width}"
+            f"{where}: the output map must have at most {MAX_SIZE} neurons, not "
+            f"{weight.shape[0] * height * width}"
         )
     return pooled, (weight.shape[0], height, width)
 
@@ -153,9 +183,12 @@ def _check_skip(where: str, network: Fields, i: int, shapes: Sequence[Any]) -> N
         return
     if network.schedule != "two_phase" or layer.kind != "conv2d":
         raise NetworkError(
-            f"{where}: skip belongs to conv2d layers of two_phase networks, not to {layer.kind} in {network.schedule}"
+            f"{where}: skip belongs to conv2d layers of two_phase networks, not to {layer.kind} in "
+            f"{network.schedule}"
         )
-    earlier = {other.name: k for k, other in enumerate(network.layers[:i]) if other.kind == "conv2d"}
+    earlier = {
+        other.name: k for k, other in enumerate(network.layers[:i]) if other.kind == "conv2d"
+    }
     check.choice(f"{where}: skip source", skip.source, tuple(earlier))
     check.integer(f"{where}: skip stride", skip.stride, 1, MAX_SIZE)
     check.integer(f"{where}: skip weight_bits", skip.weight_bits, 2, 8)
@@ -163,16 +196,30 @@ def _check_skip(where: str, network: Fields, i: int, shapes: Sequence[Any]) -> N
     seen = (-(-height // skip.stride), -(-width // skip.stride))
     if seen != shapes[i][1][1:]:
         wanted = shapes[i][1][1:]
-        raise NetworkError(f"{where}: skip must see a map of {wanted}, but {skip.source} gives {seen} at stride {skip.stride}")
+        raise NetworkError(
+            f"{where}: skip must see a map of {wanted}, but {skip.source} gives {seen} at stride "
+            f"{skip.stride}"
+        )
     if skip.weight.shape != (len(layer.weight), channels):
-        raise NetworkError(f"{where}: skip weight must have shape ({len(layer.weight)}, {channels}), not {skip.weight.shape}")
+        raise NetworkError(
+            f"{where}: skip weight must have shape ({len(layer.weight)}, {channels}), not "
+            f"{skip.weight.shape}"
+        )
     half = 1 << (skip.weight_bits - 1)
-    _check_values(f"{where}: skip weights", skip.weight, -half, half - 1, f"fit {skip.weight_bits} bits ({-half}..{half - 1})")
+    _check_values(
+        f"{where}: skip weights",
+        skip.weight,
+        -half,
+        half - 1,
+        f"fit {skip.weight_bits} bits ({-half}..{half - 1})",
+    )
 
 
 def _check_vector(what: str, array: Any, channels: int) -> None:
     if array.shape != (channels,):
-        raise NetworkError(f"{what} must have shape ({channels},), one value per output channel, not {array.shape}")
+        raise NetworkError(
+            f"{what} must have shape ({channels},), one value per output channel, not {array.shape}"
+        )
 
 
 def _check_values(what: str, array: Any, low: int, high: int, bound: str) -> None:
@@ -185,19 +232,25 @@ def _check_values(what: str, array: Any, low: int, high: int, bound: str) -> Non
 
 
 def _check_sums(where: str, network: Fields, i: int, n_in: int) -> None:
-    """Refuse what could leave int64: a rough bound in unbounded integers (widths.py proves the sharp one)."""
+    """Refuse what could leave int64: a rough bound in unbounded integers (widths.py proves the
+    sharp one)."""
     layer = network.layers[i]
     step = n_in * (1 << (layer.weight_bits - 1)) * network.in_count(i) * layer.pool**2
     ticks = 1
     if layer.skip is not None:
-        step += layer.skip.weight.shape[1] * (1 << (layer.skip.weight_bits - 1)) * max(other.T for other in network.layers[:i])
+        step += (
+            layer.skip.weight.shape[1]
+            * (1 << (layer.skip.weight_bits - 1))
+            * max(other.T for other in network.layers[:i])
+        )
     if network.schedule == "time_stepped":
         step *= max(len(group) for group in source_ticks(network.t_in(i), layer.T))
         ticks = layer.T
     largest = (step + (1 << 31)) * ticks + (1 << 31)
     if largest > MAX_SUM:
         raise NetworkError(
-            f"{where}: no sum may pass 2**60; {n_in} inputs, pool {layer.pool}, T {network.t_in(i)} to {layer.T}"
+            f"{where}: no sum may pass 2**60; {n_in} inputs, pool {layer.pool}, T "
+            f"{network.t_in(i)} to {layer.T}"
             f" and counts up to {network.in_count(i)} could reach {largest}"
         )
 
@@ -209,7 +262,9 @@ def check_labels(network: Fields) -> None:
             raise TypeError(f"labels must be strings, not {label!r}")
     classes = network.layers[-1].weight.shape[0]
     if len(network.labels) not in (0, classes):
-        raise NetworkError(f"labels must be none or {classes}, one per class, not {len(network.labels)}")
+        raise NetworkError(
+            f"labels must be none or {classes}, one per class, not {len(network.labels)}"
+        )
     if not isinstance(network.provenance, dict):
         raise TypeError(f"provenance must be a dict, not {type(network.provenance).__name__}")
     try:
@@ -219,12 +274,16 @@ def check_labels(network: Fields) -> None:
 
 
 def check_profiles(network: Fields) -> None:
-    """Check that every profile names layers that exist; its values are checked on the network it makes."""
+    """Check that every profile names layers that exist; its values are checked on the network it
+    makes."""
     count = len(network.layers)
     for title, profile in network.profiles.items():
         check.name("profile name", title)
         if len(profile.T) != count:
-            raise NetworkError(f"profile {title!r}: T must list {count} values, one per layer, not {len(profile.T)}")
+            raise NetworkError(
+                f"profile {title!r}: T must list {count} values, one per layer, not "
+                f"{len(profile.T)}"
+            )
         for what, arrays in (("threshold", profile.threshold), ("bias", profile.bias)):
             for i in arrays:
                 check.integer(f"profile {title!r}: layer index of {what}", i, 0, count - 1)

@@ -1,4 +1,5 @@
-"""The network file, format 1: integer tensors in a `.safetensors`, and the JSON under its metadata key `polyrhythm`."""
+"""The network file, format 1: integer tensors in a `.safetensors`, and the JSON under its metadata
+key `polyrhythm`."""
 
 from __future__ import annotations
 
@@ -22,8 +23,12 @@ from polyrhythm.sw.network.tensorfile import Tensors, json_object, parse_json, r
 Made = TypeVar("Made")
 
 FORMAT = 1
-DTYPES: dict[str, np.dtype[Any]] = {"weight": np.dtype("<i1"), "bias": np.dtype("<i4"), "threshold": np.dtype("<i4"),
-          "skip": np.dtype("<i1")}  # fmt: skip
+DTYPES: dict[str, np.dtype[Any]] = {
+    "weight": np.dtype("<i1"),
+    "bias": np.dtype("<i4"),
+    "threshold": np.dtype("<i4"),
+    "skip": np.dtype("<i1"),
+}
 
 # Keys of the JSON. What may be left out takes the value of the format's own example.
 TOP = ("format", "name", "schedule", "input", "layers")
@@ -66,7 +71,8 @@ def load(path: str | os.PathLike[str], make: Callable[..., Made]) -> Made:
 
 
 def digest(network: Fields) -> str:
-    """Give the SHA-256 over name, schedule, input, layers, exit, profiles and every tensor; see Network.digest."""
+    """Give the SHA-256 over name, schedule, input, layers, exit, profiles and every tensor; see
+    Network.digest."""
     header = _header(network)
     for key in ("format", "labels", "provenance"):
         header.pop(key)
@@ -97,7 +103,10 @@ def _header(network: Fields) -> dict[str, Any]:
         },
         "layers": [_layer_entry(layer, network.schedule) for layer in network.layers],
         "exit": exit_rule.entry(network.exit),
-        "profiles": {name: {"T": [int(T) for T in profile.T]} for name, profile in sorted(network.profiles.items())},
+        "profiles": {
+            name: {"T": [int(T) for T in profile.T]}
+            for name, profile in sorted(network.profiles.items())
+        },
         "labels": list(network.labels),
         "provenance": network.provenance,
     }
@@ -115,7 +124,11 @@ def _layer_entry(layer: Layer, schedule: str) -> dict[str, Any]:
             entry["neuron"] = layer.neuron
     if layer.skip is not None:
         given = layer.skip
-        entry["skip"] = {"source": given.source, "stride": int(given.stride), "weight_bits": int(given.weight_bits)}
+        entry["skip"] = {
+            "source": given.source,
+            "stride": int(given.stride),
+            "weight_bits": int(given.weight_bits),
+        }
     return entry | {"bias_mode": layer.bias_mode}
 
 
@@ -140,7 +153,9 @@ def _parse(text: Any) -> dict[str, Any]:
     header = parse_json("the metadata 'polyrhythm'", text)
     version = header.get("format")
     if version is not None and (type(version) is not int or version != FORMAT):
-        raise NetworkError(f"format must be {FORMAT}, not {version!r}; a newer Polyrhythm may read this file")
+        raise NetworkError(
+            f"format must be {FORMAT}, not {version!r}; a newer Polyrhythm may read this file"
+        )
     _keys("", header, TOP, TOP_OPTIONAL)
     return header
 
@@ -192,14 +207,21 @@ def _layer(i: int, value: Any, schedule: Any, tensors: _Tensors) -> Layer:
     check.name(f"layer {i}: name", entry["name"])
     where = f"layer {i} ({entry['name']})"
     if schedule == "time_stepped" and "bias_mode" not in entry:
-        raise NetworkError(f"{where}: key 'bias_mode' must be given in a time_stepped network, where it has no default")
-    threshold = None if entry["kind"] == "readout" else tensors.take(where, f"layers.{i}.", "threshold")
+        raise NetworkError(
+            f"{where}: key 'bias_mode' must be given in a time_stepped network, where it has no "
+            "default"
+        )
+    threshold = (
+        None if entry["kind"] == "readout" else tensors.take(where, f"layers.{i}.", "threshold")
+    )
     weight, bias = (tensors.take(where, f"layers.{i}.", what) for what in ("weight", "bias"))
     skip = None
     if (told := entry.get("skip")) is not None:
         _keys(f"{where}: skip: ", json_object(f"{where}: skip", told), SKIP)
         skip = Skip(weight=tensors.take(where, f"layers.{i}.", "skip"), **told)
-    return Layer(**{**LAYER_OPTIONAL, **entry, "skip": skip}, weight=weight, bias=bias, threshold=threshold)
+    return Layer(
+        **{**LAYER_OPTIONAL, **entry, "skip": skip}, weight=weight, bias=bias, threshold=threshold
+    )
 
 
 def _profile(name: str, value: Any, layers: tuple[Layer, ...], tensors: _Tensors) -> Profile:
@@ -233,10 +255,14 @@ class _Tensors:
         self.taken.add(name)
         tensor = self.tensors[name]
         if tensor.dtype != DTYPES[what]:
-            raise NetworkError(f"{where}: tensor {name!r} must be {DTYPES[what].name}, not {tensor.dtype.name}")
+            raise NetworkError(
+                f"{where}: tensor {name!r} must be {DTYPES[what].name}, not {tensor.dtype.name}"
+            )
         return tensor
 
     def refuse_rest(self) -> None:
         for name in self.tensors:
             if name not in self.taken:
-                raise NetworkError(f"unknown tensor {name!r:.100}; {check.nearest(name, self.taken)}")
+                raise NetworkError(
+                    f"unknown tensor {name!r:.100}; {check.nearest(name, self.taken)}"
+                )

@@ -1,4 +1,5 @@
-"""Containers that cannot be changed: arrays, dicts and lists that still equal and print as plain ones."""
+"""Containers that cannot be changed: arrays, dicts and lists that still equal and print as plain
+ones."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def frozen_json(value: Any) -> Any:
 
 
 def frozen_array(values: Any, dtype: type[np.integer]) -> Any:
-    """Copy into a read-only array in C order, in `dtype` where the values fit (Network says where they do not).
+    """Copy into a read-only array in C order, in `dtype` where the values fit (Network says where
+    they do not).
 
     Numbers lie in a `bytes`, so that nobody can make the array writeable again.
     """
@@ -60,7 +62,8 @@ def frozen_array(values: Any, dtype: type[np.integer]) -> Any:
 
 
 class Rebuilt:
-    """A dataclass that copies and unpickles through its constructor, so that a copy is frozen too."""
+    """A dataclass that copies and unpickles through its constructor, so that a copy is frozen
+    too."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = dataclasses.fields(self)  # type: ignore[arg-type]

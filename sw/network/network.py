@@ -1,4 +1,5 @@
-"""The network contract: a frozen, self-checking Network that everything right of training follows from."""
+"""The network contract: a frozen, self-checking Network that everything right of training follows
+from."""
 
 from __future__ import annotations
 
@@ -21,17 +22,27 @@ from polyrhythm.sw.network.frozen import FrozenDict, Rebuilt, frozen_json
 from polyrhythm.sw.network.parts import Input, Ints, Layer, Profile, Skip
 
 __all__ = [
-    "Exit", "Input", "Layer", "MarginExit", "Network", "NetworkError", "Profile", "SafeExit", "Skip", "SoftmaxExit",
-]  # fmt: skip
+    "Exit",
+    "Input",
+    "Layer",
+    "MarginExit",
+    "Network",
+    "NetworkError",
+    "Profile",
+    "SafeExit",
+    "Skip",
+    "SoftmaxExit",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network(Rebuilt):
-    """A spiking network in integers; whatever breaks the contract is refused here, with its place and bound.
+    """A spiking network in integers; whatever breaks the contract is refused here, with its place
+    and bound.
 
-    Nothing in it can be changed. Two networks are the same where their `digest` is; == asks whether they are one
-    object. exit also takes the entry of a file (a dict), which becomes a value.
-    Raises NetworkError (a ValueError) for values and TypeError for kinds.
+    Nothing in it can be changed. Two networks are the same where their `digest` is; == asks whether
+    they are one object. exit also takes the entry of a file (a dict), which becomes a value. Raises
+    NetworkError (a ValueError) for values and TypeError for kinds.
     """
 
     name: str
@@ -45,7 +56,9 @@ class Network(Rebuilt):
     _shapes: checks.Shapes = field(init=False, repr=False)
 
     def __repr__(self) -> str:
-        sizes = "-".join(str(n) for n in (self.input.size, *(self.n_out(i) for i in range(len(self.layers)))))
+        sizes = "-".join(
+            str(n) for n in (self.input.size, *(self.n_out(i) for i in range(len(self.layers))))
+        )
         return f"<Network {self.name}: {self.schedule} {sizes}, digest {self.digest[:16]}>"
 
     def __post_init__(self) -> None:
@@ -101,20 +114,27 @@ class Network(Rebuilt):
         return 1 if self.schedule == "time_stepped" else self.layers[i - 1].T
 
     def per_neuron(self, i: int, values: Ints) -> npt.NDArray[np.int64]:
-        """Spread values per output channel of layer i over its neurons: (..., C) -> (..., n_out(i)), int64."""
+        """Spread values per output channel of layer i over its neurons: (..., C) -> (...,
+        n_out(i)), int64."""
         wide = np.asarray(values, dtype=np.int64)
         return np.repeat(wide, self.n_out(i) // wide.shape[-1], axis=-1)
 
     def profile(self, name: str | None) -> Network:
-        """Give the network with the profile's T, thresholds and biases put in (the network itself for None)."""
+        """Give the network with the profile's T, thresholds and biases put in (the network itself
+        for None)."""
         if name is None:
             return self
         if name not in self.profiles:
-            raise NetworkError(f"profile must be one of this network's, not {name!r}; {check.known(self.profiles)}")
+            raise NetworkError(
+                f"profile must be one of this network's, not {name!r}; {check.known(self.profiles)}"
+            )
         chosen = self.profiles[name]
         layers = []
         for i, layer in enumerate(self.layers):
-            bias, threshold = chosen.bias.get(i, layer.bias), chosen.threshold.get(i, layer.threshold)
+            bias, threshold = (
+                chosen.bias.get(i, layer.bias),
+                chosen.threshold.get(i, layer.threshold),
+            )
             layers.append(dataclasses.replace(layer, T=chosen.T[i], bias=bias, threshold=threshold))
         try:
             return dataclasses.replace(self, layers=tuple(layers), profiles={})
@@ -125,12 +145,14 @@ class Network(Rebuilt):
     def digest(self) -> str:
         """SHA-256 in hex over the name and everything that fixes the arithmetic.
 
-        Not in it: labels, provenance, and fields that the schedule ignores (`bias_mode`, the readout's T in two_phase).
+        Not in it: labels, provenance, and fields that the schedule ignores (`bias_mode`, the
+        readout's T in two_phase).
         """
         return file.digest(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the `.safetensors` file of format 1: same network, same bytes; never half a file."""
+        """Write the `.safetensors` file of format 1: same network, same bytes; never half a
+        file."""
         file.save(self, path)
 
     @staticmethod

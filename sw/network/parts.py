@@ -1,6 +1,7 @@
 """The parts of a network: its input, layers and profiles, frozen.
 
-Axis order: weights are (N_out, N_in) or (C_out, C_in, K, K); maps are (C, H, W), flattened in that order.
+Axis order: weights are (N_out, N_in) or (C_out, C_in, K, K); maps are (C, H, W), flattened in that
+order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Ints = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Input:
-    """What one frame feeds in: T source ticks of integer counts 0..max_count for each place of `shape`."""
+    """What one frame feeds in: T source ticks of integer counts 0..max_count for each place of
+    `shape`."""
 
     shape: tuple[int, ...]
     T: int = 1
@@ -38,10 +40,12 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Layer(Rebuilt):
-    """One layer: integer weights, bias and threshold per output channel, and its own number of time steps T.
+    """One layer: integer weights, bias and threshold per output channel, and its own number of time
+    steps T.
 
-    Arrays are copied and become read-only: weight int8, bias and threshold int32 (threshold None on the readout).
-    Checked as part of a Network, which knows the layer's index and the shapes around it.
+    Arrays are copied and become read-only: weight int8, bias and threshold int32 (threshold None on
+    the readout). Checked as part of a Network, which knows the layer's index and the shapes around
+    it.
     """
 
     name: str
@@ -77,9 +81,11 @@ class Layer(Rebuilt):
 
 @dataclass(frozen=True, eq=False)
 class Skip(Rebuilt):
-    """A residual addition: counts of an earlier layer, through weights of 1 x 1, into the same sums (two_phase, conv2d).
+    """A residual addition: counts of an earlier layer, through weights of 1 x 1, into the same sums
+    (two_phase, conv2d).
 
-    source: name of that layer, a conv2d one. weight: (C_out, C_source). stride: every how many of its rows and columns are seen.
+    source: name of that layer, a conv2d one. weight: (C_out, C_source). stride: every how many of
+    its rows and columns are seen.
     """
 
     source: str
@@ -93,7 +99,8 @@ class Skip(Rebuilt):
 
 @dataclass(frozen=True, eq=False)
 class Profile(Rebuilt):
-    """Another working point of one network: T of every layer, and thresholds and biases by layer index."""
+    """Another working point of one network: T of every layer, and thresholds and biases by layer
+    index."""
 
     T: tuple[int, ...]
     threshold: Mapping[int, Ints] = field(default_factory=dict)

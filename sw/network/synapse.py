@@ -14,7 +14,8 @@ WINDOW_ELEMENTS = 1 << 24  # a chunk of unfolded convolution windows: 64 MB of f
 
 
 def pool(counts: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """Sum size x size blocks of the last two axes; rows and columns that fill no block are dropped."""
+    """Sum size x size blocks of the last two axes; rows and columns that fill no block are
+    dropped."""
     if size == 1:
         return counts
     rows, columns = counts.shape[-2] // size, counts.shape[-1] // size
@@ -23,7 +24,9 @@ def pool(counts: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     return np.asarray(np.sum(blocks, axis=(-3, -1), dtype=np.int64))
 
 
-def current(layer: Layer, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | None = None) -> npt.NDArray[np.int64]:
+def current(
+    layer: Layer, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | None = None
+) -> npt.NDArray[np.int64]:
     """Give sum w*n of every neuron: counts before pooling (B, *map) -> (B, N_out) int64.
 
     `weight` stands in for the layer's own (widths.py asks for its positive and negative parts).
@@ -40,8 +43,11 @@ def current(layer: Layer, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | N
     return _convolve(padded, flat, matrix.shape[-1], layer.stride)
 
 
-def skipped(skip: Skip, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | None = None) -> npt.NDArray[np.int64]:
-    """Give what a residual addition brings every neuron: counts (B, C, H, W) of its source -> (B, N_out) int64.
+def skipped(
+    skip: Skip, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | None = None
+) -> npt.NDArray[np.int64]:
+    """Give what a residual addition brings every neuron: counts (B, C, H, W) of its source -> (B,
+    N_out) int64.
 
     `weight` stands in for the skip's own.
     """
@@ -52,8 +58,11 @@ def skipped(skip: Skip, counts: npt.NDArray[Any], weight: npt.NDArray[Any] | Non
     return sums.transpose(0, 3, 1, 2).reshape(len(counts), -1).astype(np.int64)
 
 
-def _convolve(padded: npt.NDArray[Any], flat: npt.NDArray[Any], kernel: int, stride: int) -> npt.NDArray[np.int64]:
-    """Cross-correlate by unfolding: windows (B, OH, OW, C*K*K) times (C*K*K, C_out), a chunk of frames at a time."""
+def _convolve(
+    padded: npt.NDArray[Any], flat: npt.NDArray[Any], kernel: int, stride: int
+) -> npt.NDArray[np.int64]:
+    """Cross-correlate by unfolding: windows (B, OH, OW, C*K*K) times (C*K*K, C_out), a chunk of
+    frames at a time."""
     views = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(2, 3))
     windows = views[:, :, ::stride, ::stride].transpose(0, 2, 3, 1, 4, 5)  # (B, OH, OW, C, K, K)
     frames, height, width = windows.shape[:3]
@@ -68,8 +77,9 @@ def _convolve(padded: npt.NDArray[Any], flat: npt.NDArray[Any], kernel: int, str
 def _exact_type(weight: npt.NDArray[Any], counts: npt.NDArray[Any]) -> type[Any]:
     """Give the fastest type in which every partial sum, in any order, is an exact integer.
 
-    Products and partial sums are integers of at most max_i(sum_j |w_ij|) * max(n). A float type holds every integer up
-    to 2**24 (float32) or 2**53 (float64), so below that no rounding can happen and BLAS may add in any order.
+    Products and partial sums are integers of at most max_i(sum_j |w_ij|) * max(n). A float type
+    holds every integer up to 2**24 (float32) or 2**53 (float64), so below that no rounding can
+    happen and BLAS may add in any order.
     """
     peak = int(np.abs(counts).max(initial=0))
     rows = np.abs(weight.reshape(len(weight), -1).astype(np.int64)).sum(axis=1)

@@ -1,4 +1,5 @@
-"""Reading a `.safetensors` file that may be anything: every size is checked before it is believed, nothing is run."""
+"""Reading a `.safetensors` file that may be anything: every size is checked before it is believed,
+nothing is run."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 
 def read(source: Path) -> tuple[Tensors, str]:
-    """Give the tensors and the text under `polyrhythm`, every size checked before it is believed."""
+    """Give the tensors and the text under `polyrhythm`, every size checked before it is
+    believed."""
     from safetensors import SafetensorError, deserialize
 
     size = source.stat().st_size
@@ -34,16 +36,23 @@ def read(source: Path) -> tuple[Tensors, str]:
         claim = f"its header would have {length} bytes and start with {data[8:9]!r}"
         raise NetworkError(f"must be a .safetensors file; {claim}")
     if 8 + length > len(data):
-        raise NetworkError(f"truncated: the header must have {length} bytes, not the {len(data) - 8} that are there")
+        raise NetworkError(
+            f"truncated: the header must have {length} bytes, not the {len(data) - 8} that are "
+            "there"
+        )
     header = parse_json("the safetensors header", data[8 : 8 + length].decode("utf-8", "replace"))
     _check_end(header, len(data) - 8 - length)
     try:
         entries: list[tuple[str, Any]] = deserialize(data)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
-        raise NetworkError(f"must be a .safetensors file, but its header is wrong: {error}") from None
+        raise NetworkError(
+            f"must be a .safetensors file, but its header is wrong: {error}"
+        ) from None
     metadata = header.get("__metadata__") or {}
     if "polyrhythm" not in metadata:
-        raise NetworkError("the metadata must have the key 'polyrhythm'; this .safetensors file holds no network")
+        raise NetworkError(
+            "the metadata must have the key 'polyrhythm'; this .safetensors file holds no network"
+        )
     return {name: _tensor(name, entry) for name, entry in entries}, metadata["polyrhythm"]
 
 
@@ -52,14 +61,20 @@ def _check_end(header: dict[str, Any], present: int) -> None:
     ends = [
         entry["data_offsets"][1]
         for name, entry in header.items()
-        if name != "__metadata__" and isinstance(entry, dict) and _is_span(entry.get("data_offsets"))
+        if name != "__metadata__"
+        and isinstance(entry, dict)
+        and _is_span(entry.get("data_offsets"))
     ]
     if max(ends, default=0) > present:
-        raise NetworkError(f"truncated: the tensors must have {max(ends)} bytes, not the {present} that are there")
+        raise NetworkError(
+            f"truncated: the tensors must have {max(ends)} bytes, not the {present} that are there"
+        )
 
 
 def _is_span(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(type(offset) is int for offset in value)
+    return (
+        isinstance(value, list) and len(value) == 2 and all(type(offset) is int for offset in value)
+    )
 
 
 def _tensor(name: str, entry: dict[str, Any]) -> npt.NDArray[Any]:
@@ -71,7 +86,8 @@ def _tensor(name: str, entry: dict[str, Any]) -> npt.NDArray[Any]:
 
 
 def parse_json(what: str, text: str) -> dict[str, Any]:
-    """Parse JSON strictly: an object, no key twice, no NaN or Infinity, no nesting that exhausts the stack."""
+    """Parse JSON strictly: an object, no key twice, no NaN or Infinity, no nesting that exhausts
+    the stack."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -14,8 +14,9 @@ Array = npt.NDArray[np.int64]
 class AddressMap:
     """The neurons that a wire names: shape (C, H, W), (N, 1, 1) where there are no maps.
 
-    An address is column, row and channel side by side, the column lowest, each in as many bits as it needs; so halving a map or
-    cutting it into banks is taking bits, and where there are no maps the address is the neuron's number.
+    An address is column, row and channel side by side, the column lowest, each in as many bits as
+    it needs; so halving a map or cutting it into banks is taking bits, and where there are no maps
+    the address is the neuron's number.
     """
 
     shape: tuple[int, int, int]
@@ -52,13 +53,22 @@ class AddressMap:
 
 
 def input_addresses(network: Network, i: int) -> AddressMap:
-    """The wire into layer i, before its pooling: a map where layer i or the one before it works on maps, else plain numbers."""
+    """The wire into layer i, before its pooling: a map where layer i or the one before it works on
+    maps, else plain numbers."""
     shape, layer = network.in_shape(i), network.layers[i]
-    maps = layer.kind == "conv2d" or layer.pool > 1 or (i > 0 and network.layers[i - 1].kind == "conv2d")
+    maps = (
+        layer.kind == "conv2d"
+        or layer.pool > 1
+        or (i > 0 and network.layers[i - 1].kind == "conv2d")
+    )
     return AddressMap(tuple(shape) if maps else (int(np.prod(shape)), 1, 1))  # type: ignore[arg-type]
 
 
 def pooled_addresses(network: Network, i: int) -> AddressMap:
     """The same behind layer i's pooling."""
     source, pool = input_addresses(network, i), network.layers[i].pool
-    return AddressMap((source.shape[0], source.shape[1] // pool, source.shape[2] // pool)) if pool > 1 else source
+    return (
+        AddressMap((source.shape[0], source.shape[1] // pool, source.shape[2] // pool))
+        if pool > 1
+        else source
+    )

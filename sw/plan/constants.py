@@ -1,4 +1,5 @@
-"""Neuron constants of a layer: made for a set of profiles, which differ in T, thresholds and biases.
+"""Neuron constants of a layer: made for a set of profiles, which differ in T, thresholds and
+biases.
 
 Rows stand profile after profile; within one, phase after phase; within a phase one row for each
 group of channels that the layer serves at a time.

@@ -18,13 +18,17 @@ from polyrhythm.sw.plan.layout import Layout, map_layout
 from polyrhythm.sw.plan.table import Array, Table
 
 
+# Of each phase and bank: which of the kernel's K weights; None beyond the kernel.
+Taps = tuple[tuple[int | None, ...], ...]
+
+
 @dataclass(frozen=True)
 class Reach:
     """What an event at one row (or column) of the input map reaches in that dimension.
 
-    words: for each bank, the word of the position that it reaches there; enabled: whether it reaches one; phase: which weights
-    go to the banks; visits: operations (0: it reaches nothing). From one visit to the next, words grow by 1 and phases fall by
-    the stride (serial).
+    words: for each bank, the word of the position that it reaches there; enabled: whether it
+    reaches one; phase: which weights go to the banks; visits: operations (0: it reaches nothing).
+    From one visit to the next, words grow by 1 and phases fall by the stride (serial).
     """
 
     words: tuple[int, ...]
@@ -35,14 +39,15 @@ class Reach:
 
 @dataclass(frozen=True)
 class Axis:
-    """One dimension of a convolution: extents of the map in (before pooling) and out, and what each coordinate reaches."""
+    """One dimension of a convolution: extents of the map in (before pooling) and out, and what each
+    coordinate reaches."""
 
     size: int
     out: int
     banks: int
     stride: int
     reaches: tuple[Reach, ...]
-    taps: tuple[tuple[int | None, ...], ...]  # of each phase and bank: which of the kernel's K weights
+    taps: Taps
 
     @property
     def words(self) -> int:
@@ -123,9 +128,7 @@ def conv_synapses(
     if not 1 <= channel_lanes <= c_out:
         raise ValueError(f"{place}: channel lanes must be 1..{c_out}, not {channel_lanes}")
     if banks not in (1, parallel):
-        raise ValueError(
-            f"{place}: banks must be 1 (serial) or {parallel} (parallel), not {banks}"
-        )
+        raise ValueError(f"{place}: banks must be 1 (serial) or {parallel} (parallel), not {banks}")
     side = 1 if banks == 1 else round(banks**0.5)
     source, pooled = input_addresses(network, i), pooled_addresses(network, i).shape
     kernel = layer.weight.shape[-1]
@@ -174,18 +177,26 @@ def banked(
     return synapses, map_layout(target, lanes, (rows.banks, columns.banks))
 
 
-def axis(size: int, pooled: int, pool: int, out: int, kernel: int, stride: int, padding: int, banks: int) -> Axis:
+def axis(
+    size: int, pooled: int, pool: int, out: int, kernel: int, stride: int, padding: int, banks: int
+) -> Axis:
     """One dimension; a coordinate that pooling drops, or that no kernel covers, has no visits."""
     reaches = []
-    for place in range(size):
-        at = place // pool
-        hit = [o for o in range(out) if 0 <= at + padding - o * stride < kernel] if at < pooled else []
-        reaches.append(_parallel(at, hit, stride, padding, banks) if banks > 1 else _serial(at, hit, stride, padding))
-    taps: tuple[tuple[int | None, ...], ...]
+    for at in (place // pool for place in range(size)):
+        covered = [o for o in range(out) if 0 <= at + padding - o * stride < kernel]
+        hit = covered if at < pooled else []
+        if banks == 1:
+            reaches.append(_serial(at, hit, stride, padding))
+        else:
+            reaches.append(_parallel(at, hit, stride, padding, banks))
     if banks == 1:
-        taps = tuple((k,) for k in range(kernel))
+        taps: Taps = tuple((k,) for k in range(kernel))
     else:
-        taps = tuple(tuple(_tap(phase, bank, kernel, stride, banks) for bank in range(banks)) for phase in range(stride * banks))
+        phases = range(stride * banks)
+        taps = tuple(
+            tuple(_tap(phase, bank, kernel, stride, banks) for bank in range(banks))
+            for phase in phases
+        )
     return Axis(size, out, banks, stride, tuple(reaches), taps)
 
 
@@ -203,7 +214,8 @@ def _parallel(at: int, hit: list[int], stride: int, padding: int, banks: int) ->
 
 
 def _tap(phase: int, bank: int, kernel: int, stride: int, banks: int) -> int | None:
-    """The kernel weight between an input of this phase and the position in this bank; None beyond the kernel."""
+    """The kernel weight between an input of this phase and the position in this bank; None beyond
+    the kernel."""
     tap = phase % stride + stride * ((phase // stride - bank) % banks)
     return tap if tap < kernel else None
 

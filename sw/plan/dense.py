@@ -77,7 +77,9 @@ def check_lanes(network: Network, i: int, lanes: int) -> None:
     """ValueError where a layer without maps cannot have so many lanes."""
     n_out = network.n_out(i)
     if not 1 <= lanes <= n_out:
-        raise ValueError(f"layer {i} ({network.layers[i].name}): lanes must be 1..{n_out}, not {lanes}")
+        raise ValueError(
+            f"layer {i} ({network.layers[i].name}): lanes must be 1..{n_out}, not {lanes}"
+        )
 
 
 def fields(bits: int, neuron: str) -> str:

@@ -17,7 +17,10 @@ def event_driven(
     layers = [network.layers[i] for network in profiles]
     starts = [(layer.v0 + layer.bias)[None] for layer in layers]
     thresholds = [thresholds_of(layer)[None] for layer in layers]
-    ranges = [_range(network, i, s[0], t[0]) for network, s, t in zip(profiles, starts, thresholds, strict=True)]
+    ranges = [
+        _range(network, i, s[0], t[0])
+        for network, s, t in zip(profiles, starts, thresholds, strict=True)
+    ]
     lowest, highest = min(low for low, _ in ranges), max(high for _, high in ranges)
     v_bits, largest = signed_width(min(lowest, 0), max(highest, 0)), hull(thresholds)[1]
     signed, T = layers[0].neuron == "signed", max(layer.T for layer in layers)

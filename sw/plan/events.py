@@ -12,7 +12,8 @@ class EventWord:
     source     neurons on the sending side
     max_count  most spikes that one word stands for
     signed     whether a spike can take one back
-    each       most words that one neuron sends in a step (of signed neurons there is no such number)
+    each       most words that one neuron sends in a step (of signed neurons there is no such
+               number)
     """
 
     source: AddressMap

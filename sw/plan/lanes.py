@@ -12,7 +12,8 @@ Lanes = int | tuple[int, int]
 
 
 def split(network: Network, i: int, lanes: Lanes) -> tuple[int, int]:
-    """Channels (dense: neurons) and banks at a time; a convolution has all its banks unless told."""
+    """Channels (dense: neurons) and banks at a time; a convolution has all its banks unless
+    told."""
     layer = network.layers[i]
     if layer.kind != "conv2d" and isinstance(lanes, tuple):
         raise ValueError(

@@ -13,8 +13,8 @@ from polyrhythm.sw.plan.table import Table
 
 @dataclass(frozen=True, eq=False)
 class LayerInput:
-    """One edge into a layer: source (index of a layer; -1 the network's input), the words that come,
-    and what they do."""
+    """One edge into a layer: source (index of a layer; -1 the network's input), the words that
+    come, and what they do."""
 
     source: int
     word: EventWord
@@ -45,7 +45,8 @@ class LayerPlan:
     stem               how its modules and files begin
     inputs             the edges into it; each layer has one
     layout             which lane of which group each neuron is
-    steps              when it integrates and fires, in each profile that the circuit has; it has one
+    steps              when it integrates and fires, in each profile that the circuit has; it has
+                       one
     sums               what its neurons add up
     v_bounds           least and greatest potential, proved over all legal frames
     neuron             what they do with it
@@ -80,7 +81,9 @@ class LayerPlan:
     @property
     def n_out(self) -> int:
         """Neurons of the layer."""
-        return self.output.number if isinstance(self.output, Classes) else self.layout.target.neurons
+        return (
+            self.output.number if isinstance(self.output, Classes) else self.layout.target.neurons
+        )
 
     @property
     def value_bits(self) -> int:
@@ -128,7 +131,8 @@ class LayerPlan:
 
     @property
     def memories(self) -> tuple[Table, ...]:
-        """The tables that are memories of the circuit: equal rows are constants, except of weights."""
+        """The tables that are memories of the circuit: equal rows are constants, except of
+        weights."""
         weights = tuple(edge.synapses.weights for edge in self.inputs)
         constants = (self.sums.start, *self.neuron.tables)
         return (*weights, *(table for table in constants if not table.is_constant))

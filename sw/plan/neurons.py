@@ -11,8 +11,8 @@ class Sums:
 
     bounds  least and greatest value, proved over all legal frames and profiles
     bits    of one sum
-    start   what a sum begins with: row phase * rows + row (event_driven: one phase), a lane for each
-            channel lane
+    start   what a sum begins with: row phase * rows + row (event_driven: one phase), a lane for
+            each channel lane
     """
 
     bounds: tuple[int, int]
@@ -22,7 +22,8 @@ class Sums:
 
 @dataclass(frozen=True, eq=False)
 class CountingNeuron:
-    """two_phase: a finished sum v - Th says whether the neuron fires, and how often: 1 + (v - Th) // Th, at most T.
+    """two_phase: a finished sum v - Th says whether the neuron fires, and how often: 1 + (v - Th)
+    // Th, at most T.
 
     thresholds  a row for each channel, unsigned
     T           the most that a neuron emits, in any profile
@@ -87,8 +88,8 @@ class TickingNeuron:
 class ReactingNeuron:
     """event_driven: fires the moment an event reaches it; its potential is the layer's sum.
 
-    thresholds  a row for each group of channels, unsigned (1 where a lane has no neuron, which never
-                gets there)
+    thresholds  a row for each group of channels, unsigned (1 where a lane has no neuron, which
+                never gets there)
     T           the most that a neuron has emitted, in any profile
     signed      whether it takes emissions back
     opens       whether some neuron can fire before its first event

@@ -1,4 +1,5 @@
-"""The numbers that fix the accelerator's pipeline: gateware and cycle model both read them from the plan."""
+"""The numbers that fix the accelerator's pipeline: gateware and cycle model both read them from the
+plan."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,20 +12,22 @@ Coding = Literal["count", "unary"]
 class Parameters:
     """Sizes and pipeline depths of every accelerator; the defaults are what is built.
 
-    queue_depth           events between two layers: one in flip-flops, sixteen in the LUT RAMs of an ECP5
+    queue_depth           events between two layers: one in flip-flops, sixteen in the LUT RAMs of
+                          an ECP5
     block                 lanes whose spikes a serializer looks through in one cycle
     count_bits_per_stage  bits of an event's count that one pipeline stage multiplies by: three
                           adders, two levels deep
     winner_radix          sums among which one level of the readout's maximum chooses
-    mask_slots            swept groups that wait for the serializer as bit masks: the round trip of a
-                          sweep, so none ever waits in vain
+    mask_slots            swept groups that wait for the serializer as bit masks: the round trip of
+                          a sweep, so none ever waits in vain
     value_slots           the same where each lane comes with its value, too wide for more
     map_slots             the same in a convolution with banks: a whole tick's words, so that
                           sweeping them waits for nobody
-    event_slots           visits of event-driven neurons that are under way or wait for the serializer
+    event_slots           visits of event-driven neurons that are under way or wait for the
+                          serializer
     stored_words          values of more words than these stand in block RAMs
-    far_lanes             more lanes than these are spread over the chip: who fired gets one cycle to
-                          travel to the serializer
+    far_lanes             more lanes than these are spread over the chip: who fired gets one cycle
+                          to travel to the serializer
     travel_rows           weight memories of more rows may lie far from their lanes: their words get
                           one more cycle to travel
     """

@@ -50,7 +50,8 @@ class Table:
 
 
 def pack(values: Array, bits: int) -> tuple[int, ...]:
-    """(rows, lanes) integers -> one word a row, lane 0 lowest, two's complement fields of `bits`."""
+    """(rows, lanes) integers -> one word a row, lane 0 lowest, two's complement fields of
+    `bits`."""
     mask = (1 << bits) - 1
     words = []
     for row in values.tolist():
@@ -62,7 +63,8 @@ def pack(values: Array, bits: int) -> tuple[int, ...]:
 
 
 def grouped(values: Array, lanes: int, rows: int, idle: int, copies: int = 1) -> Array:
-    """(..., channels) -> (... * rows, copies * lanes), lanes behind the last channel hold `idle`."""
+    """(..., channels) -> (... * rows, copies * lanes), lanes behind the last channel hold
+    `idle`."""
     spare = rows * lanes - values.shape[-1]
     width = [(0, 0)] * (values.ndim - 1) + [(0, spare)]
     return np.tile(np.pad(values, width, constant_values=idle).reshape(-1, lanes), copies)

@@ -1,4 +1,5 @@
-"""Layers with ticks: each tick adds a current and a bias to the potentials, and neurons fire and reset."""
+"""Layers with ticks: each tick adds a current and a bias to the potentials, and neurons fire and
+reset."""
 
 from polyrhythm.sw.plan.constants import (
     Profiles,

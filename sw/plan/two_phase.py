@@ -1,4 +1,5 @@
-"""Layers without ticks: all events of a frame come in, then each neuron fires as often as it has to."""
+"""Layers without ticks: all events of a frame come in, then each neuron fires as often as it has
+to."""
 
 import numpy as np
 

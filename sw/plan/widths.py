@@ -1,7 +1,8 @@
 """Proven bounds of every accumulator and membrane: nobody types a width in, nothing saturates.
 
-Counts are taken as independent and in 0..in_count, so a bound is reached exactly in two_phase (by the input that turns
-on every positive, or every negative, weight of one neuron) and never passed in time_stepped (interval arithmetic).
+Counts are taken as independent and in 0..in_count, so a bound is reached exactly in two_phase (by
+the input that turns on every positive, or every negative, weight of one neuron) and never passed in
+time_stepped (interval arithmetic).
 """
 
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ Interval = tuple[Array, Array]
 class Bounds:
     """Lowest and highest value over all neurons of a layer and all legal frames.
 
-    acc    every partial sum, in any order of events: in two_phase and event_driven of v0 + B + sum w*n; in time_stepped
-           of the sum w*n of one of the layer's ticks (all merged source ticks), from 0, without the bias
-    v      the membrane after leak, + sum w*n, + b, and reset, over the whole frame; on the readout the sum Y
+    acc    every partial sum, in any order of events: in two_phase and event_driven of v0 + B + sum
+           w*n; in time_stepped of the sum w*n of one of the layer's ticks (all merged source
+           ticks), from 0, without the bias
+    v      the membrane after leak, + sum w*n, + b, and reset, over the whole frame; on the readout
+           the sum Y
     """
 
     acc: tuple[int, int]
@@ -47,7 +50,8 @@ def bounds(network: Network, i: int) -> Bounds:
 
 
 def drive(network: Network, i: int) -> Interval:
-    """Give each neuron's least and greatest sum w*n over one source tick: negative weights alone, positive alone."""
+    """Give each neuron's least and greatest sum w*n over one source tick: negative weights alone,
+    positive alone."""
     layer = network.layers[i]
     most = np.full((1, *network.in_shape(i)), network.in_count(i), dtype=np.int64)
     low = current(layer, most, np.minimum(layer.weight, 0))[0]
@@ -71,7 +75,9 @@ def _threshold(network: Network, i: int) -> Array | None:
 
 
 def _hull(*intervals: Interval) -> tuple[int, int]:
-    return min(int(low.min()) for low, _ in intervals), max(int(high.max()) for _, high in intervals)
+    return min(int(low.min()) for low, _ in intervals), max(
+        int(high.max()) for _, high in intervals
+    )
 
 
 def _two_phase(network: Network, i: int) -> Bounds:
@@ -89,9 +95,10 @@ def _two_phase(network: Network, i: int) -> Bounds:
 def _event_driven(network: Network, i: int) -> Bounds:
     """Bound v = v0 + B + sum w*n - Th*S while unit events come and go.
 
-    Every prefix of a source keeps 0 <= n <= T, so v0 + B + sum w*n stays in the two_phase interval, and S >= 0 keeps v
-    below its top. A neuron that has fired stands at 0 or above: from there a signed one is back at 0 after each event,
-    so a single weight is all it can fall; an unsigned one can fall by all its negative input.
+    Every prefix of a source keeps 0 <= n <= T, so v0 + B + sum w*n stays in the two_phase interval,
+    and S >= 0 keeps v below its top. A neuron that has fired stands at 0 or above: from there a
+    signed one is back at 0 after each event, so a single weight is all it can fall; an unsigned one
+    can fall by all its negative input.
     """
     layer = network.layers[i]
     low, high = drive(network, i)
@@ -121,7 +128,9 @@ def _time_stepped(network: Network, i: int) -> Bounds:
         v = biased if threshold is None else _fire(biased, threshold, layer.reset)
         seen.append(_hull(leaked, charged, biased, v))
     most = max(groups)
-    return Bounds(_hull((most * low, most * high)), (min(a for a, _ in seen), max(b for _, b in seen)))
+    return Bounds(
+        _hull((most * low, most * high)), (min(a for a, _ in seen), max(b for _, b in seen))
+    )
 
 
 def _leak(v: Interval, shift: int | None) -> Interval:
@@ -135,9 +144,13 @@ def _fire(v: Interval, threshold: Array, reset: str) -> Interval:
     """Join what stays below the threshold with what the reset leaves of the rest."""
     low, high = v
     silent, loud = low < threshold, high >= threshold
-    after_low = np.maximum(low, threshold) - threshold if reset == "subtract" else np.zeros_like(low)
+    after_low = (
+        np.maximum(low, threshold) - threshold if reset == "subtract" else np.zeros_like(low)
+    )
     after_high = high - threshold if reset == "subtract" else np.zeros_like(high)
     quiet_high = np.minimum(high, threshold - 1)
     joined_low = np.where(silent & loud, np.minimum(low, after_low), np.where(loud, after_low, low))
-    joined_high = np.where(silent & loud, np.maximum(quiet_high, after_high), np.where(loud, after_high, quiet_high))
+    joined_high = np.where(
+        silent & loud, np.maximum(quiet_high, after_high), np.where(loud, after_high, quiet_high)
+    )
     return joined_low, joined_high

@@ -1,10 +1,10 @@
 """The cycle model: what a frame costs in the accelerator, to the cycle.
 
-The work of a layer is one cycle for each operation (`work`): in a dense layer an event, and a sweep, in
-each group of neurons; in a convolution a visit in each group of channels, and a sweep of each word. What
-a frame takes from its first input word to its answer adds the pipelines it passes and the waits of
-layers for each other; `timing` follows every word through them (`sw.timing.pipeline`) and is held equal
-to the circuit. Times are numbers of clock cycles.
+The work of a layer is one cycle for each operation (`work`): in a dense layer an event, and a
+sweep, in each group of neurons; in a convolution a visit in each group of channels, and a sweep of
+each word. What a frame takes from its first input word to its answer adds the pipelines it passes
+and the waits of layers for each other; `timing` follows every word through them
+(`sw.timing.pipeline`) and is held equal to the circuit. Times are numbers of clock cycles.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,19 +23,20 @@ from polyrhythm.sw.timing.event_pipeline import EventSequencer
 from polyrhythm.sw.timing.pipeline import Emitted, Queue, Sequencer, Serializer, Word, costs
 from polyrhythm.sw.trace import Trace
 
-# Of a swept group, the blocks in which somebody fired: what each of their events costs the next layer.
+# Of a swept group, the blocks in which somebody fired: what each of their events costs the next
+# layer.
 Blocks = list[list[Emitted]]
 Run = Callable[[slice], "Timing"]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """cycles: first input word accepted to answer valid, (B,); interval: answer to answer, (B,), 0 for
-    the first frame.
+    """cycles: first input word accepted to answer valid, (B,); interval: answer to answer, (B,), 0
+    for the first frame.
 
     ticks: first input word accepted until the class that the readout's sums have after each of its
-    ticks is known, (B, T): what an answer costs that does not wait for the last tick, whose column is
-    `cycles`.
+    ticks is known, (B, T): what an answer costs that does not wait for the last tick, whose column
+    is `cycles`.
     """
 
     cycles: Array
@@ -66,12 +67,12 @@ def work(plan: NetworkPlan, trace: Trace, inputs: Array) -> Array:
 
 
 def timing(plan: NetworkPlan, trace: Trace, inputs: Array, back_to_back: bool) -> Timing:
-    """Follow frames through the accelerator, one at a time or back to back, with a source and a sink
-    that never wait.
+    """Follow frames through the accelerator, one at a time or back to back, with a source and a
+    sink that never wait.
 
     inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames, with spikes where
-    time_stepped; of event_driven networks nothing is asked of it, every neuron is followed through its
-    visits.
+    time_stepped; of event_driven networks nothing is asked of it, every neuron is followed through
+    its visits.
     """
     steps = inputs.reshape(len(inputs), plan.ticks, plan.input.source.neurons)
     reacts = any(isinstance(layer.neuron, ReactingNeuron) for layer in plan.layers)
@@ -90,7 +91,9 @@ def _by_trace(plan: NetworkPlan, steps: Array, trace: Trace) -> Run:
     spikes = _words(plan, trace)
 
     def run(frames: slice) -> Timing:
-        source = [[each[0][np.flatnonzero(tick)].tolist() for tick in frame] for frame in steps[frames]]
+        source = [
+            [each[0][np.flatnonzero(tick)].tolist() for tick in frame] for frame in steps[frames]
+        ]
         queue, starts = Queue(plan.layers[0]), list[int]()
         words = _source(source, queue, starts)
         for k, layer in enumerate(plan.hidden):
@@ -134,8 +137,8 @@ def _answered(readout: LayerPlan, words: Iterator[Word], queue: Queue, starts: l
 
 
 def _words(plan: NetworkPlan, trace: Trace) -> list[npt.NDArray[Any]]:
-    """Words that each neuron of each hidden layer sends in each tick, (B, T, N); one tick where there
-    are none."""
+    """Words that each neuron of each hidden layer sends in each tick, (B, T, N); one tick where
+    there are none."""
     found: list[npt.NDArray[Any]] = []
     for layer in plan.hidden:
         assert isinstance(layer.output, Spikes)
@@ -153,17 +156,26 @@ def _words(plan: NetworkPlan, trace: Trace) -> list[npt.NDArray[Any]]:
 
 def _blocks(spikes: npt.NDArray[Any], plan: LayerPlan, cost: Array) -> Iterator[Blocks]:
     """Swept group by swept group, frames and ticks in order."""
-    lanes, groups, blocks = plan.layout.lanes, plan.layout.groups, plan.layout.blocks(plan.parameters.block)
+    lanes, groups, blocks = (
+        plan.layout.lanes,
+        plan.layout.groups,
+        plan.layout.blocks(plan.parameters.block),
+    )
     block_of = np.concatenate([np.full(len(block), k) for k, block in enumerate(blocks)])
     places = plan.layout.neurons.reshape(-1)
-    real = np.flatnonzero(places >= 0)  # (group * lanes + lane) of each neuron, in the order of sweeps
+    # (group * lanes + lane) of each neuron, in the order of sweeps
+    real = np.flatnonzero(places >= 0)
     neurons = places[real]
     for tick in spikes.reshape(-1, spikes.shape[2]):
         found: list[dict[int, list[Emitted]]] = [{} for _ in range(groups)]
         words = tick[neurons]
         hit = np.flatnonzero(words)
-        for place, price, times in zip(real[hit].tolist(), cost[neurons[hit]].tolist(), words[hit].tolist(), strict=True):
-            found[place // lanes].setdefault(int(block_of[place % lanes]), []).append((price, times))
+        for place, price, times in zip(
+            real[hit].tolist(), cost[neurons[hit]].tolist(), words[hit].tolist(), strict=True
+        ):
+            found[place // lanes].setdefault(int(block_of[place % lanes]), []).append(
+                (price, times)
+            )
         yield from (list(group.values()) for group in found)
 
 

@@ -1,8 +1,8 @@
-"""Event-driven layers in the cycle model: every visit as the gateware makes it, and what its neurons
-emit.
+"""Event-driven layers in the cycle model: every visit as the gateware makes it, and what its
+neurons emit.
 
-What a layer sends hangs on the order of what reached it, and the order of visits is the hardware's own;
-so this follows each neuron through its visits, which gives the number of events as well.
+What a layer sends hangs on the order of what reached it, and the order of visits is the hardware's
+own; so this follows each neuron through its visits, which gives the number of events as well.
 """
 
 import heapq
@@ -30,8 +30,8 @@ def reacting(plan: LayerPlan) -> tuple[ConvSynapses, ReactingNeuron]:
 
 
 class Neurons:
-    """Potentials v and emissions S of one layer's neurons, visited a word of each bank at a time; the
-    last entry is nobody's."""
+    """Potentials v and emissions S of one layer's neurons, visited a word of each bank at a time;
+    the last entry is nobody's."""
 
     def __init__(self, plan: LayerPlan):
         self._synapses, self._neuron = reacting(plan)
@@ -46,7 +46,8 @@ class Neurons:
         self.rest()
 
     def _of_neurons(self, table: Table, nobody: int) -> Array:
-        """A table's constants by neuron: its rows are groups of channels, its lanes channel lanes."""
+        """A table's constants by neuron: its rows are groups of channels, its lanes channel
+        lanes."""
         groups, lanes = self._numbers.shape
         rows = np.arange(groups)[:, None] % self._synapses.channel_groups
         columns = np.arange(lanes)[None] % self._synapses.channel_lanes
@@ -76,13 +77,15 @@ class Neurons:
         return list(found.values())
 
     def reached(self, neuron: int) -> list[tuple[Array, Array]]:
-        """What an event of an input neuron visits, in order: the lanes' neurons and their weights."""
+        """What an event of an input neuron visits, in order: the lanes' neurons and their
+        weights."""
         if neuron not in self._visits:
             self._visits[neuron] = list(self._reach(neuron))
         return self._visits[neuron]
 
     def words(self) -> list[Array]:
-        """All words in the order of a pass: channels within positions, or positions within channels where order matters."""
+        """All words in the order of a pass: channels within positions, or positions within channels
+        where order matters."""
         lanes = self._numbers.shape[1]
         words = self._numbers.reshape(-1, self._synapses.channel_groups, lanes)
         return list((words if self._neuron.signed else words.swapaxes(0, 1)).reshape(-1, lanes))
@@ -91,7 +94,10 @@ class Neurons:
         synapses = self._synapses
         _, y, x = (int(n) for n in np.unravel_index(neuron, synapses.source.shape))
         rows, columns = synapses.rows.reaches[y].visits, synapses.columns.reaches[x].visits
-        positions, groups = list(product(range(rows), range(columns))), range(synapses.channel_groups)
+        positions, groups = (
+            list(product(range(rows), range(columns))),
+            range(synapses.channel_groups),
+        )
         if self._neuron.signed:
             return (self._word(neuron, at, group) for at in positions for group in groups)
         return (self._word(neuron, at, group) for group in groups for at in positions)
@@ -134,7 +140,8 @@ class EventSequencer:
         heapq.heappush(self._out, cycle)
 
     def items(self, words: Iterator[Word]) -> Iterator[Item]:
-        """What visits emit: when it stands before the serializer, its events in blocks, and whether a frame ends."""
+        """What visits emit: when it stands before the serializer, its events in blocks, and whether
+        a frame ends."""
         entered = issue = left = -1  # as of a convolution's words in `sw.timing.pipeline`
         opens, begins = self._neuron.opens and not self._neuron.signed, True
         for written, closes, what in words:
@@ -165,7 +172,8 @@ class EventSequencer:
         return issue
 
     def _close(self, issue: int) -> Generator[Item, None, int]:
-        """Passes until nobody emits, then the one that puts the initial state back; issue: when the word that closes was seen."""
+        """Passes until nobody emits, then the one that puts the initial state back; issue: when the
+        word that closes was seen."""
         while self._neuron.signed:
             S = self._neurons.S.copy()
             issue = yield from self._pass(issue)

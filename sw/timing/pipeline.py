@@ -1,8 +1,9 @@
-"""How layers keep up with each other: queues, sequencers and serializers as the cycle model sees them.
+"""How layers keep up with each other: queues, sequencers and serializers as the cycle model sees
+them.
 
-Each class follows the gateware's of its name word by word. A word is the cycle in which it was written
-into a queue, whether it closes a step, and what it costs the layer that reads it; a word written in
-cycle w can be read in cycle w + 1.
+Each class follows the gateware's of its name word by word. A word is the cycle in which it was
+written into a queue, whether it closes a step, and what it costs the layer that reads it; a word
+written in cycle w can be read in cycle w + 1.
 """
 
 from collections import deque
@@ -27,8 +28,8 @@ Item = tuple[int, list[list[Emitted]], bool]
 
 
 def costs(synapses: Synapses) -> Array:
-    """Operations that an event of each input neuron takes, (N_in,), in a dense layer for each group;
-    0: it is dropped."""
+    """Operations that an event of each input neuron takes, (N_in,), in a dense layer for each
+    group; 0: it is dropped."""
     if isinstance(synapses, ConvSynapses):
         axes = (synapses.rows, synapses.columns)
         y, x = (np.array([reach.visits for reach in axis.reaches]) for axis in axes)
@@ -41,12 +42,13 @@ def costs(synapses: Synapses) -> Array:
 
 
 class Room:
-    """A store of limited size: `take` gives the cycle in which the next one has room, once the earlier
-    ones have left."""
+    """A store of limited size: `take` gives the cycle in which the next one has room, once the
+    earlier ones have left."""
 
     def __init__(self, size: int):
         self._size, self._taken = size, 0
-        self.left: deque[int] = deque()  # when the oldest ones left that somebody may still wait for
+        # When the oldest ones left that somebody may still wait for
+        self.left: deque[int] = deque()
 
     def take(self, cycle: int) -> int:
         """The cycle, from `cycle` on, in which there is room for one more."""
@@ -55,8 +57,8 @@ class Room:
 
 
 class Queue(Room):
-    """A layer's input: ticks that end no group are dropped at once, other words wait until the layer
-    takes them."""
+    """A layer's input: ticks that end no group are dropped at once, other words wait until the
+    layer takes them."""
 
     def __init__(self, plan: LayerPlan):
         super().__init__(plan.parameters.queue_depth)
@@ -73,7 +75,8 @@ class Queue(Room):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A swept group: the cycle in which its result stands, which group, and whether it is the frame's last tick."""
+    """A swept group: the cycle in which its result stands, which group, and whether it is the
+    frame's last tick."""
 
     done: int
     group: int
@@ -81,9 +84,11 @@ class Sweep:
 
 
 class Sequencer:
-    """Issues one operation per cycle: events as they come and sweeps where they have room for their result.
+    """Issues one operation per cycle: events as they come and sweeps where they have room for their
+    result.
 
-    A dense layer replays a step's events for its further groups; a convolution's events have their visits at once.
+    A dense layer replays a step's events for its further groups; a convolution's events have their
+    visits at once.
     """
 
     def __init__(self, plan: LayerPlan, queue: Queue):
@@ -103,7 +108,8 @@ class Sequencer:
         self.room = Room(plan.slots)
 
     def sweeps(self, words: Iterator[Word]) -> Iterator[Sweep]:
-        """All sweeps in their order; whoever takes one says in `room.left` when its place is free again."""
+        """All sweeps in their order; whoever takes one says in `room.left` when its place is free
+        again."""
         return self._visited(words) if self._conv else self._replayed(words)
 
     def items(self, words: Iterator[Word], groups: Iterator[list[list[Emitted]]]) -> Iterator[Item]:
@@ -126,9 +132,11 @@ class Sequencer:
             step = (step + 1) % len(self._repeats)
 
     def _step(self, words: Iterator[Word], issue: int, left: int) -> tuple[int, int] | None:
-        """Take a step's words as they come: its number of spikes and the first cycle in which it can be swept; None at the end.
+        """Take a step's words as they come: its number of spikes and the first cycle in which it
+        can be swept; None at the end.
 
-        left: when the last word left the queue; one that pooling drops leaves it while the sequencer is busy.
+        left: when the last word left the queue; one that pooling drops leaves it while the
+        sequencer is busy.
         """
         spikes = 0
         for written, closes, cost in words:
@@ -144,7 +152,8 @@ class Sequencer:
         return None
 
     def _visited(self, words: Iterator[Word]) -> Iterator[Sweep]:
-        """Two words wait located; entered: when the word at hand enters, issue: its last operation, left: the word's before it."""
+        """Two words wait located; entered: when the word at hand enters, issue: its last operation,
+        left: the word's before it."""
         entered, issue, left, step = -1, -1, -1, 0
         for written, closes, cost in words:
             entered = max(entered, written, left) + 1
@@ -181,18 +190,22 @@ class Serializer:
     """Sends words of emissions, block by block, then the tick or end that they close; one event per
     cycle.
 
-    A choice among lanes with values waits a cycle for them; from a memory they come three cycles after
-    the word before has left. returned: told when a word leaves; queue: of the layer behind it.
+    A choice among lanes with values waits a cycle for them; from a memory they come three cycles
+    after the word before has left. returned: told when a word leaves; queue: of the layer behind
+    it.
     """
 
     def __init__(self, plan: LayerPlan, returned: Callable[[int], None], queue: Queue):
         self._returned, self._queue, self._stages = returned, queue, counter_stages(plan)
         self._valued, self._stored = plan.value_bits > 0, plan.stored
-        self._stalls: deque[tuple[int, int]] = deque()  # cycles in which the counter's last stage waits: from, until
+        # Cycles in which the counter's last stage waits: from, until
+        self._stalls: deque[tuple[int, int]] = deque()
 
     def send(self, items: Iterator[Item]) -> Iterator[Word]:
-        """Per block: when the chooser takes it up, when the sender loads it, when its last word is accepted (`leaves`)."""
-        chosen = load = before = leaves = free = -1  # before: the load before `load`; free: the word before was loaded
+        """Per block: when the chooser takes it up, when the sender loads it, when its last word is
+        accepted (`leaves`)."""
+        # Before: the load before `load`; free: the word before was loaded
+        chosen = load = before = leaves = free = -1
         between = 1 if self._valued else 0  # a queue of two, in which a choice reaches the values
         for done, blocks, last in items:
             chosen = max(done, chosen)
@@ -200,7 +213,10 @@ class Serializer:
                 chosen = max(chosen + 1, before + 1 if between else 0)
                 speaks = bool(events) or last
                 settled = free + 3 if self._stored and events else 0
-                before, load = load, max(chosen + between, load + 1, leaves if speaks else 0, settled)
+                before, load = (
+                    load,
+                    max(chosen + between, load + 1, leaves if speaks else 0, settled),
+                )
                 if not between:
                     chosen = load
                 if not speaks:
@@ -213,12 +229,16 @@ class Serializer:
             self._returned(load)
             free = load
 
-    def _accept(self, cycle: int, closes: bool, what: Any, times: int) -> Generator[Word, None, int]:
-        """When the next stage takes a word offered from `cycle` on; the words that enter the queue, `times` of them."""
+    def _accept(
+        self, cycle: int, closes: bool, what: Any, times: int
+    ) -> Generator[Word, None, int]:
+        """When the next stage takes a word offered from `cycle` on; the words that enter the queue,
+        `times` of them."""
         enters = self._queue.enters(closes)
         if not self._stages:
             return (yield from self._enter(cycle, closes, what, times * enters))
-        # The counter moves as a whole: a word that waits in its last stage stops all words behind it, and the door.
+        # The counter moves as a whole: a word that waits in its last stage stops all words behind
+        # it, and the door.
         for begin, end in self._stalls:
             if begin <= cycle < end:
                 cycle = end

@@ -1,6 +1,7 @@
 """What an executor saw: the answer, and as much of every layer's inside as was asked for.
 
-Axis order: B frames, T ticks of the layer, N neurons (maps flattened as C, H, W), C classes, L spiking layers.
+Axis order: B frames, T ticks of the layer, N neurons (maps flattened as C, H, W), C classes, L
+spiking layers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from polyrhythm.sw.trace.file import TraceFile
 
 Ints = npt.NDArray[np.integer]
 
-PER_LAYER = {"counts": "count", "spikes": "spikes", "v": "v"}  # field: its name in the file, after layers.NAME.
+# Field: its name in the file, after layers.NAME.
+PER_LAYER = {"counts": "count", "spikes": "spikes", "v": "v"}
 WHOLE = {
     "answer": "class", "logits": "logits", "events": "events", "ticks": "ticks",
     "logits_t": "logits_t", "cycles": "cycles", "interval": "interval",
@@ -26,7 +28,8 @@ WHOLE = {
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where two traces differ; tick and neuron are None where the value has none."""
+    """The first place where two traces differ; tick and neuron are None where the value has
+    none."""
 
     frame: int
     layer: str
@@ -37,7 +40,12 @@ class Difference:
     got: int
 
     def __str__(self) -> str:
-        parts = {"frame": self.frame, "layer": self.layer or None, "tick": self.tick, "neuron": self.neuron}
+        parts = {
+            "frame": self.frame,
+            "layer": self.layer or None,
+            "tick": self.tick,
+            "neuron": self.neuron,
+        }
         place = ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
         return f"{place}: {self.what} expected {self.expected}, got {self.got}"
 
@@ -46,10 +54,12 @@ class Difference:
 class Trace:
     """One run over B frames.
 
-    answer    (B,) the class                    logits    (B, C) as they stood when the answer was given
+    answer    (B,) the class                    logits    (B, C) as they stood when the answer was
+              given
     counts    name -> (B, N) spikes per frame   events    (B, L) events that each spiking layer sent
     ticks     (B,) readout ticks used           logits_t  (B, T, C) of the whole frame
-    spikes    name -> (B, T, N) 0/1             v         name -> (B, N) or (B, T, N), after the last reset
+    spikes    name -> (B, T, N) 0/1             v         name -> (B, N) or (B, T, N), after the
+              last reset
     cycles, interval    (B,) from hardware
     """
 
@@ -82,7 +92,8 @@ class Trace:
         return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write `.npz` with the names of the format, int32 where the values fit, never half a file."""
+        """Write `.npz` with the names of the format, int32 where the values fit, never half a
+        file."""
         with TraceFile(path) as file:
             file.add(self.arrays())
 
@@ -95,15 +106,21 @@ class Trace:
         except OSError as error:
             if error.errno is not None:
                 raise
-            raise ValueError(f"{path}: must be a trace (.npz), but cannot be read: {error}") from None
+            raise ValueError(
+                f"{path}: must be a trace (.npz), but cannot be read: {error}"
+            ) from None
         except (ValueError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
-            raise ValueError(f"{path}: must be a trace (.npz), but cannot be read: {error}") from None
+            raise ValueError(
+                f"{path}: must be a trace (.npz), but cannot be read: {error}"
+            ) from None
 
     def first_difference(self, other: Trace) -> Difference | None:
-        """Give the first value of `other` that is not this trace's: by frame, then layer, then tick, then neuron.
+        """Give the first value of `other` that is not this trace's: by frame, then layer, then
+        tick, then neuron.
 
-        Compared is what both traces have, inside first: spikes, count and v of each layer in order, then logits_t,
-        ticks, logits and class. Events and cycles are not part of the promise that executors agree on.
+        Compared is what both traces have, inside first: spikes, count and v of each layer in order,
+        then logits_t, ticks, logits and class. Events and cycles are not part of the promise that
+        executors agree on.
         """
         first: tuple[int, int, Difference] | None = None
         for order, (layer, what, mine, theirs) in enumerate(_pairs(self, other)):
@@ -114,7 +131,8 @@ class Trace:
         return None if first is None else first[2]
 
     def differences(self, other: Trace) -> dict[str, int]:
-        """Count the differing values: class, logits, count; and spikes, v, logits_t, ticks where both have them."""
+        """Count the differing values: class, logits, count; and spikes, v, logits_t, ticks where
+        both have them."""
         total = {"frames": len(self), "class": 0, "logits": 0, "count": 0}
         for _, what, mine, theirs in _pairs(self, other):
             total[what] = total.get(what, 0) + int(np.count_nonzero(mine != theirs))
@@ -129,8 +147,12 @@ def merge(traces: Sequence[Trace]) -> Trace:
     for names in named[1:]:
         if list(names) != list(named[0]):
             odd = sorted(set(names) ^ set(named[0]))
-            raise ValueError(f"traces to merge must have the same arrays; only one of two has {', '.join(odd)}")
-    joined = _from_arrays({name: np.concatenate([names[name] for names in named]) for name in named[0]})
+            raise ValueError(
+                f"traces to merge must have the same arrays; only one of two has {', '.join(odd)}"
+            )
+    joined = _from_arrays(
+        {name: np.concatenate([names[name] for names in named]) for name in named[0]}
+    )
     for attribute in ("spikes", "v"):  # asked for, but no layer has any
         if getattr(joined, attribute) is None and getattr(traces[0], attribute) is not None:
             setattr(joined, attribute, {})
@@ -185,4 +207,6 @@ def _at(layer: str, what: str, frame: int, mine: Ints, theirs: Ints) -> Differen
     return Difference(frame, layer, what, tick, place[-1] if mine.ndim > 1 else None, expected, got)
 
 
-assert {f.name for f in fields(Trace)} == {*WHOLE, *PER_LAYER}, "every field of Trace must have a name in the file"
+assert {f.name for f in fields(Trace)} == {*WHOLE, *PER_LAYER}, (
+    "every field of Trace must have a name in the file"
+)

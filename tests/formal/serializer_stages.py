@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
-
 from polyrhythm.hw.output.banks import Banks
+
 from polyrhythm.hw.output.serializer import Choice, Chooser, Fired, Pick, Sender, Word, describe
 from polyrhythm.hw.stream.event import bits_for
 from polyrhythm.sw.plan.addresses import Layout, Map, dense_layout, map_layout

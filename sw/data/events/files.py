@@ -23,7 +23,8 @@ class Reading:
 
 
 def read_events(path: str | Path, how: Reading | None = None) -> Recording:
-    """The recording in a file, times ascending. DataError, in one line, for whatever is no recording."""
+    """The recording in a file, times ascending. DataError, in one line, for whatever is no
+    recording."""
     how, where = how or Reading(), str(path)
     suffix = Path(path).suffix.lower()
     if suffix == ".aedat4":
@@ -35,7 +36,11 @@ def read_events(path: str | Path, how: Reading | None = None) -> Recording:
     elif suffix == ".npy":
         array = read_npy(path)
         plain = array.dtype.names is None
-        events = fields.from_rows(where, array, how.columns, how.unit) if plain else fields.from_struct(where, array, how.unit)
+        events = (
+            fields.from_rows(where, array, how.columns, how.unit)
+            if plain
+            else fields.from_struct(where, array, how.unit)
+        )
         found = Recording(events)
     elif suffix in (".bin", ".dat", ".raw"):
         read = {".bin": read_bin, ".dat": read_dat, ".raw": read_raw}[suffix]

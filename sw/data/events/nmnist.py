@@ -5,7 +5,9 @@ import numpy as np
 from polyrhythm.sw.data.download import DataError
 from polyrhythm.sw.data.events.recording import EVENT, Recording
 
-MARK = 240  # as y: the sensor's overflow mark, which moves the time of all that follow by 2^13 us and is no event
+# As y: the sensor's overflow mark, which moves the time of all that follow by 2^13 us and is no
+# event
+MARK = 240
 
 
 def read_bin(where: str, data: bytes) -> Recording:
@@ -16,5 +18,7 @@ def read_bin(where: str, data: bytes) -> Recording:
     marks = word[:, 1] == MARK
     events = np.empty(len(word), EVENT)
     events["x"], events["y"], events["p"] = word[:, 0], word[:, 1], word[:, 2] >> 7
-    events["t"] = ((word[:, 2] & 127) << 16 | word[:, 3] << 8 | word[:, 4]) + (np.cumsum(marks) << 13)
+    events["t"] = ((word[:, 2] & 127) << 16 | word[:, 3] << 8 | word[:, 4]) + (
+        np.cumsum(marks) << 13
+    )
     return Recording(events[~marks])

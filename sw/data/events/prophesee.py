@@ -1,8 +1,10 @@
-"""Prophesee's files: the header of lines that begin with %, .dat (types 2d and CD), .raw in EVT2 and EVT3.
+"""Prophesee's files: the header of lines that begin with %, .dat (types 2d and CD), .raw in EVT2
+and EVT3.
 
-EVT2 is words of 32 bits, EVT3 of 16, little-endian, the kind in the highest 4 bits. Times are given in parts: the high part in a
-word of its own, which every later event shares, and which a camera says at least as often as it changes. It wraps, after 2^34 us in
-EVT2 and 2^24 us in EVT3: a high part that falls by half of its range or more has wrapped; any smaller step back is time that runs
+EVT2 is words of 32 bits, EVT3 of 16, little-endian, the kind in the highest 4 bits. Times are given
+in parts: the high part in a word of its own, which every later event shares, and which a camera
+says at least as often as it changes. It wraps, after 2^34 us in EVT2 and 2^24 us in EVT3: a high
+part that falls by half of its range or more has wrapped; any smaller step back is time that runs
 back. Events before the first high part have no time, and are left out with a note.
 """
 
@@ -24,13 +26,16 @@ PART = 1 << 18  # words that are decoded at a time
 
 
 def split_header(where: str, data: bytes) -> tuple[dict[str, str], bytes]:
-    """Keys and values of the lines that begin with %, and what follows them. The line `% end` is the last where there is one."""
+    """Keys and values of the lines that begin with %, and what follows them. The line `% end` is
+    the last where there is one."""
     fields: dict[str, str] = {}
     place = 0
     while data[place : place + 1] == b"%":
         end = data.find(b"\n", place, place + LONGEST_HEADER)
         if end < 0 or place > LONGEST_HEADER:
-            raise DataError(f"{where}: every line of the header must end, but the one at byte {place} does not")
+            raise DataError(
+                f"{where}: every line of the header must end, but the one at byte {place} does not"
+            )
         line = data[place + 1 : end].decode("latin-1").strip()
         place = end + 1
         if line == "end":
@@ -46,7 +51,11 @@ def sensor_of(fields: dict[str, str]) -> tuple[int, int] | None:
     if match := re.fullmatch(r"(\d{1,5})x(\d{1,5})", text):
         return int(match[2]), int(match[1])
     words = dict(re.findall(r"(height|width)=(\d{1,5})", fields.get("format", "")))
-    words |= {key: fields[key] for key in ("height", "width") if re.fullmatch(r"\d{1,5}", fields.get(key, ""))}
+    words |= {
+        key: fields[key]
+        for key in ("height", "width")
+        if re.fullmatch(r"\d{1,5}", fields.get(key, ""))
+    }
     height, width = (int(words.get(key, 0)) for key in ("height", "width"))
     return (height, width) if height and width else None
 
@@ -54,15 +63,22 @@ def sensor_of(fields: dict[str, str]) -> tuple[int, int] | None:
 def read_dat(where: str, data: bytes) -> Recording:
     """A .dat file: 32 bits of microseconds, 32 bits of x, y and polarity; times do not wrap.
 
-    Version 2 has x in bits 13..0, y in 27..14, polarity from 28 on; before it x in 8..0, y in 16..9, polarity in 17.
+    Version 2 has x in bits 13..0, y in 27..14, polarity from 28 on; before it x in 8..0, y in
+    16..9, polarity in 17.
     """
     fields, body = split_header(where, data)
     if fields:
         if len(body) < 2:
-            raise DataError(f"{where}: after its header a .dat file must say its kind in two bytes, but has {len(body)}")
+            raise DataError(
+                f"{where}: after its header a .dat file must say its kind in two bytes, but has "
+                f"{len(body)}"
+            )
         kind, size, body = body[0], body[1], body[2:]
         if kind not in (0, 12) or size != 8:
-            raise DataError(f"{where}: events must be of kind 0 (2d) or 12 (CD) in 8 bytes, not of kind {kind} in {size}")
+            raise DataError(
+                f"{where}: events must be of kind 0 (2d) or 12 (CD) in 8 bytes, not of kind {kind} "
+                f"in {size}"
+            )
     _whole_words(where, body, 8)
     pairs = np.frombuffer(body, "<u4").reshape(-1, 2)
     events = np.empty(len(pairs), EVENT)
@@ -81,10 +97,14 @@ def read_dat(where: str, data: bytes) -> Recording:
 def read_raw(where: str, data: bytes) -> Recording:
     """A .raw file in EVT2 or EVT3, as its header says. DataError for any other."""
     fields, body = split_header(where, data)
-    word = fields.get("format", "").split(";")[0].upper() or {"2.0": "EVT2", "3.0": "EVT3"}.get(fields.get("evt", ""), "")
+    word = fields.get("format", "").split(";")[0].upper() or {"2.0": "EVT2", "3.0": "EVT3"}.get(
+        fields.get("evt", ""), ""
+    )
     if word not in FORMATS:
         told = word or (f"evt {fields['evt']}" if "evt" in fields else "nothing")
-        raise DataError(f"{where}: the header must say format EVT2 or EVT3 (or evt 2.0, evt 3.0), not {told}")
+        raise DataError(
+            f"{where}: the header must say format EVT2 or EVT3 (or evt 2.0, evt 3.0), not {told}"
+        )
     decode, size = FORMATS[word]
     _whole_words(where, body, size)
     return decode(body, sensor_of(fields))
@@ -93,7 +113,8 @@ def read_raw(where: str, data: bytes) -> Recording:
 def _whole_words(where: str, body: bytes, size: int) -> None:
     if len(body) % size:
         raise DataError(
-            f"{where}: must hold words of {size} bytes after its header, but {len(body)} bytes are no multiple: it was cut off"
+            f"{where}: must hold words of {size} bytes after its header, but {len(body)} bytes are "
+            "no multiple: it was cut off"
         )
 
 
@@ -109,12 +130,19 @@ class State:
     lost: int = 0  # events without a time or a place
 
 
-def _in_parts(body: bytes, sensor: tuple[int, int] | None, word: str, part: Callable[[Column, State], Events]) -> Recording:
+def _in_parts(
+    body: bytes, sensor: tuple[int, int] | None, word: str, part: Callable[[Column, State], Events]
+) -> Recording:
     """Decode a slice of the words at a time, so that memory stays near what the events take."""
     words, state = np.frombuffer(body, word), State()
     parts = [part(words[k : k + PART].astype(np.int64), state) for k in range(0, len(words), PART)]
-    told = f"{state.lost} events come before the first word that says the high part of the time, and are left out"
-    return Recording(np.concatenate([np.zeros(0, EVENT), *parts]), sensor, (told,) if state.lost else ())
+    told = (
+        f"{state.lost} events come before the first word that says the high part of the time, "
+        "and are left out"
+    )
+    return Recording(
+        np.concatenate([np.zeros(0, EVENT), *parts]), sensor, (told,) if state.lost else ()
+    )
 
 
 def _latest(there: npt.NDArray[np.bool_]) -> Column:
@@ -131,7 +159,8 @@ def _highs(before: int, high: Column, span: int) -> Column:
 
 
 def decode_evt2(body: bytes, sensor: tuple[int, int] | None = None) -> Recording:
-    """EVT2: CD events 0 (darker) and 1 (brighter) with 6 bits of time, 11 of x and 11 of y; 8 is the high part of the time."""
+    """EVT2: CD events 0 (darker) and 1 (brighter) with 6 bits of time, 11 of x and 11 of y; 8 is
+    the high part of the time."""
     return _in_parts(body, sensor, "<u4", _evt2)
 
 
@@ -151,10 +180,11 @@ def _evt2(words: Column, state: State) -> Events:
 
 
 def decode_evt3(body: bytes, sensor: tuple[int, int] | None = None) -> Recording:
-    """EVT3: y (0), x of one event (2), the x where vectors begin (3), vectors of 12 (4) or 8 (5) events, time low (6), high (8).
+    """EVT3: y (0), x of one event (2), the x where vectors begin (3), vectors of 12 (4) or 8 (5)
+    events, time low (6), high (8).
 
-    A vector's bit k is an event at x + k, and moves the x of the next vector on by its length. Where the high part changes, the low
-    part is 0 until it is said.
+    A vector's bit k is an event at x + k, and moves the x of the next vector on by its length.
+    Where the high part changes, the low part is 0 until it is said.
     """
     return _in_parts(body, sensor, "<u2", _evt3)
 
@@ -180,7 +210,8 @@ def _evt3(words: Column, state: State) -> Events:
     events = np.empty(len(found[0]), EVENT)
     place = found[0]
     events["t"], events["y"] = (base[number[place]] << 12) + low[place], y[place]
-    events["x"] = np.minimum(found[1], 0xFFFF)  # vectors without end leave every sensor, and are refused with it
+    # Vectors without end leave every sensor, and are refused with it
+    events["x"] = np.minimum(found[1], 0xFFFF)
     events["p"] = found[2]
     state.high = int(base[-1]) if number[-1] else state.high
     state.low, state.y, state.p = int(low[-1]), int(y[-1]), int(p[-1])
@@ -189,23 +220,42 @@ def _evt3(words: Column, state: State) -> Events:
 
 
 def _rows(
-    chosen: Column, single: npt.NDArray[np.bool_], value: Column, length: Column, x: Column, p: Column
+    chosen: Column,
+    single: npt.NDArray[np.bool_],
+    value: Column,
+    length: Column,
+    x: Column,
+    p: Column,
 ) -> tuple[Column, Column, Column]:
-    """The word, x and p of every event, in order: one of a single word, and one for each bit of a vector."""
+    """The word, x and p of every event, in order: one of a single word, and one for each bit of a
+    vector."""
     offsets = np.arange(12)
-    bits = np.where(single[chosen, None], offsets == 0, value[chosen, None] >> offsets & (offsets < length[chosen, None]))
+    bits = np.where(
+        single[chosen, None],
+        offsets == 0,
+        value[chosen, None] >> offsets & (offsets < length[chosen, None]),
+    )
     row, offset = np.nonzero(bits)
     place = chosen[row]
     alone = single[place]
-    return place, np.where(alone, value[place] & 0x7FF, x[place] + offset), np.where(alone, value[place] >> 11, p[place])
+    return (
+        place,
+        np.where(alone, value[place] & 0x7FF, x[place] + offset),
+        np.where(alone, value[place] >> 11, p[place]),
+    )
 
 
 def _events_of(kind: Column, value: Column, chosen: npt.NDArray[np.bool_]) -> int:
     """How many events some words of EVT3 stand for."""
     single = np.count_nonzero(chosen & (kind == 2))
-    ones = sum(int(np.count_nonzero((value[chosen & (kind == word)] & mask)[:, None] >> np.arange(12) & 1))
-               for word, mask in ((4, 0xFFF), (5, 0xFF)))  # fmt: skip
+    ones = sum(
+        int(np.count_nonzero((value[chosen & (kind == word)] & mask)[:, None] >> np.arange(12) & 1))
+        for word, mask in ((4, 0xFFF), (5, 0xFF))
+    )
     return int(single) + ones
 
 
-FORMATS: dict[str, tuple[Callable[..., Recording], int]] = {"EVT2": (decode_evt2, 4), "EVT3": (decode_evt3, 2)}
+FORMATS: dict[str, tuple[Callable[..., Recording], int]] = {
+    "EVT2": (decode_evt2, 4),
+    "EVT3": (decode_evt3, 2),
+}

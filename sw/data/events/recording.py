@@ -1,4 +1,5 @@
-"""What every reader of event files gives: one structured array, the sensor's size where the file says it, and what was left out."""
+"""What every reader of event files gives: one structured array, the sensor's size where the file
+says it, and what was left out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,8 @@ class Recording:
 
 
 def ordered(name: str, recording: Recording, sort: bool) -> Recording:
-    """The recording with times that ascend: DataError with the place where they run back, unless `sort` puts them in order.
+    """The recording with times that ascend: DataError with the place where they run back, unless
+    `sort` puts them in order.
 
     Events of the same time stay in the order of the file.
     """
@@ -36,14 +38,16 @@ def ordered(name: str, recording: Recording, sort: bool) -> Recording:
         return replace(recording, events=recording.events[np.argsort(t, kind="stable")])
     k = int(back[0]) + 1
     raise DataError(
-        f"{name}: times must not run back, but event {k} is at {t[k]} us and the one before it at {t[k - 1]} us "
+        f"{name}: times must not run back, but event {k} is at {t[k]} us and the one before it at "
+        f"{t[k - 1]} us "
         f"({len(back)} such places); say --sort-events to put them in order"
     )
 
 
 @dataclass(frozen=True)
 class Recordings(Sequence[Events]):
-    """Recordings that are read one at a time, as they are asked for: a data set of them may be larger than the memory."""
+    """Recordings that are read one at a time, as they are asked for: a data set of them may be
+    larger than the memory."""
 
     names: tuple[str, ...]  # for error messages
     readers: tuple[Callable[[], Events], ...]
@@ -57,7 +61,9 @@ class Recordings(Sequence[Events]):
         if isinstance(chosen, int | np.integer):
             return self.readers[chosen]()
         rows = np.arange(len(self))[chosen].tolist()
-        return Recordings(tuple(self.names[k] for k in rows), tuple(self.readers[k] for k in rows), self.title)
+        return Recordings(
+            tuple(self.names[k] for k in rows), tuple(self.readers[k] for k in rows), self.title
+        )
 
     def __iter__(self) -> Iterator[Events]:
         return (read() for read in self.readers)

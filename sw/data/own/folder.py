@@ -21,7 +21,11 @@ NO_CLASS = ("__MACOSX",)  # of archives that macOS made
 
 def class_folders(folder: Path) -> list[Path]:
     """The folders in a folder that are classes: not hidden ones, and none that systems leave."""
-    return sorted(place for place in folder.iterdir() if place.is_dir() and _counts(place.name) and place.name not in NO_CLASS)
+    return sorted(
+        place
+        for place in folder.iterdir()
+        if place.is_dir() and _counts(place.name) and place.name not in NO_CLASS
+    )
 
 
 def _counts(name: str) -> bool:
@@ -29,23 +33,33 @@ def _counts(name: str) -> bool:
 
 
 def read_folder(folder: Path, split: str, how: Reading | None = None) -> Given:
-    """All images, or all recordings, of the classes in a folder; a folder `split` in it, with classes, is taken instead."""
+    """All images, or all recordings, of the classes in a folder; a folder `split` in it, with
+    classes, is taken instead."""
     inner = folder / split
     if inner.is_dir() and class_folders(inner):
         folder = inner
     classes = class_folders(folder)
-    files = [path for place in classes for path in sorted(place.iterdir()) if path.is_file() and _counts(path.name)]
+    files = [
+        path
+        for place in classes
+        for path in sorted(place.iterdir())
+        if path.is_file() and _counts(path.name)
+    ]
     _none_deeper(folder, classes)
     images = [path for path in files if path.suffix.lower() in IMAGES]
     recordings = [path for path in files if path.suffix.lower() in SUFFIXES]
     if bool(images) == bool(recordings):
         known = f"images ({', '.join(IMAGES)}) or recordings ({', '.join(SUFFIXES)})"
-        raise DataError(f"{folder}: must hold CLASS/FILE, {known}, but has {'both' if images else f'none in {len(files)} files'}")
+        raise DataError(
+            f"{folder}: must hold CLASS/FILE, {known}, but has "
+            f"{'both' if images else f'none in {len(files)} files'}"
+        )
     chosen = images or recordings
     if others := len(files) - len(chosen):
         first = next(path for path in files if path not in set(chosen))
         raise DataError(
-            f"{folder}: must hold {'images' if images else 'recordings'} alone, but {others} files are others, such as {first}"
+            f"{folder}: must hold {'images' if images else 'recordings'} alone, but {others} files "
+            f"are others, such as {first}"
         )
     _none_beside(folder, IMAGES if images else SUFFIXES)
     y = np.array([path.parent.name for path in chosen])
@@ -60,24 +74,32 @@ def read_folder(folder: Path, split: str, how: Reading | None = None) -> Given:
 
 def _none_beside(folder: Path, suffixes: tuple[str, ...]) -> None:
     """DataError where samples lie beside the classes."""
-    loose = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in suffixes and _counts(path.name))
+    loose = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix.lower() in suffixes and _counts(path.name)
+    )
     if loose:
         raise DataError(
-            f"{folder}: must hold CLASS/FILE, but {len(loose)} files lie in no class, such as {loose[0]}; move them into one"
+            f"{folder}: must hold CLASS/FILE, but {len(loose)} files lie in no class, such as "
+            f"{loose[0]}; move them into one"
         )
 
 
 def _none_deeper(folder: Path, classes: list[Path]) -> None:
-    """DataError where files lie below the folders of the classes: whether the upper or the lower one is their class is unknown."""
+    """DataError where files lie below the folders of the classes: whether the upper or the lower
+    one is their class is unknown."""
     deep = [
         path
         for place in classes
         for path in sorted(place.glob("*/**/*"))
-        if path.is_file() and all(_counts(part) and part not in NO_CLASS for part in path.relative_to(place).parts)
+        if path.is_file()
+        and all(_counts(part) and part not in NO_CLASS for part in path.relative_to(place).parts)
     ]
     if deep:
         raise DataError(
-            f"{folder}: must hold CLASS/FILE, but {len(deep)} files lie deeper, such as {deep[0]}; move them up into their class, "
+            f"{folder}: must hold CLASS/FILE, but {len(deep)} files lie deeper, such as {deep[0]}; "
+            "move them up into their class, "
             "or name the folder of the classes"
         )
 
@@ -87,10 +109,11 @@ def _read(path: Path, how: Reading) -> Events:
 
 
 def read_images(paths: list[Path]) -> np.ndarray:
-    """(B, 1, H, W) for grey images and (B, 3, H, W) for coloured ones, as they are stored: uint8, or int32 for 16 bits of grey.
+    """(B, 1, H, W) for grey images and (B, 3, H, W) for coloured ones, as they are stored: uint8,
+    or int32 for 16 bits of grey.
 
-    An image with a palette or with an opaque alpha channel whose pixels are all grey is grey among grey ones, and coloured among
-    coloured ones.
+    An image with a palette or with an opaque alpha channel whose pixels are all grey is grey among
+    grey ones, and coloured among coloured ones.
     """
     from PIL import Image
 
@@ -101,7 +124,10 @@ def read_images(paths: list[Path]) -> np.ndarray:
             with Image.open(path) as image:
                 if found is not None and (image.height, image.width) != found.shape[2:]:
                     size = f"{found.shape[3]} x {found.shape[2]}"
-                    raise DataError(f"{path}: must be {size} as {paths[0]} is, not {image.width} x {image.height}")
+                    raise DataError(
+                        f"{path}: must be {size} as {paths[0]} is, not {image.width} x "
+                        f"{image.height}"
+                    )
                 pixels, mode = _pixels(path, image), image.mode
         except (DataError, MemoryError):
             raise
@@ -109,7 +135,10 @@ def read_images(paths: list[Path]) -> np.ndarray:
             raise
         except Exception as error:  # whatever the library makes of a damaged file
             told = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise DataError(f"{path}: must be a whole image, but cannot be read: {told.replace(str(path), 'it')}") from None
+            raise DataError(
+                f"{path}: must be a whole image, but cannot be read: "
+                f"{told.replace(str(path), 'it')}"
+            ) from None
         open_kind = mode in EITHER and len(pixels) == 1  # may be either
         if found is None:
             found = np.empty((len(paths), *pixels.shape), pixels.dtype)
@@ -120,7 +149,8 @@ def read_images(paths: list[Path]) -> np.ndarray:
         if pixels.shape != found.shape[1:] or pixels.dtype != found.dtype:
             kinds = {1: "grey", 3: "coloured"}
             raise DataError(
-                f"{path}: must be {kinds[found.shape[1]]} {found.dtype} as {paths[0]} is, not {kinds[len(pixels)]} {pixels.dtype} "
+                f"{path}: must be {kinds[found.shape[1]]} {found.dtype} as {paths[0]} is, not "
+                f"{kinds[len(pixels)]} {pixels.dtype} "
                 f"(mode {mode})"
             )
         stored_grey |= len(pixels) == 1 and not open_kind

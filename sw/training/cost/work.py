@@ -1,9 +1,9 @@
 """The cycle model while the network still learns: cycles that each layer is busy with a frame.
 
-They are differentiable in the layer's words. `sw.timing.cycles.work` gives them for a finished network,
-frame by frame, in whole numbers; here it is the mean over a batch. What an event of an input neuron
-costs, and how many sweeps there are, depends on shapes alone, so a network without weights is
-enough.
+They are differentiable in the layer's words. `sw.timing.cycles.work` gives them for a finished
+network, frame by frame, in whole numbers; here it is the mean over a batch. What an event of an
+input neuron costs, and how many sweeps there are, depends on shapes alone, so a network without
+weights is enough.
 """
 
 from collections.abc import Sequence
