@@ -11,7 +11,8 @@ from formal import PROOFS, alignment, sby
 from formal.bench import Bench, side_by_side
 from formal.queues import queue
 
-from polyrhythm.hw.stream.event import Event, Queue
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.queue import Queue
 
 REPO = Path(__file__).parents[1]
 needs_tools = pytest.mark.skipif(

@@ -6,7 +6,8 @@ pair the table that the generator makes is the closed form, which is checked one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
@@ -19,7 +20,8 @@ from polyrhythm.hw.stream import aligner
 from polyrhythm.hw.stream.aligner import Aligner
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.sw.network import Input, Layer, Network
-from polyrhythm.sw.plan import rom
+from polyrhythm.sw.plan.network import plan
+from polyrhythm.sw.plan.steps import Steps
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof
@@ -59,10 +61,11 @@ def holds(m: Module, T: int, held: bool = True) -> None:
     places: list[Any] = [Signal(range(MOST), name=f"further_{k}") if held else Const(0, range(MOST)) for k in range(T)]
     # Numbers that stand for the free ones, and that make registers wide enough.
     repeats = [MOST, *[2] * (T - 1)] if held else [1] * T
-    with _entries(ticks, [r - 1 for r in repeats], places):
-        dut = Sequencer(EVENT, groups=1, capacity=2, repeats=repeats, phases=range(MOST), credits=CREDITS)
+    steps = Steps(sum(repeats), tuple(repeats), (True,) * T, tuple(range(MOST)))
+    with _entries([r - 1 for r in repeats], places):
+        dut = Sequencer(EVENT, groups=1, capacity=2, steps=steps, credits=CREDITS)
         bench = Bench(dut, m)
-    op = dut.op
+    op = dut.ops.payload
     m.d.comb += [place.eq(bench.constant(range(MOST), "table")) for place in places if held]
     i, waiting = dut.i, Signal(range(CREDITS + 2))
     step, swept, tick = Signal(range(T)), Signal(range(MOST)), Signal(range(MOST))
@@ -94,14 +97,20 @@ def holds(m: Module, T: int, held: bool = True) -> None:
         bench.invariant(first | ((bench.inner("left") == further - swept) & (bench.inner("was_ended") == last)))
 
 
-def _entries(room: Any, values: list[int], places: list[Any]) -> Any:
-    """Give the room's `_entry` free constants for the table that holds `values`."""
-    plain = room._entry
+@contextmanager
+def _entries(values: list[int], places: list[Any]) -> Iterator[None]:
+    """Give `hw.lib.ticks` free constants for the table that holds `values`."""
+    plain, found = ticks.constant_at, []
 
-    def entry(index: Value, table: Sequence[int]) -> Value:
-        return Array(places)[index] if list(table) == values else plain(index, table)
+    def entry(index: Value, table: Sequence[int], width: int) -> Value:
+        if list(table) != values:
+            return plain(index, table, width)
+        found.append(table)
+        return Array(places)[index]
 
-    return mock.patch.object(room, "_entry", entry)
+    with mock.patch.object(ticks, "constant_at", entry):
+        yield
+    assert len(found) == 1, f"{len(found)} tables of the circuit, not one, became free"
 
 
 def closed_form(f: int, m: int) -> list[bool]:
@@ -123,7 +132,7 @@ def wrong_tables() -> list[str]:
     wrong = []
     for t_in in range(1, MOST + 1):
         for t_out in range(1, MOST + 1):
-            made, ends = _contents(t_in, t_out), closed_form(min(t_in, t_out), max(t_in, t_out))
+            made, ends = _steps(t_in, t_out), closed_form(min(t_in, t_out), max(t_in, t_out))
             held = [n == r - 1 for r in made.repeats for n in range(r)]
             dropped = list(made.kept_ticks)
             expected = (ends, [True] * t_out) if t_in >= t_out else ([True] * t_in, ends)
@@ -132,11 +141,12 @@ def wrong_tables() -> list[str]:
     return wrong
 
 
-def _contents(t_in: int, t_out: int) -> Any:
-    """What the generator makes for a layer of one neuron."""
+def _steps(t_in: int, t_out: int) -> Steps:
+    """What the generator plans for a layer of one neuron."""
     one = np.ones(1, np.int64)
     layer = Layer("out", "readout", one[None], one, None, 2, T=t_out, v_init="zero", bias_mode="per_tick")
-    return rom.dense(Network("pair", "time_stepped", Input((1,), t_in, 1), (layer,)), 0, 1)
+    network = Network("pair", "time_stepped", Input((1,), t_in, 1), (layer,))
+    return plan(network, (1,)).layers[0].rhythm
 
 
 def _lengths(first: int, last: int) -> list[tuple[int]]:

@@ -7,25 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 
+from polyrhythm.hw.lib.bits import bits_for
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.neuron.counter import Counter
-from polyrhythm.hw.stream.event import bits_for
-from polyrhythm.sw.plan.addresses import Map
+from polyrhythm.sw.plan.addresses import AddressMap
+from polyrhythm.sw.plan.neurons import CountingNeuron
+from polyrhythm.sw.plan.table import Table
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof
 
 
 def counter(m: Module, thresholds: Sequence[int], value_bits: int, T: int) -> None:
-    dut = Counter(Rom, "fc", thresholds, Map((len(thresholds), 1, 1)), value_bits, T)
+    column, bits = np.array(thresholds)[:, None], bits_for(max(thresholds))
+    neuron = CountingNeuron(Table("fc_threshold", column, bits, "row = neuron; threshold"), T)
+    dut = Counter(Rom, neuron, AddressMap((len(thresholds), 1, 1)), value_bits)
     bench = Bench(dut, m)
     i, o = dut.i, dut.o
     bench.receives(i, "i")
     bench.assume(implies(i.valid, (i.payload.address < len(thresholds)) & ~(i.payload.tick & i.payload.end)))
     age, moved = Signal(range(dut.latency + 1)), Signal(range(dut.latency + 1))
-    valid, word, threshold = Signal(), Signal(i.payload.shape()), Signal(bits_for(max(thresholds)))
+    valid, word, threshold = Signal(), Signal(i.payload.shape()), Signal(bits)
     m.d.comb += threshold.eq(Array(Const(t) for t in thresholds)[word.address])
     with m.If(i.ready):
         m.d.sync += [age.eq(Mux((age == 0) | (age == dut.latency), 0, age + 1)), moved.eq(moved + (moved != dut.latency))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal
 
 from polyrhythm.hw.stream.event import Event
-from polyrhythm.hw.stream.input_checker import Guard
+from polyrhythm.hw.stream.input_checker import InputChecker
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof
@@ -13,7 +13,7 @@ from .sby import Proof
 
 def guard(m: Module, neurons: int, most: int, T: int) -> None:
     event = Event(neurons, most)
-    bench = Bench(Guard(event, T), m)
+    bench = Bench(InputChecker(event, T), m)
     i, o = bench.dut.i, bench.dut.o
     word, out = i.payload, o.payload
     bench.receives(i, "i")

@@ -1,4 +1,4 @@
-"""hw.stream.event.Queue, in every run: every word comes out once, in its place, unchanged."""
+"""hw.stream.queue in every run: every word comes out once, in its place, unchanged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data
 
-from polyrhythm.hw.stream.event import Event, Queue
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.queue import Queue
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from amaranth.lib import data
 
 from polyrhythm.hw.conv.locate import Locate
 from polyrhythm.hw.stream.event import Event
-from polyrhythm.sw.plan.addresses import Map
-from polyrhythm.sw.plan.rom_conv import axis, banked
+from polyrhythm.sw.plan.addresses import AddressMap
+from polyrhythm.sw.plan.conv import Axis, axis, banked
 
 from .bench import Bench, count, implies, side_by_side
 from .queues import contents as queued
@@ -45,7 +44,7 @@ class Window:
     def banks(self) -> int:
         return -(-self.kernel // self.stride)
 
-    def axis(self) -> Any:
+    def axis(self) -> Axis:
         return axis(self.size, self.pooled, self.pool, self.out, self.kernel, self.stride, self.padding, self.banks)
 
     def hits(self, place: Value) -> Value:
@@ -63,9 +62,9 @@ def located(m: Module, height: int, width: int, pool: int, kernel: int, stride: 
     windows = [Window(size, pool, kernel, stride, padding) for size in (height, width)]
     y, x = windows
     weight = np.ones((1, 1, kernel, kernel), np.int64)
-    source, target = Map((1, height, width)), Map((1, y.out, x.out))
-    contents: Any = SimpleNamespace(**banked(weight, source, target, y.axis(), x.axis(), 1, 2))
-    bench = Bench(Locate(Event(source, 3), contents), m)
+    source, target = AddressMap((1, height, width)), AddressMap((1, y.out, x.out))
+    synapses, _ = banked("conv", weight, source, target, y.axis(), x.axis(), 1, 2)
+    bench = Bench(Locate(Event(source, 3), synapses), m)
     i, o = bench.dut.i, bench.dut.o
     bench.receives(i, "i")
     row, column, closes = _parts(i.payload)
@@ -83,8 +82,8 @@ def located(m: Module, height: int, width: int, pool: int, kernel: int, stride: 
         bench.claim((found.closes == closes) & implies(closes, found.end == word.end))
     with m.If(inside & ~closes):
         bench.claim(found.count == word.count)
-        _claim_side(bench, y, row, found.y, found.shape().y, contents.rows.taps)
-        _claim_side(bench, x, column, found.x, found.shape().x, contents.columns.taps)
+        _claim_side(bench, y, row, found.y, found.shape().y, synapses.rows.taps)
+        _claim_side(bench, x, column, found.x, found.shape().x, synapses.columns.taps)
     for place in range(WORDS):
         bench.reach(inside & (ahead == place) & (level == WORDS) & ~closes & found.y.enabled.all() & found.x.enabled.all())
 

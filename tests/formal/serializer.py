@@ -7,19 +7,16 @@ doubled or moved. For induction the events to come are also found in the circuit
 
 from __future__ import annotations
 
-import sys
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from unittest import mock
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 
-from polyrhythm.hw.output import banks
-from polyrhythm.hw.output import serializer as room_of_serializers
-from polyrhythm.hw.output.serializer import Fired, Serializer, Word, describe
-from polyrhythm.sw.plan.addresses import Layout, Map, dense_layout, map_layout
-from polyrhythm.sw.plan.parameters import BLOCK, FAR_LANES, gather_stages, stored
+from polyrhythm.hw.output.serializer import Serializer
+from polyrhythm.hw.output.words import Fired, WaitingWord, describe
+from polyrhythm.sw.plan.addresses import AddressMap
+from polyrhythm.sw.plan.layout import Layout, dense_layout, map_layout
+from polyrhythm.sw.plan.parameters import STANDARD, Parameters
 
 from .bench import Bench, count, implies
 from .queues import contents
@@ -27,13 +24,11 @@ from .sby import Proof
 from .serializer_stages import addresses, first_of, name_of, walks
 
 
-def serializer(layout: Layout, value_bits: int, slots: int, far: int = FAR_LANES, block: int = BLOCK) -> Module:
-    """far, block: take the place of the generator's numbers; with smaller ones a small circuit has all that a large one has."""
-    with ExitStack() as patches:
-        patches.enter_context(mock.patch("polyrhythm.sw.plan.parameters.FAR_LANES", far))
-        for room in (room_of_serializers, banks, sys.modules[__name__]):
-            patches.enter_context(mock.patch.object(room, "BLOCK", block))
-        return _Serializer(layout, value_bits, slots).bench.m
+def serializer(
+    layout: Layout, value_bits: int, slots: int, parameters: Parameters = STANDARD
+) -> Module:
+    """With smaller parameters than the generator's a small circuit has all that a large one has."""
+    return _Serializer(layout, value_bits, slots, parameters).bench.m
 
 
 @dataclass(frozen=True)
@@ -60,14 +55,20 @@ class Place:
 class _Serializer:
     """wait: cycles in which a ready sink may see nothing although there are events to come."""
 
-    def __init__(self, layout: Layout, value_bits: int, slots: int):
+    def __init__(self, layout: Layout, value_bits: int, slots: int, parameters: Parameters):
+        self.block, self.blocks = parameters.block, layout.blocks(parameters.block)
         self.layout, self.value_bits, self.slots = layout, value_bits, slots
         self.lanes, self.groups, self.stride = layout.lanes, layout.groups, layout.target.channel_low
-        self.gather = gather_stages(layout.lanes, stored(bool(value_bits), slots))
+        stored = parameters.stored(bool(value_bits), slots)
+        self.gather = parameters.gather_stages(layout.lanes, stored)
         self.wait = slots + self.gather + (value_bits > 0)
-        self.bench = bench = Bench(Serializer(layout, value_bits, slots))
-        self.m, self.dut, self.pick = bench.m, bench.dut, bench.dut.o.payload
-        most = slots * (layout.lanes + 1) + 3 * (BLOCK + 1)  # all places full, more than any run reaches
+        dut = Serializer(layout, value_bits, slots, parameters=parameters)
+        self.bench = bench = Bench(dut)
+        self.m, self.dut, self.pick = bench.m, dut, dut.o.payload
+        # Whether a word is put, the word, its fired lanes, and whether its slot is given back.
+        self.put, self.word, self.returned = dut.i.words.valid, dut.i.words.payload, dut.i.returned
+        self.fired = self.word.fired
+        most = slots * (layout.lanes + 1) + 3 * (self.block + 1)  # all places full, more than any run reaches
         self.group, self.words, self.pending = Signal(range(self.groups)), Signal(range(slots + 1)), Signal(range(most + 1))
         self.inside, self.done, self.ahead = Signal(), Signal(), Signal(range(most + 1))
         self.is_spike, self.is_end = Signal(), Signal()
@@ -80,20 +81,21 @@ class _Serializer:
 
     def _feed(self) -> None:
         """Words come only while a slot is free, and a tick has one for each group; count them, and the events that they bring."""
-        m, dut = self.m, self.dut
-        self.bench.assume(implies(dut.put, (self.words != self.slots) & self._belongs(dut.i, self.group)))
-        with m.If(dut.put):
-            m.d.sync += self.group.eq(Mux(dut.i.last, 0, self.group + 1))
-        m.d.sync += self.words.eq(self.words + dut.put - dut.returned)
+        m, dut, put, fired = self.m, self.dut, self.put, self.fired
+        is_next = (self.words != self.slots) & self._belongs(fired, self.group)
+        self.bench.assume(implies(put, is_next))
+        with m.If(put):
+            m.d.sync += self.group.eq(Mux(fired.last, 0, self.group + 1))
+        m.d.sync += self.words.eq(self.words + put - self.returned)
         self.leaves = dut.o.valid & dut.o.ready
-        self.brings = Mux(dut.put, Cat(dut.i.fire, dut.i.last), 0)[: self.lanes + 1]
+        self.brings = Mux(put, Cat(fired.fire, fired.last), 0)[: self.lanes + 1]
         m.d.sync += self.pending.eq(self.pending - self.leaves + count(self.brings))
         waits = (self.pending != 0) & dut.o.ready & ~dut.o.valid
         m.d.sync += self.idle.eq(Mux(waits, self.idle + 1, 0))
 
     def _pick(self) -> None:
         """Remember an event, and how many come before it."""
-        m, dut = self.m, self.dut
+        m = self.m
         lane = self.bench.constant(range(self.lanes + 1), "lane")
         here = Array(self._addresses(self.group))[lane]
         with m.If(self.brings.bit_select(lane, 1) & ~self.inside & self.bench.free(1, "pick")):
@@ -102,18 +104,20 @@ class _Serializer:
                 self.inside.eq(1),
                 self.ahead.eq(self.pending - self.leaves + count(below)),
                 self.is_spike.eq(lane != self.lanes),
-                self.is_end.eq(dut.i.closing),
+                self.is_end.eq(self.fired.closing),
                 self.address.eq(here),
             ]
             if self.value_bits:
-                m.d.sync += self.value.eq(dut.values.as_value().word_select(lane, self.value_bits))
+                values = self.word["values"].as_value()
+                m.d.sync += self.value.eq(values.word_select(lane, self.value_bits))
         with m.Elif(self.inside & self.leaves):
             m.d.sync += [self.inside.eq(self.ahead != 0), self.done.eq(self.ahead == 0), self.ahead.eq(self.ahead - 1)]
 
     def _claim(self) -> None:
         bench, dut, pick = self.bench, self.dut, self.pick
         bench.sends(dut.o, "o")
-        bench.claim(implies(dut.returned, self.words != 0) & (self.words <= self.slots))  # no slot is given back twice
+        # No slot is given back twice.
+        bench.claim(implies(self.returned, self.words != 0) & (self.words <= self.slots))
         bench.claim(implies(dut.o.valid, self.pending != 0))
         bench.claim(implies((self.pending != 0) & ~dut.o.valid, self.idle < self.wait))
         with self.m.If(dut.o.valid & self.inside & (self.ahead == 0)):
@@ -153,7 +157,7 @@ class _Serializer:
 
     def _from(self, base: Value) -> list[Value]:
         """Of the lanes of a block."""
-        return [(base + (k << self.stride))[: len(self.pick.address)] for k in range(BLOCK)]
+        return [(base + (k << self.stride))[: len(self.pick.address)] for k in range(self.block)]
 
     def _places(self) -> list[Place]:
         """All places; on the way, what holds in each: the flags repeat what the spikes say, and groups follow one another."""
@@ -179,12 +183,12 @@ class _Serializer:
         for valid, choice in kept:
             speaks = choice.speaks == (choice.any | choice.last)
             one = implies(choice.any, count(choice.chosen) == 1)
-            for k, block in enumerate(self.layout.blocks(BLOCK)):
+            for k, block in enumerate(self.blocks):
                 one = one & implies(choice.chosen[k], (choice.fire >> len(block)) == 0)
             self.bench.invariant(implies(valid, self._is_flagged(choice) & speaks & one & implies(choice.last, choice.final)))
         (valid, first), (full, second) = kept
         self.bench.invariant(implies(valid, self.bench.inner("chooser.started") == ~Mux(full, second.final, first.final)))
-        newest, oldest = self.bench.inner("banks.newest"), self.bench.inner("banks.oldest")
+        newest, oldest = self.bench.inner("values.newest"), self.bench.inner("values.oldest")
         self.bench.invariant(((oldest == 1) | (oldest == 2)) & (newest == Mux(self.words[0], ~oldest, oldest)))
         return kept
 
@@ -194,7 +198,7 @@ class _Serializer:
 
     def _words(self, finals: Value, stage: Value) -> list[Place]:
         """The words that wait; the first one without the blocks that were taken from it."""
-        bench, blocks = self.bench, self.layout.blocks(BLOCK)
+        bench, blocks = self.bench, self.blocks
         kept = contents(bench, bench.part("waiting"), "waiting.", self.slots)
         started, group = self._chooser(), Signal(range(self.groups), name="front")
         leaves = bench.part("chooser").i
@@ -231,7 +235,7 @@ class _Serializer:
         return started
 
     def _is_described(self, word: Any) -> Value:
-        fired, described = Signal(Fired(self.lanes)), Signal(Word(self.layout))
+        fired, described = Signal(Fired(self.lanes)), Signal(WaitingWord(self.layout, self.block))
         self.m.d.comb += [fired.fire.eq(word.fire), fired.last.eq(word.last), fired.closing.eq(word.closing)]
         self.m.d.comb += describe(described, fired)
         return word.as_value() == described.as_value()
@@ -240,30 +244,38 @@ class _Serializer:
         """The values of the n-th word that waits, of at most two."""
         if not self.value_bits:
             return Const(0, 0)
-        places = [self.bench.inner(f"banks.word_{k}") for k in range(2)]
-        return Mux(self.bench.inner("banks.oldest")[0] == (n == 0), places[0], places[1])
+        places = [self.bench.inner(f"values.word_{k}") for k in range(2)]
+        return Mux(self.bench.inner("values.oldest")[0] == (n == 0), places[0], places[1])
 
     def _values_of(self, choice: Any, n: Value) -> Value:
         """The values of a block of that word."""
         values, bits = self._values(n), self.value_bits
-        fields = [values[block.start * bits : block.stop * bits] for block in self.layout.blocks(BLOCK)]
-        return sum((Mux(choice.chosen[k], field, 0) for k, field in enumerate(fields)), Const(0, BLOCK * bits))[: BLOCK * bits]
+        fields = [values[block.start * bits : block.stop * bits] for block in self.blocks]
+        chosen = (Mux(choice.chosen[k], field, 0) for k, field in enumerate(fields))
+        return sum(chosen, Const(0, self.block * bits))[: self.block * bits]
 
 
-def _proof(layout: Layout, value_bits: int, slots: int, far: int = FAR_LANES, block: int = BLOCK, long: bool = False) -> Proof:
-    extras = [f"values{value_bits}"] * (value_bits > 0) + ["far"] * (far < layout.lanes) + [f"block{block}"] * (block < BLOCK)
+def _proof(
+    layout: Layout, value_bits: int, slots: int, parameters: Parameters = STANDARD, long: bool = False
+) -> Proof:
+    far, block = parameters.far_lanes < layout.lanes, parameters.block
+    extras = [f"values{value_bits}"] * (value_bits > 0) + ["far"] * far
+    extras += [f"block{block}"] * (block < STANDARD.block)
     name = "-".join(["serializer", name_of(layout), *extras, f"slots{slots}"])
-    return Proof(name, lambda: serializer(layout, value_bits, slots, far, block), long=long)
+    return Proof(name, lambda: serializer(layout, value_bits, slots, parameters), long=long)
+
+
+FAR, SMALL_BLOCKS = replace(STANDARD, far_lanes=1), replace(STANDARD, block=2)
 
 
 PROOFS = [
     _proof(dense_layout(1, 1), 0, 2),
     _proof(dense_layout(5, 3), 0, 3),
-    _proof(dense_layout(5, 3), 0, 2, far=1),
+    _proof(dense_layout(5, 3), 0, 2, FAR),
     _proof(dense_layout(20, 9), 0, 2, long=True),
-    _proof(dense_layout(8, 5), 0, 2, block=2),
-    _proof(map_layout(Map((3, 2, 3)), 2, (1, 2)), 0, 2),
+    _proof(dense_layout(8, 5), 0, 2, SMALL_BLOCKS),
+    _proof(map_layout(AddressMap((3, 2, 3)), 2, (1, 2)), 0, 2),
     _proof(dense_layout(5, 3), 2, 2),
-    _proof(dense_layout(5, 3), 1, 2, block=2),
+    _proof(dense_layout(5, 3), 1, 2, SMALL_BLOCKS),
     Proof("serializer-reaches", lambda: serializer(dense_layout(5, 3), 2, 2), "cover", 12),
 ]

@@ -1,4 +1,4 @@
-"""The serializer's parts, each in every run: the chooser cuts words, the sender sends blocks, the banks keep values."""
+"""The serializer's parts, each in every run: the chooser cuts words, the sender sends blocks, values wait."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
-from polyrhythm.hw.output.banks import Banks
-from polyrhythm.hw.output.serializer import Choice, Chooser, Fired, Pick, Sender, Word, describe
-from polyrhythm.hw.stream.event import bits_for
-from polyrhythm.sw.plan.addresses import Layout, Map, dense_layout, map_layout
-from polyrhythm.sw.plan.parameters import BLOCK
+from polyrhythm.hw.lib.bits import bits_for
+from polyrhythm.hw.output.chooser import Chooser
+from polyrhythm.hw.output.sender import Sender
+from polyrhythm.hw.output.values import STANDING, WaitingValues
+from polyrhythm.hw.output.words import Choice, Fired, WaitingWord, describe
+from polyrhythm.hw.stream.pick import Pick
+from polyrhythm.sw.plan.addresses import AddressMap
+from polyrhythm.sw.plan.layout import Layout, dense_layout, map_layout
+from polyrhythm.sw.plan.parameters import STANDARD
 
 from .bench import Bench, count, implies, side_by_side
 from .sby import Proof
+
+BLOCK = STANDARD.block
 
 
 def addresses(layout: Layout) -> np.ndarray:
@@ -23,8 +29,8 @@ def addresses(layout: Layout) -> np.ndarray:
 
 def chooser(m: Module, layout: Layout) -> None:
     """A word leaves as its blocks in which somebody fired, lowest first, each once, the last one marked; a silent word as one."""
-    shape = Word(layout)
-    bench = Bench(Chooser(shape), m)
+    shape = WaitingWord(layout, BLOCK)
+    bench = Bench(Chooser(shape, BLOCK), m)
     word, choice = bench.dut.i.payload, bench.dut.o.payload
     waits = bench.receives(bench.dut.i, "i")
     described, fired = Signal(shape), Signal(Fired(layout.lanes))
@@ -87,10 +93,11 @@ def walks(bench: Bench, layout: Layout, path: str, group: Value) -> None:
         span *= size
 
 
-def sender(m: Module, target: Map, value_bits: int) -> None:
+def sender(m: Module, target: AddressMap, value_bits: int) -> None:
     """A block leaves as its neurons, lowest first, each once with its value, then what it closes; in no cycle more than that."""
     layout, stride = map_layout(target, min(BLOCK, target.shape[0]), (1, 1)), target.channel_low
-    bench = Bench(Sender(Choice(Word(layout)), Pick(target, value_bits), stride, value_bits), m)
+    choices = Choice(WaitingWord(layout, BLOCK), BLOCK)
+    bench = Bench(Sender(choices, Pick(target, value_bits), stride, value_bits), m)
     dut, choice, pick = bench.dut, bench.dut.i.payload, bench.dut.o.payload
     bench.receives(dut.i, "i")
     bench.assume((choice.any == choice.fire.any()) & implies(choice.any, choice.single == (count(choice.fire) == 1)))
@@ -129,7 +136,7 @@ def banks(m: Module, lanes: int, value_bits: int, words: int, registered: bool =
     """Of up to `words` words that wait, the blocks of the oldest one can be read as they were put: from the second cycle on, of a
     memory with a register from the third and wherever it is settled."""
     blocks = dense_layout(lanes, lanes).blocks(BLOCK)
-    bench = Bench(Banks(blocks, value_bits, words, registered), m)
+    bench = Bench(WaitingValues(blocks, BLOCK, value_bits, words, registered), m)
     dut = bench.dut
     level, inside, fresh, young = Signal(range(words + 1)), Signal(), Signal(), Signal()
     ahead, value = Signal(range(words)), Signal(value_bits)
@@ -152,7 +159,7 @@ def banks(m: Module, lanes: int, value_bits: int, words: int, registered: bool =
 
     bench.invariant(implies(inside, ahead < level) & (level <= words))
     newest, oldest = bench.inner("newest"), bench.inner("oldest")
-    if words == 2:
+    if words == STANDING:
         places = [bench.inner(f"word_{k}") for k in range(2)]
         bench.invariant(((oldest == 1) | (oldest == 2)) & (newest == Mux(level[0], ~oldest, oldest)))
         row = Mux((oldest == 1) == (ahead == 0), places[0], places[1])
@@ -170,7 +177,7 @@ def _wrapped(place: Value, words: int) -> Value:
 
 
 DENSE = [dense_layout(*sizes) for sizes in ((1, 1), (5, 3), (8, 8), (20, 9), (40, 17))]
-MAPS = [map_layout(Map((5, 3, 4)), 2, (2, 2)), map_layout(Map((9, 2, 3)), 9, (1, 1)), map_layout(Map((3, 5, 5)), 3, (3, 3))]
+MAPS = [map_layout(AddressMap((5, 3, 4)), 2, (2, 2)), map_layout(AddressMap((9, 2, 3)), 9, (1, 1)), map_layout(AddressMap((3, 5, 5)), 3, (3, 3))]
 
 
 def name_of(layout: Layout) -> str:
@@ -180,9 +187,9 @@ def name_of(layout: Layout) -> str:
 PROOFS = [
     Proof("chooser", side_by_side(chooser, *((layout,) for layout in DENSE))),
     Proof("chooser-of-maps", side_by_side(chooser, *((layout,) for layout in MAPS))),
-    Proof("sender", side_by_side(sender, (Map((5, 1, 1)), 0), (Map((20, 1, 1)), 3), (Map((9, 2, 3)), 2))),
+    Proof("sender", side_by_side(sender, (AddressMap((5, 1, 1)), 0), (AddressMap((20, 1, 1)), 3), (AddressMap((9, 2, 3)), 2))),
     Proof("banks", side_by_side(banks, (1, 2, 2), (9, 2, 2), (9, 2, 3), (17, 3, 4), (9, 2, 3, True), (17, 3, 4, True))),
     Proof("chooser-reaches", side_by_side(chooser, (dense_layout(20, 9),)), "cover", 6),
-    Proof("sender-reaches", side_by_side(sender, (Map((20, 1, 1)), 3)), "cover", 6),
+    Proof("sender-reaches", side_by_side(sender, (AddressMap((20, 1, 1)), 3)), "cover", 6),
     Proof("banks-reach", side_by_side(banks, (9, 2, 2), (9, 2, 3)), "cover", 6),
 ]
