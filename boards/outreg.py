@@ -13,8 +13,8 @@ Cell = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Side:
-    """One read side of a block RAM."""
+class ReadPort:
+    """One read port of a block RAM."""
 
     outputs: tuple[str, ...]  # how the names of its output ports begin
     clock: str
@@ -30,38 +30,38 @@ BOTH_HALVES = 36
 def use_output_registers(module: Netlist) -> int:
     """Change `module` in place, return how many flip-flops moved.
 
-    A side of a block RAM is changed where each of its used outputs goes to one flip-flop and
+    A read port of a block RAM is changed where each of its used outputs goes to one flip-flop and
     nowhere else, on the same clock and edge, starting at 0, with neither enable nor reset.
     """
     cells, moved = module["cells"], 0
     sinks = _sinks(module)
     for cell in list(cells.values()):
         told = cell["parameters"]
-        for side in _sides(cell):
+        for read_port in _read_ports(cell):
             outputs = {
                 port: bits[0]
                 for port, bits in cell["connections"].items()
-                if _of(side, port) and sinks.get(bits[0])
+                if _of(read_port, port) and sinks.get(bits[0])
             }
             names = {port: sinks[bit][0] for port, bit in outputs.items() if len(sinks[bit]) == 1}
             if (
                 not outputs
                 or len(names) < len(outputs)
-                or any(told.get(register) != "NOREG" for register in side.registers)
+                or any(told.get(register) != "NOREG" for register in read_port.registers)
             ):
                 continue
             clocked = (
-                cell["connections"][side.clock],
-                told.get(side.edge, side.clock) == side.clock,
+                cell["connections"][read_port.clock],
+                told.get(read_port.edge, read_port.clock) == read_port.clock,
             )
             if not all(
                 name in cells and _is_plain(cells[name], outputs[port], clocked)
                 for port, name in names.items()
             ):
                 continue
-            told.update(dict.fromkeys(side.registers, "OUTREG"))
+            told.update(dict.fromkeys(read_port.registers, "OUTREG"))
             cell["connections"].update(
-                {port: ["1"] for port in side.enables if port in cell["connections"]}
+                {port: ["1"] for port in read_port.enables if port in cell["connections"]}
             )
             for port, name in names.items():
                 cell["connections"][port] = cells.pop(name)["connections"]["Q"]
@@ -69,26 +69,31 @@ def use_output_registers(module: Netlist) -> int:
     return moved
 
 
-def _sides(cell: Cell) -> list[Side]:
+def _read_ports(cell: Cell) -> list[ReadPort]:
     """What a cell reads with; nothing unless it is a block RAM."""
     if cell["type"] == "PDPW16KD":
-        return [Side(("DO",), "CLKR", "CLKRMUX", ("REGMODE",), ("OCER",))]
+        return [ReadPort(("DO",), "CLKR", "CLKRMUX", ("REGMODE",), ("OCER",))]
     if cell["type"] != "DP16KD":
         return []
     if int(cell["parameters"].get("DATA_WIDTH_B", "0"), 2) == BOTH_HALVES:
         return [
-            Side(("DOA", "DOB"), "CLKB", "CLKBMUX", ("REGMODE_A", "REGMODE_B"), ("OCEA", "OCEB"))
+            ReadPort(
+                ("DOA", "DOB"), "CLKB", "CLKBMUX", ("REGMODE_A", "REGMODE_B"), ("OCEA", "OCEB")
+            )
         ]
     return [
-        Side((f"DO{half}",), f"CLK{half}", f"CLK{half}MUX", (f"REGMODE_{half}",), (f"OCE{half}",))
+        ReadPort(
+            (f"DO{half}",), f"CLK{half}", f"CLK{half}MUX", (f"REGMODE_{half}",), (f"OCE{half}",)
+        )
         for half in "AB"
     ]
 
 
-def _of(side: Side, port: str) -> bool:
-    """Whether `port` is one of the side's outputs."""
+def _of(read_port: ReadPort, port: str) -> bool:
+    """Whether `port` is one of the read port's outputs."""
     return any(
-        port.startswith(prefix) and port.removeprefix(prefix).isdigit() for prefix in side.outputs
+        port.startswith(prefix) and port.removeprefix(prefix).isdigit()
+        for prefix in read_port.outputs
     )
 
 

@@ -17,9 +17,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyrhythm.boards.harness import TOP, cost, ports_of, ring
 from polyrhythm.boards.outreg import use_output_registers
 from polyrhythm.boards.parts import PARTS, Family, Part
-from polyrhythm.boards.ring import TOP, cost, ports_of, ring
 from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
 from polyrhythm.boards.use import told, use
 

@@ -122,7 +122,7 @@ def compile(design: Design, *, waves: bool = False) -> Path:
     """The simulator of a design with cocotb in it, built where it does not exist yet."""
     texts = {"ports.vlt": _visible(design)}
     return verilator.program(
-        design.programs, _recipe(waves=waves), design.source, design.top, texts
+        design.programs, _program(waves=waves), design.source, design.top, texts
     )
 
 
@@ -145,7 +145,7 @@ def _watched(folder: Path, total: int, progress: Progress | None) -> Iterator[No
         thread.join()
 
 
-def _recipe(*, waves: bool) -> verilator.Recipe:
+def _program(*, waves: bool) -> verilator.Program:
     from cocotb_tools import config
 
     # The program finds the libraries beside itself, whatever that path holds.
@@ -164,7 +164,7 @@ def _recipe(*, waves: bool) -> verilator.Recipe:
         *(["--trace-vcd"] if waves else []),
     )
     main = Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
-    return verilator.Recipe(
+    return verilator.Program(
         "cocotb-waves" if waves else "cocotb", main, flags, link, Path(config.libs_dir)
     )
 

@@ -25,8 +25,8 @@ from polyrhythm.sw.trace.frames import frames
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 FAST = ("--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-I.")
-BULK = verilator.Recipe("bulk", HARNESS, FAST)
-WAVES = verilator.Recipe("waves", HARNESS, (*FAST, "--trace-vcd"))
+BULK = verilator.Program("bulk", HARNESS, FAST)
+WAVES = verilator.Program("waves", HARNESS, (*FAST, "--trace-vcd"))
 # Frames one process gets, and frames of the part before that it runs first, so that its first
 # interval is that of a full pipeline. Both are constants, so that no figure depends on the number
 # of cores.
@@ -128,9 +128,9 @@ def simulate(
 
 def compile(design: Design, *, waves: bool = False) -> Path:
     """The harness program of a design, built where it does not exist yet."""
-    recipe = WAVES if waves else BULK
+    wanted = WAVES if waves else BULK
     return verilator.program(
-        design.programs, recipe, design.source, design.top, {"ports.h": ports_header(design)}
+        design.programs, wanted, design.source, design.top, {"ports.h": ports_header(design)}
     )
 
 

@@ -44,7 +44,7 @@ FLAGS = (
 # precompiled header. Its makefiles look into CURDIR for one thing, a space, and refuse it; they run
 # in the current folder anyway.
 MAKE = ("OPT_FAST=-O2", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CURDIR=.")
-# In a scratch folder: the program, the link to Verilator's own files, and the one to a recipe's
+# In a scratch folder: the program, the link to Verilator's own files, and the one to a wanted's
 # libraries. No design is called so.
 BUILT, ROOT, LIBRARIES = "simulator.out", "verilator.root", "libs"
 
@@ -176,7 +176,7 @@ def compiler() -> str:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Program:
     """How to make a simulator: a kind of its own for everything that shares these settings.
 
     main: C++ file with main(). flags: of Verilator. link: of the linker. libraries: a folder that
@@ -201,8 +201,8 @@ class Recipe:
         }
 
 
-def program(root: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[str, str]) -> Path:
-    """Path of the executable that Verilator makes of `source` (module `top`) and the recipe's C++
+def program(root: Path, wanted: Program, source: Path, top: str, texts: Mapping[str, str]) -> Path:
+    """Path of the executable that Verilator makes of `source` (module `top`) and its C++
     file.
 
     It lies in `root`/KIND-KEY, where KEY names the contents of everything that went in; it is built
@@ -211,31 +211,31 @@ def program(root: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[s
     """
     for command in SYSTEM_TOOLS:
         require(command)
-    files = {"source": source.read_bytes(), "main": recipe.main.read_bytes()}
-    key = digest_of(files | recipe.settings | {"texts": dict(texts), "top": top})
+    files = {"source": source.read_bytes(), "main": wanted.main.read_bytes()}
+    key = digest_of(files | wanted.settings | {"texts": dict(texts), "top": top})
 
     def fill(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="polyrhythm-") as scratch:
-            _build(Path(scratch), folder / "build.log", recipe, source, top, texts)
+            _build(Path(scratch), folder / "build.log", wanted, source, top, texts)
             shutil.copy2(Path(scratch) / BUILT, folder / top)
-        if recipe.libraries is not None:
-            (folder / LIBRARIES).symlink_to(recipe.libraries)
+        if wanted.libraries is not None:
+            (folder / LIBRARIES).symlink_to(wanted.libraries)
         write_manifest(
             folder,
             {
-                "kind": recipe.kind,
+                "kind": wanted.kind,
                 "key": key,
                 "program": top,
                 "source": source.name,
-                **recipe.settings,
+                **wanted.settings,
             },
         )
 
-    return once(root / f"{recipe.kind}-{key}", fill) / top
+    return once(root / f"{wanted.kind}-{key}", fill) / top
 
 
 def _build(
-    work: Path, log: Path, recipe: Recipe, source: Path, top: str, texts: Mapping[str, str]
+    work: Path, log: Path, wanted: Program, source: Path, top: str, texts: Mapping[str, str]
 ) -> None:
     """Verilate and compile in `work`."""
     for name, text in texts.items():
@@ -243,28 +243,28 @@ def _build(
     (work / "runtime.mk").write_text("include Vtop.mk\nruntime: $(VK_GLOBAL_OBJS)\n")
     (work / ROOT).symlink_to(root_of())
     shutil.copyfile(source, work / source.name)
-    shutil.copyfile(recipe.main, work / "main.cpp")
-    link = ["-LDFLAGS", " ".join(recipe.link)] if recipe.link else []
-    if recipe.libraries is not None:
-        (work / LIBRARIES).symlink_to(recipe.libraries)
+    shutil.copyfile(wanted.main, work / "main.cpp")
+    link = ["-LDFLAGS", " ".join(wanted.link)] if wanted.link else []
+    if wanted.libraries is not None:
+        (work / LIBRARIES).symlink_to(wanted.libraries)
     files = [*(name for name in texts if name.endswith(".vlt")), "main.cpp", source.name]
     paths = ["--top-module", top, "-Mdir", ".", "-o", BUILT]
-    _call([str(find()), *FLAGS, *recipe.flags, *link, *paths, *files], work, log)
-    for path in _runtime(work, log, recipe).glob("*.o"):
+    _call([str(find()), *FLAGS, *wanted.flags, *link, *paths, *files], work, log)
+    for path in _runtime(work, log, wanted).glob("*.o"):
         shutil.copy(path, work)  # now newer than the makefile, so make takes them as they are
     _make(work, log, BUILT)
 
 
-def _runtime(work: Path, log: Path, recipe: Recipe) -> Path:
+def _runtime(work: Path, log: Path, wanted: Program) -> Path:
     """Folder with the objects of Verilator's own C++, compiled once for all designs: most of a
     small build's time."""
-    key = digest_of(recipe.settings)
+    key = digest_of(wanted.settings)
 
     def fill(folder: Path) -> None:
         _make(work, log, "runtime")
         for path in work.glob("verilated*.o"):
             shutil.copy(path, folder)
-        write_manifest(folder, {"kind": "runtime", "key": key, **recipe.settings})
+        write_manifest(folder, {"kind": "runtime", "key": key, **wanted.settings})
 
     return once(build_root() / f"runtime-{key}", fill)
 

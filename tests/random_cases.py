@@ -1,4 +1,4 @@
-"""Random accelerators: a seed names a network, frames, lanes and stalls; golden model, cycle law
+"""Random accelerators: a seed names a network, frames, lanes and stalls; golden model, cycle model
 and Verilog must agree on it.
 
 Even seeds build the accelerator as it is and hold its cycles to the law; odd ones build it with
@@ -181,7 +181,9 @@ def _compare(case: Case, trace: Trace, design: Design, mode: Mode) -> Finding | 
         return None
     frame = int(wrong[0])
     return Finding(
-        mode, frame, f"frame {frame}: {name} expected {want[frame]} by the law, got {got[frame]}"
+        mode,
+        frame,
+        f"frame {frame}: {name} expected {want[frame]} by the cycle model, got {got[frame]}",
     )
 
 

@@ -107,7 +107,7 @@ def soak(
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        description="Run random accelerators against the golden model and the cycle law."
+        description="Run random accelerators against the golden model and the cycle model."
     )
     parser.add_argument("--first", type=int, default=0, help="first seed (default 0)")
     parser.add_argument("--seeds", type=int, default=100, help="how many (default 100)")

@@ -25,7 +25,7 @@ def test_an_address_is_column_row_and_channel_side_by_side(shape: tuple[int, int
         digits = f"{channel:b}" + (f"{row:0{source.row_bits}b}" if source.row_bits else "")
         digits += f"{column:0{source.column_bits}b}" if source.column_bits else ""
         assert address == int(digits, 2) == source.address(channel, row, column)
-    assert len(set(found)) == source.neurons and max(found) < source.places
+    assert len(set(found)) == source.neurons and max(found) < source.address_count
     assert 1 << source.row_bits < 2 * shape[1] and 1 << source.column_bits < 2 * shape[2], (
         "no bit too many"
     )
@@ -35,7 +35,7 @@ def test_an_address_is_column_row_and_channel_side_by_side(shape: tuple[int, int
 def test_without_maps_an_address_is_the_number(n: int) -> None:
     assert (
         AddressMap((n, 1, 1)).addresses().tolist() == list(range(n))
-        and AddressMap((n, 1, 1)).places == n
+        and AddressMap((n, 1, 1)).address_count == n
     )
 
 

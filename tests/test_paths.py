@@ -49,7 +49,7 @@ def tools(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verilator, "find", lambda: program)
     monkeypatch.setattr(verilator, "root_of", lambda: place / "tools" / "verilator")
     monkeypatch.setattr(
-        bulk, "BULK", verilator.Recipe("bulk", place / "tools" / "sim" / "harness.cpp", bulk.FAST)
+        bulk, "BULK", verilator.Program("bulk", place / "tools" / "sim" / "harness.cpp", bulk.FAST)
     )
     monkeypatch.setattr(cocotb_tools.config, "libs_dir", place / "tools" / "libs")
 

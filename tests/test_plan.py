@@ -84,7 +84,7 @@ def test_starts_and_tables_give_the_equations_back(seed: int) -> None:
         assert not isinstance(neuron, CountingNeuron) or neuron.thresholds.rows == tuple(threshold)
         return
     share = bias_at(layer.bias, layer.T, layer.bias_mode)
-    held = neuron.held.reach if neuron.held else contents.sums.start
+    held = neuron.held.offset if neuron.held else contents.sums.start
     assert contents.rhythm.held == (neuron.held is not None) and (
         neuron.held is None or not starts.any()
     )
@@ -95,7 +95,7 @@ def test_starts_and_tables_give_the_equations_back(seed: int) -> None:
         unsigned(neuron.thresholds.rows, neuron.thresholds.bits, lanes), groups, n_out
     )
     assert (kept == threshold).all()
-    rest, idle_rest = neurons(unpack(neuron.rest.rows, neuron.v_bits, lanes), groups, n_out)
+    rest, idle_rest = neurons(unpack(neuron.initial.rows, neuron.v_bits, lanes), groups, n_out)
     assert (rest == layer.v0).all() and not idle_rest.any()
     assert layer.threshold is None or (
         (idle_reach < 0).all() and (idle_reach + idle_threshold == 0).all()

@@ -163,7 +163,7 @@ def test_constants_of_a_word_are_those_of_its_channels(seed: int, schedule: str)
         else:
             assert isinstance(neuron, TickingNeuron)
             rest = np.array(
-                [unpacked(row, neuron.v_bits, banks * lanes) for row in neuron.rest.rows]
+                [unpacked(row, neuron.v_bits, banks * lanes) for row in neuron.initial.rows]
             )
             each = rest.reshape(groups, banks, lanes).swapaxes(0, 1).reshape(banks, -1)
             assert (

@@ -29,7 +29,7 @@ def check(
     lanes: list[Lanes],
     profile: str | None = None,
 ) -> tuple[float, float]:
-    """Golden against RTL, alone and back to back; the cycle law against the RTL; mean cycles and
+    """Golden against RTL, alone and back to back; the cycle model against the RTL; mean cycles and
     interval of all frames."""
     made = network.provenance
     stated, network = (

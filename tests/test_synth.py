@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from polyrhythm.boards import stage, synth
+from polyrhythm.boards.harness import Port, cost, ports_of, ring
 from polyrhythm.boards.parts import PARTS
-from polyrhythm.boards.ring import Port, cost, ports_of, ring
 from polyrhythm.boards.stage import ToolFailed, ToolMissing, last_error, run_tool
 from polyrhythm.boards.use import told, use
 from polyrhythm.sw.lib import fix

@@ -1,4 +1,4 @@
-"""Unary coding: a count of n leaves as n events; answers, counts and the cycle law hold as with
+"""Unary coding: a count of n leaves as n events; answers, counts and the cycle model hold as with
 counts on the wire."""
 
 import random

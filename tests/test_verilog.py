@@ -105,7 +105,7 @@ def in_verilog(top: Operators, words: list[int], place: Path) -> list[int]:
     source.write_text(verilog(top, "operators"))
     main.write_text(MAIN)
     program = verilator.program(
-        place, verilator.Recipe("operators", main, QUICK), source, "operators", {}
+        place, verilator.Program("operators", main, QUICK), source, "operators", {}
     )
     asked = "".join(f"{word:x}\n" for word in words)
     return [

@@ -1,4 +1,4 @@
-"""The cycle law that training uses is the cycle law: on finished networks both say the same."""
+"""The cycle model that training uses is the cycle model: on finished networks both say the same."""
 
 from pathlib import Path
 

@@ -7,7 +7,7 @@ steps.
 One float network is trained, or taken from --floats, the folder of a run; from it come networks
 whose T is 1, 2, 4, 8 in every layer, and networks whose T was learned under --targets of a cost:
 the mean T, busy cycles or events of a frame. Cycles are those that all layers together are busy
-with a frame, by the cycle law on 1,000 test images, with a neuron's count in one event and in an
+with a frame, by the cycle model on 1,000 test images, with a neuron's count in one event and in an
 event for each spike; accuracy is the golden model's on the whole test split. --run keeps every run,
 so that a study that was stopped goes on. --plot draws the curves.
 """
@@ -36,12 +36,12 @@ from polyrhythm.sw.training.recipes import RECIPES
 
 UNIFORM = (1, 2, 4, 8)
 LEARNED = (1.34, 2.0, 3.0, 4.5)  # targets of mean T, if no others are given
-FRAMES = 1000  # that the cycle law counts
+FRAMES = 1000  # that the cycle model counts
 CODINGS: dict[Coding, str] = {"count": "a count in one event", "unary": "an event for each spike"}
 
 
 def comparable(recipe: Recipe) -> bool:
-    """Whether it learns time steps, and the cycle law knows its layers."""
+    """Whether it learns time steps, and the cycle model knows its layers."""
     return (
         recipe.conversion is not None
         and not recipe.conversion.fixed

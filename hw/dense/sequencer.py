@@ -53,7 +53,7 @@ class Sequencer(wiring.Component):
         self._event, self._groups, self._capacity = event, groups, capacity
         self._steps, self._repeats = steps, steps.repeats
         self._credits, self._closing_only = credits, closing_only
-        rows, tables = groups * event.source.places, (max(steps.phases) + 1) * groups
+        rows, tables = groups * event.source.address_count, (max(steps.phases) + 1) * groups
         self._shape = Op(rows, event.max_count, groups, tables, event.signed)
         super().__init__(
             {
@@ -200,7 +200,7 @@ class Sequencer(wiring.Component):
         # its row.
         base = Signal(self._shape["row"].shape, name="base")
         with m.If(sweep):
-            m.d.sync += base.eq(Mux(last_group, 0, base + self._event.source.places))
+            m.d.sync += base.eq(Mux(last_group, 0, base + self._event.source.address_count))
         op_1 = Signal(self._shape, name="op_1")
         base_1 = Signal.like(base, name="base_1")
         live_1 = Signal(name="live_1")

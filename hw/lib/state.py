@@ -18,7 +18,7 @@ class State(wiring.Component):
 
     Read, change, write: nobody waits. A word that one of the three operations before has changed is
     not in the memory yet; it comes from their results instead, the newest first. Which one is
-    settled a cycle early, while the memory's word comes.
+    known a cycle early, while the memory's word comes.
 
         cycle      0         1                    2                  3
         operation  address   compare, memory  ->  found -> result    written

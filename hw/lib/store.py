@@ -11,7 +11,7 @@ class Store(wiring.Component):
     """First in, first out, `depth` words of `width` bits; a word that is put can be taken in the
     next cycle.
 
-    Whether there is room and whether there is a word are settled a cycle early, and the place
+    Whether there is room and whether there is a word are known a cycle early, and the place
     behind the last word is written in every cycle in which there is room: whether a word really
     came, which is known late, moves counters only.
 

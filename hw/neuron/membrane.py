@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.lib.bits import delay
 from polyrhythm.hw.lib.operations import Finished, FinishedSignature
-from polyrhythm.hw.lib.ring import Ring
 from polyrhythm.hw.lib.rom import Rom, look_up
+from polyrhythm.hw.lib.rotating import RotatingMemory
 from polyrhythm.sw.plan.neurons import HeldCurrent, TickingNeuron
 
 
@@ -68,7 +68,7 @@ class Membrane(wiring.Component):
             before, op = self.i.coming.payload, words.payload.op
             ys = [words.payload.values[k] for k in range(lanes)]
         threshold = look_up(m, self._rom, neuron.thresholds, _row(before))
-        first = neuron.rest.values[0].tolist()
+        first = neuron.initial.values[0].tolist()
         v = [Signal(signed(neuron.v_bits), init=first[k], name=f"v_{k}") for k in range(lanes)]
         after = [Signal(signed(neuron.v_bits), name=f"after_{k}") for k in range(lanes)]
         fire = Signal(lanes, name="fire")
@@ -107,42 +107,42 @@ class Membrane(wiring.Component):
         words = self.i.words
         sums, op = words.payload.values, words.payload.op
         width = len(sums.as_value()) // self._lanes
-        m.submodules.held = ring = Ring(len(sums.as_value()), self._groups)
-        currents = Mux(op.held, ring.o, sums.as_value())
-        m.d.comb += [ring.move.eq(words.valid), ring.i.eq(currents)]
-        reach = look_up(m, self._rom, held.reach, self.i.coming.payload.table)
+        m.submodules.held = memory = RotatingMemory(len(sums.as_value()), self._groups)
+        currents = Mux(op.held, memory.o, sums.as_value())
+        m.d.comb += [memory.move.eq(words.valid), memory.i.eq(currents)]
+        offset = look_up(m, self._rom, held.offset, self.i.coming.payload.table)
         ys = [Signal(signed(held.y_bits), name=f"y_{k}") for k in range(self._lanes)]
         for k, y in enumerate(ys):
             current = currents.word_select(k, width).as_signed()
-            m.d.sync += y.eq(current + reach.word_select(k, held.reach.bits).as_signed())
+            m.d.sync += y.eq(current + offset.word_select(k, held.offset.bits).as_signed())
         return list(ys)
 
     def _store(
         self, m: Module, op: data.View, before: data.View, v: list[Signal], after: list[Signal]
     ) -> None:
         """Put the swept word away and bring the next group's; a new frame's first sweeps find the
-        resting state instead.
+        initial state instead.
 
         `before` is the operation one cycle before it is `op`: time to read the next group's row.
         """
-        groups, rest = self._groups, self._neuron.rest
+        groups, initial = self._groups, self._neuron.initial
         # The groups at hand are in the first tick of a frame
         opening = Signal(init=1, name="opening")
         last_group, stored = op.group == groups - 1, Cat(after)
         if groups > 1:
-            m.submodules.state = ring = Ring(len(stored), groups - 1)
-            m.d.comb += [ring.move.eq(op.sweep), ring.i.eq(stored)]
-            stored = ring.o
-        row, rows = _row(before), len(rest.values)
+            m.submodules.state = memory = RotatingMemory(len(stored), groups - 1)
+            m.d.comb += [memory.move.eq(op.sweep), memory.i.eq(stored)]
+            stored = memory.o
+        row, rows = _row(before), len(initial.values)
         next_row = Mux(row == rows - 1, 0, row + 1) if rows > 1 else row
-        resting = look_up(m, self._rom, rest, next_row)
+        restored = look_up(m, self._rom, initial, next_row)
         with m.If(op.sweep):
             m.d.sync += Cat(v).eq(stored)
         with m.If(op.sweep & last_group):
             m.d.sync += opening.eq(op.closing)
         # Outermost, so that it can be the flip-flops' own reset.
         with m.If(op.sweep & Mux(last_group, op.closing, opening)):
-            m.d.sync += Cat(v).eq(resting)
+            m.d.sync += Cat(v).eq(restored)
 
 
 def _row(op: data.View) -> Value:

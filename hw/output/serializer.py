@@ -81,7 +81,7 @@ class Serializer(wiring.Component):
             self._word.blocks, self._block, self._value_bits, self._slots, self._stored
         )
         wiring.connect(m, chooser.o, between.i)
-        goes = values.settled | ~between.o.payload.any  # who says nothing needs no values
+        goes = values.readable | ~between.o.payload.any  # who says nothing needs no values
         m.d.comb += [
             sender.i.payload.eq(between.o.payload),
             sender.i.valid.eq(between.o.valid & goes),

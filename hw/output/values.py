@@ -22,7 +22,7 @@ class WaitingValues(wiring.Component):
     take     the oldest word leaves
     chosen   one of its blocks, one hot
     o        that block's values
-    settled  they are those of the oldest word: from the second cycle after its put and the one
+    readable they are those of the oldest word: from the second cycle after its put and the one
              after the take before it; `registered`, between registers: from the third after both
     """
 
@@ -43,7 +43,7 @@ class WaitingValues(wiring.Component):
                 "take": In(1),
                 "chosen": In(len(blocks)),
                 "o": Out(data.ArrayLayout(value_bits, block)),
-                "settled": Out(1, init=1),
+                "readable": Out(1, init=1),
             }
         )
 
@@ -100,5 +100,5 @@ class WaitingValues(wiring.Component):
         if not self._registered:
             return self.chosen, [read.data]
         taken = Signal(name="taken")
-        m.d.sync += [taken.eq(self.take), self.settled.eq(~(self.take | taken))]
+        m.d.sync += [taken.eq(self.take), self.readable.eq(~(self.take | taken))]
         return self.chosen, [delay(m, read.data, 1, "word", reset_less=True)]

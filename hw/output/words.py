@@ -80,7 +80,7 @@ class Choice(data.StructLayout):
     """
 
     def __init__(self, word: WaitingWord, block: int):
-        address = bits_for(word.layout.target.places - 1)
+        address = bits_for(word.layout.target.address_count - 1)
         super().__init__(
             {
                 "fire": block,

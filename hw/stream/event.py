@@ -27,7 +27,7 @@ class Event(data.StructLayout):
     def __init__(self, source: AddressMap | int, max_count: int, signed: bool = False):
         self.source = source if isinstance(source, AddressMap) else AddressMap((source, 1, 1))
         self.max_count, self.signed = max_count, signed
-        address = bits_for(self.source.places - 1)
+        address = bits_for(self.source.address_count - 1)
         super().__init__({"address": address, **self.amount, "tick": 1, "end": 1})
 
     @classmethod

@@ -12,4 +12,6 @@ class Pick(data.StructLayout):
 
     def __init__(self, target: AddressMap, value_bits: int):
         value = {"value": value_bits} if value_bits else {}
-        super().__init__({"address": bits_for(target.places - 1), **value, "tick": 1, "end": 1})
+        super().__init__(
+            {"address": bits_for(target.address_count - 1), **value, "tick": 1, "end": 1}
+        )

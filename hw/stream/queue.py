@@ -11,7 +11,7 @@ class Queue(wiring.Component):
     """A FIFO of `depth` >= 2 words, one word per cycle, one cycle from `i` to `o`.
 
     The oldest word stands in flip-flops, the others in a memory behind it: whoever reads it starts
-    a cycle with settled wires.
+    a cycle with stable wires.
     """
 
     def __init__(self, shape: data.StructLayout, depth: int):

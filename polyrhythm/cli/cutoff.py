@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from polyrhythm.sw.network import Network
 
 RULES = ("margin", "softmax", "safe")
-TIMED = 500  # test frames that the cycle law follows
+TIMED = 500  # test frames that the cycle model follows
 
 
 def cutoff(args: argparse.Namespace) -> Answer:
@@ -109,7 +109,7 @@ def sums(network: "Network", counts: "np.ndarray") -> "np.ndarray":
 
 
 def known(network: "Network", inputs: "np.ndarray", args: argparse.Namespace) -> "np.ndarray":
-    """When the class after each tick is known, by the cycle law."""
+    """When the class after each tick is known, by the cycle model."""
     from polyrhythm.sw import golden
     from polyrhythm.sw.plan.network import plan
     from polyrhythm.sw.timing import cycles
@@ -146,9 +146,8 @@ def describe(report: dict[str, Any]) -> str:
         "saved",
     )
     told = (
-        f"epsilon {report['epsilon']}. Exits are the golden model's, cycles the cycle law's for a "
-        "circuit that leaves at once; "
-        "the gateware answers after the last tick."
+        f"epsilon {report['epsilon']}. Exits are the golden model's, cycles the cycle model's for "
+        "a circuit that leaves at once; the gateware answers after the last tick."
     )
     text = [table(ticks, ("tick", "accuracy")), "", table(rows, head), "", told]
     if "out" in report:

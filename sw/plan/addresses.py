@@ -39,7 +39,7 @@ class AddressMap:
         return int(np.prod(self.shape))
 
     @property
-    def places(self) -> int:
+    def address_count(self) -> int:
         """Addresses there are room for, used or not."""
         return self.shape[0] << self.channel_low
 

@@ -16,7 +16,7 @@ from polyrhythm.sw.plan.table import Array, Table
 
 @dataclass(frozen=True, eq=False)
 class DenseSynapses:
-    """weights: row group * places + address behind the pooling (`places` of its `AddressMap`).
+    """weights: row group * address_count + address behind the pooling (`address_count` of its `AddressMap`).
 
     source, pooled  addresses of events before and behind the pooling of pool x pool
     lanes, groups   neurons served at a time, and how many such groups there are
@@ -66,7 +66,7 @@ def dense_synapses(
     check_lanes(network, i, lanes)
     groups, pooled, bits = -(-n_out // lanes), pooled_addresses(network, i), layer.weight_bits
     source = input_addresses(network, i)
-    text = f"row = group * {pooled.places} + input; {fields(bits, f'neuron = group * {lanes} + k')}"
+    text = f"row = group * {pooled.address_count} + input; {fields(bits, f'neuron = group * {lanes} + k')}"
     weights = Table(f"{stem}_weight", _rows(layer.weight, pooled, lanes, groups), bits, text)
     capacity = source.neurons * spikes_of_a_step
     synapses = DenseSynapses(weights, source, pooled, layer.pool, lanes, groups, capacity)
@@ -88,6 +88,6 @@ def fields(bits: int, neuron: str) -> str:
 
 
 def _rows(weight: npt.NDArray[np.integer], source: AddressMap, lanes: int, groups: int) -> Array:
-    padded = np.zeros((groups * lanes, source.places), np.int64)
+    padded = np.zeros((groups * lanes, source.address_count), np.int64)
     padded[: len(weight), source.addresses()] = weight
     return padded.reshape(groups, lanes, -1).transpose(0, 2, 1).reshape(-1, lanes)

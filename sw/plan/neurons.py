@@ -47,11 +47,11 @@ class CountingNeuron:
 class HeldCurrent:
     """A step's current is used in several ticks, so its bias is added in each of them.
 
-    reach   b(t) - threshold (b(t) on the readout), row phase * rows + row
-    y_bits  proved width of current + reach
+    offset  b(t) - threshold (b(t) on the readout), row phase * rows + row
+    y_bits  proved width of current + offset
     """
 
-    reach: Table
+    offset: Table
     y_bits: int
 
 
@@ -60,7 +60,7 @@ class TickingNeuron:
     """time_stepped: leak, current and bias in, compare, reset, in each tick.
 
     thresholds  a row for each row of neuron constants, unsigned
-    rest        potential at the start of a frame, likewise
+    initial     potential at the start of a frame, likewise
     held        None where every step has its own tick
     above_bits  proved width of v - threshold before the reset
     v_bits      proved width of v after it
@@ -70,7 +70,7 @@ class TickingNeuron:
     """
 
     thresholds: Table
-    rest: Table
+    initial: Table
     held: HeldCurrent | None
     above_bits: int
     v_bits: int
@@ -81,7 +81,7 @@ class TickingNeuron:
     @property
     def tables(self) -> tuple[Table, ...]:
         """The memories that the neuron needs."""
-        return (*((self.held.reach,) if self.held else ()), self.thresholds, self.rest)
+        return (*((self.held.offset,) if self.held else ()), self.thresholds, self.initial)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,9 +23,9 @@ def time_stepped(
     Where every step has its own tick, its sum begins at b(t) - threshold, and the comparison costs
     no adder; where currents are held, it begins at 0 and that number is added in each tick.
     """
-    steps, reaches = _steps(profiles, i)
+    steps, offsets = _steps(profiles, i)
     held, fires = any(s.held for s in steps), profiles[0].layers[i].threshold is not None
-    starts = [reach[:1] * 0 if held else reach for reach in reaches]
+    starts = [offset[:1] * 0 if held else offset for offset in offsets]
     idle = -1 if fires and not held else 0  # lanes without a neuron never fire
     reached = []
     for network, step, start in zip(profiles, steps, starts, strict=True):
@@ -35,44 +35,44 @@ def time_stepped(
     bits = signed_width(min(*span, idle), max(*span, idle))
     ticks = rows.of_ticks(steps[0].phases)
     table = rows.table("start", starts, idle, bits, f"{ticks}; what a sum starts with")
-    neuron = _neuron(profiles, i, rows, reaches, ticks if held else None)
+    neuron = _neuron(profiles, i, rows, offsets, ticks if held else None)
     return steps, Sums(span, bits, table), neuron
 
 
 def _steps(profiles: Profiles, i: int) -> tuple[tuple[Steps, ...], list[Array]]:
     """Steps of each profile, and its b(t) - threshold, (phases, channels)."""
-    steps, reaches, before = [], [], 0
+    steps, offsets, before = [], [], 0
     for network in profiles:
         layer = network.layers[i]
         shares, phases = shares_of(layer)
         steps.append(ticked_steps(network, i, tuple(before + phase for phase in phases)))
-        reaches.append(shares - thresholds_of(layer))
+        offsets.append(shares - thresholds_of(layer))
         before += len(shares)
-    return tuple(steps), reaches
+    return tuple(steps), offsets
 
 
 def _neuron(
-    profiles: Profiles, i: int, rows: Rows, reaches: list[Array], held_text: str | None
+    profiles: Profiles, i: int, rows: Rows, offsets: list[Array], held_text: str | None
 ) -> TickingNeuron:
     layer, copies = profiles[0].layers[i], rows.synapses.banks
     fires = layer.threshold is not None
     idle, idle_threshold = (-1, 1) if fires else (0, 0)
     proved = joined([bounds(network, i) for network in profiles])
-    v, span = (min(proved.v[0], 0), max(proved.v[1], 0)), hull(reaches)
-    reach = min(idle, span[0]), max(idle, span[1])
+    v, span = (min(proved.v[0], 0), max(proved.v[1], 0)), hull(offsets)
+    offset = min(idle, span[0]), max(idle, span[1])
     thresholds = [thresholds_of(network.layers[i])[None] for network in profiles]
-    highest, rests = hull(thresholds)[1], [network.layers[i].v0[None] for network in profiles]
+    highest, initial = hull(thresholds)[1], [network.layers[i].v0[None] for network in profiles]
     threshold_bits, v_bits = highest.bit_length() or 1, signed_width(*v)
     held = None
     if held_text is not None:
-        text, bits = f"{held_text}; b(t) - threshold", signed_width(*reach)
-        y_bits = signed_width(proved.acc[0] + reach[0], proved.acc[1] + reach[1])
-        held = HeldCurrent(rows.table("reach", reaches, idle, bits, text, copies), y_bits)
+        text, bits = f"{held_text}; b(t) - threshold", signed_width(*offset)
+        y_bits = signed_width(proved.acc[0] + offset[0], proved.acc[1] + offset[1])
+        held = HeldCurrent(rows.table("offset", offsets, idle, bits, text, copies), y_bits)
     threshold_text = f"{rows.of_frames}; threshold, unsigned"
-    rest_text = f"{rows.of_frames}; potential at the start of a frame"
+    initial_text = f"{rows.of_frames}; potential at the start of a frame"
     return TickingNeuron(
         rows.table("threshold", thresholds, idle_threshold, threshold_bits, threshold_text, copies),
-        rows.table("rest", rests, 0, v_bits, rest_text, copies),
+        rows.table("initial", initial, 0, v_bits, initial_text, copies),
         held,
         above_bits=signed_width(v[0] - max(highest, idle_threshold), v[1]),
         v_bits=v_bits,

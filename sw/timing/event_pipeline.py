@@ -43,7 +43,7 @@ class Neurons:
         blocks = plan.layout.blocks(plan.parameters.block)
         self._block_of = np.concatenate([np.full(len(b), k) for k, b in enumerate(blocks)])
         self._visits: dict[int, list[tuple[Array, Array]]] = {}
-        self.rest()
+        self.begin()
 
     def _of_neurons(self, table: Table, nobody: int) -> Array:
         """A table's constants by neuron: its rows are groups of channels, its lanes channel
@@ -56,7 +56,7 @@ class Neurons:
         found[self._numbers[real]] = table.values[rows, columns][real]
         return found
 
-    def rest(self) -> None:
+    def begin(self) -> None:
         """Begin a frame."""
         self.v, self.S = self._start.copy(), np.zeros_like(self._start)
 
@@ -184,7 +184,7 @@ class EventSequencer:
             issue = self._take(issue + 1)
             if k < self._groups - 1:
                 self.returned(issue + self._verdict)
-        self._neurons.rest()
+        self._neurons.begin()
         yield issue + self._latency, [[]], True
         return issue
 

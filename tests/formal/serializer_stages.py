@@ -221,7 +221,7 @@ def banks(m: Module, lanes: int, value_bits: int, words: int, registered: bool =
     read = inside & ~fresh & (ahead == 0)
     moved = Signal()  # the word became the oldest one a cycle ago
     m.d.sync += moved.eq(dut.take)
-    ready = read & dut.settled & (~young if registered else 1)
+    ready = read & dut.readable & (~young if registered else 1)
     for k, block in enumerate(blocks):
         with m.If(ready & (dut.chosen == 1 << k) & (lane >= block.start) & (lane < block.stop)):
             bench.claim(dut.o[(lane - block.start)[: BLOCK.bit_length() - 1]] == value)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from polyrhythm.hw.lib.ram import memory_of, read_port, write_port
 
 
-class Ring(wiring.Component):
+class RotatingMemory(wiring.Component):
     """`words` words that go round: with `move`, `i` goes in and `o`, which went in `words` moves
     ago, goes out.
 

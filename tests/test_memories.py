@@ -1,4 +1,4 @@
-"""hw.lib.ring, hw.dense.replay and hw.stream.event.Queue: the memories that words go round in, come
+"""hw.lib.rotating, hw.dense.replay and hw.stream.event.Queue: the memories that words go round in, come
 back from, and wait in."""
 
 import random
@@ -9,7 +9,7 @@ from amaranth.lib import data
 from gateware import Word, drive, run_stream
 
 from polyrhythm.hw.dense.replay import Replay
-from polyrhythm.hw.lib.ring import Ring
+from polyrhythm.hw.lib.rotating import RotatingMemory
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.queue import Queue
 
@@ -31,7 +31,7 @@ def test_a_word_comes_round_after_as_many_moves_as_there_are_words(
     ]
     gone: list[int] = []  # what went in, in order
     compared = 0
-    for step, seen in zip(steps, drive(Ring(9, words), steps, ["o"]), strict=True):
+    for step, seen in zip(steps, drive(RotatingMemory(9, words), steps, ["o"]), strict=True):
         if len(gone) >= words:
             assert seen["o"] == gone[-words]
             compared += 1
