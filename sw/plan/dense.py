@@ -16,7 +16,7 @@ from polyrhythm.sw.plan.table import Array, Table
 
 @dataclass(frozen=True, eq=False)
 class DenseSynapses:
-    """weights: row group * address_count + address behind the pooling (`address_count` of its `AddressMap`).
+    """weights: row group * addresses + address behind the pooling (`AddressMap.address_count`).
 
     source, pooled  addresses of events before and behind the pooling of pool x pool
     lanes, groups   neurons served at a time, and how many such groups there are
@@ -66,7 +66,8 @@ def dense_synapses(
     check_lanes(network, i, lanes)
     groups, pooled, bits = -(-n_out // lanes), pooled_addresses(network, i), layer.weight_bits
     source = input_addresses(network, i)
-    text = f"row = group * {pooled.address_count} + input; {fields(bits, f'neuron = group * {lanes} + k')}"
+    row, neuron = f"group * {pooled.address_count} + input", f"neuron = group * {lanes} + k"
+    text = f"row = {row}; {fields(bits, neuron)}"
     weights = Table(f"{stem}_weight", _rows(layer.weight, pooled, lanes, groups), bits, text)
     capacity = source.neurons * spikes_of_a_step
     synapses = DenseSynapses(weights, source, pooled, layer.pool, lanes, groups, capacity)

@@ -1,0 +1,78 @@
+"""sw.plan: tables made for several profiles hold each one's rows, and widths that fit all of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import random_network
+from plans import layer_plan
+
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.layer import LayerPlan
+from polyrhythm.sw.plan.network import plan_layer
+from polyrhythm.sw.plan.neurons import TickingNeuron
+from polyrhythm.sw.plan.table import Table
+
+SCHEDULES = ("two_phase", "time_stepped", "event_driven")
+
+
+def other(network: Network) -> Network:
+    """Another working point: T, thresholds and biases differ, weights do not."""
+    layers = [
+        replace(
+            layer,
+            T=layer.T + 1 + i,
+            bias=layer.bias // 2,
+            threshold=None if layer.threshold is None else layer.threshold // 2 + 1,
+        )
+        for i, layer in enumerate(network.layers)
+    ]
+    return replace(network, layers=tuple(layers))
+
+
+def ticked(layer: LayerPlan) -> Table:
+    """The constants that differ from tick to tick."""
+    held = layer.neuron.held if isinstance(layer.neuron, TickingNeuron) else None
+    return held.offset if held else layer.sums.start
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_each_profile_finds_its_own_rows(schedule: str, seed: int) -> None:
+    rng = np.random.default_rng([16, seed])
+    kinds = (("dense",), ("conv2d",))[seed % 2]
+    network = random_network(rng, schedule, kinds, shape=(2, 4, 5), sizes=(5,), max_T=4)
+    profiles, i = (network, other(network)), 0
+    lanes = (1, 1) if kinds == ("conv2d",) else 2
+    alone = [layer_plan(profile, i, lanes) for profile in profiles]
+    word = alone[0].input.word
+    both = plan_layer(profiles, i, alone[0].stem, word, lanes)
+    rows = both.input.synapses.channel_groups
+    for p, single in enumerate(alone):
+        assert both.steps[p] == replace(single.rhythm, phases=both.steps[p].phases)
+        if both.neuron.__class__ is TickingNeuron and ticked(both) is both.sums.start:
+            assert not single.rhythm.held
+        for mine, own in zip(both.steps[p].phases, single.rhythm.phases, strict=True):
+            found = ticked(both).values[mine * rows : (mine + 1) * rows]
+            assert (found == ticked(single).values[own * rows : (own + 1) * rows]).all()
+        assert both.sums.bits >= single.sums.bits and both.potential_bits >= single.potential_bits
+        assert both.v_bounds[0] <= single.v_bounds[0] and both.v_bounds[1] >= single.v_bounds[1]
+        for table, own_table in zip(
+            both.neuron.tables[-2:], single.neuron.tables[-2:], strict=False
+        ):
+            size = len(own_table.values)
+            assert len(table.values) == len(profiles) * size
+            assert (table.values[p * size : (p + 1) * size] == own_table.values).all()
+    assert (both.input.synapses.weights.values == alone[0].input.synapses.weights.values).all()
+
+
+def test_profiles_with_more_ticks_than_come_in_hold_their_currents() -> None:
+    """Where one profile holds currents, all of them add their biases in each tick."""
+    rng = np.random.default_rng(3)
+    network = random_network(rng, "time_stepped", ("dense",), sizes=(5,), T=(2, 1), t_in=2)
+    first, second = network.layers
+    longer = replace(network, layers=(replace(first, T=5), second))
+    both = plan_layer((network, longer), 0, "fc", layer_plan(network, 0, 2).input.word, 2)
+    assert isinstance(both.neuron, TickingNeuron) and both.neuron.held is not None
+    assert [steps.held for steps in both.steps] == [False, True]
+    assert not both.sums.start.values.any()
