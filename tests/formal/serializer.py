@@ -68,7 +68,8 @@ class _Serializer:
         # Whether a word is put, the word, its fired lanes, and whether its slot is given back.
         self.put, self.word, self.returned = dut.i.words.valid, dut.i.words.payload, dut.i.returned
         self.fired = self.word.fired
-        most = slots * (layout.lanes + 1) + 3 * (self.block + 1)  # all places full, more than any run reaches
+        # All places full, more than any run reaches.
+        most = slots * (layout.lanes + 1) + 3 * (self.block + 1)
         self.group, self.words, self.pending = Signal(range(self.groups)), Signal(range(slots + 1)), Signal(range(most + 1))
         self.inside, self.done, self.ahead = Signal(), Signal(), Signal(range(most + 1))
         self.is_spike, self.is_end = Signal(), Signal()
@@ -256,7 +257,11 @@ class _Serializer:
 
 
 def _proof(
-    layout: Layout, value_bits: int, slots: int, parameters: Parameters = STANDARD, long: bool = False
+    layout: Layout,
+    value_bits: int,
+    slots: int,
+    parameters: Parameters = STANDARD,
+    long: bool = False,
 ) -> Proof:
     far, block = parameters.far_lanes < layout.lanes, parameters.block
     extras = [f"values{value_bits}"] * (value_bits > 0) + ["far"] * far

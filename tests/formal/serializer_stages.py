@@ -1,4 +1,4 @@
-"""The serializer's parts, each in every run: the chooser cuts words, the sender sends blocks, values wait."""
+"""The serializer's parts, in every run: the chooser cuts words, the sender sends blocks, values wait."""
 
 from __future__ import annotations
 
@@ -177,7 +177,12 @@ def _wrapped(place: Value, words: int) -> Value:
 
 
 DENSE = [dense_layout(*sizes) for sizes in ((1, 1), (5, 3), (8, 8), (20, 9), (40, 17))]
-MAPS = [map_layout(AddressMap((5, 3, 4)), 2, (2, 2)), map_layout(AddressMap((9, 2, 3)), 9, (1, 1)), map_layout(AddressMap((3, 5, 5)), 3, (3, 3))]
+MAPS = [
+    map_layout(AddressMap((5, 3, 4)), 2, (2, 2)),
+    map_layout(AddressMap((9, 2, 3)), 9, (1, 1)),
+    map_layout(AddressMap((3, 5, 5)), 3, (3, 3)),
+]
+SENT = [(AddressMap((5, 1, 1)), 0), (AddressMap((20, 1, 1)), 3), (AddressMap((9, 2, 3)), 2)]
 
 
 def name_of(layout: Layout) -> str:
@@ -187,7 +192,7 @@ def name_of(layout: Layout) -> str:
 PROOFS = [
     Proof("chooser", side_by_side(chooser, *((layout,) for layout in DENSE))),
     Proof("chooser-of-maps", side_by_side(chooser, *((layout,) for layout in MAPS))),
-    Proof("sender", side_by_side(sender, (AddressMap((5, 1, 1)), 0), (AddressMap((20, 1, 1)), 3), (AddressMap((9, 2, 3)), 2))),
+    Proof("sender", side_by_side(sender, *SENT)),
     Proof("banks", side_by_side(banks, (1, 2, 2), (9, 2, 2), (9, 2, 3), (17, 3, 4), (9, 2, 3, True), (17, 3, 4, True))),
     Proof("chooser-reaches", side_by_side(chooser, (dense_layout(20, 9),)), "cover", 6),
     Proof("sender-reaches", side_by_side(sender, (AddressMap((20, 1, 1)), 3)), "cover", 6),
