@@ -22,8 +22,8 @@ class Serializer(wiring.Component):
     Two stages, each small whatever the number of lanes: `Chooser` takes the next block of lanes in
     which somebody fired, `Sender` sends that block's neurons. Silent blocks and words cost no cycle
     at the output as long as it is busy. Words wait as bit masks; their values stay where they were
-    put (`Banks`). Latency is `Parameters.gather_stages` cycles to the queue, then at least 2; one
-    event per cycle.
+    put (`WaitingValues`). Latency is `Parameters.gather_stages` cycles to the queue, then at least
+    2; one event per cycle.
 
     Parameters
     ----------

@@ -201,7 +201,9 @@ def sender(m: Module, target: AddressMap, value_bits: int) -> None:
             bench.invariant(bench.inner("values").as_value() == values)
 
 
-def banks(m: Module, lanes: int, value_bits: int, words: int, registered: bool = False) -> None:
+def waiting_values(
+    m: Module, lanes: int, value_bits: int, words: int, registered: bool = False
+) -> None:
     """Of up to `words` words that wait, the blocks of the oldest one can be read as they were put:
     from the second cycle on, of a memory with a register from the third and wherever it is
     settled."""
@@ -280,12 +282,18 @@ PROOFS = [
         ),
     ),
     Proof(
-        "banks",
+        "values",
         side_by_side(
-            banks, (1, 2, 2), (9, 2, 2), (9, 2, 3), (17, 3, 4), (9, 2, 3, True), (17, 3, 4, True)
+            waiting_values,
+            (1, 2, 2),
+            (9, 2, 2),
+            (9, 2, 3),
+            (17, 3, 4),
+            (9, 2, 3, True),
+            (17, 3, 4, True),
         ),
     ),
     Proof("chooser-reaches", side_by_side(chooser, (dense_layout(20, 9),)), "cover", 6),
     Proof("sender-reaches", side_by_side(sender, (AddressMap((20, 1, 1)), 3)), "cover", 6),
-    Proof("banks-reach", side_by_side(banks, (9, 2, 2), (9, 2, 3)), "cover", 6),
+    Proof("values-reach", side_by_side(waiting_values, (9, 2, 2), (9, 2, 3)), "cover", 6),
 ]

@@ -12,7 +12,7 @@ from .bench import Bench, implies, side_by_side
 from .sby import Proof
 
 
-def guard(m: Module, neurons: int, most: int, T: int) -> None:
+def input_checker(m: Module, neurons: int, most: int, T: int) -> None:
     event = Event(neurons, most)
     bench = Bench(InputChecker(event, T), m)
     i, o = bench.dut.i, bench.dut.o
@@ -65,6 +65,6 @@ def guard(m: Module, neurons: int, most: int, T: int) -> None:
 
 
 PROOFS = [
-    Proof("guard", side_by_side(guard, (1, 1, 1), (5, 3, 1), (8, 1, 3), (5, 6, 4))),
-    Proof("guard-reaches", side_by_side(guard, (5, 3, 2)), "cover", 12),
+    Proof("input-checker", side_by_side(input_checker, (1, 1, 1), (5, 3, 1), (8, 1, 3), (5, 6, 4))),
+    Proof("input-checker-reaches", side_by_side(input_checker, (5, 3, 2)), "cover", 12),
 ]
