@@ -43,10 +43,10 @@ SEEDS ?= 100
 FIRST ?= 0
 WAVEFORM ?=
 soak: venv
-	$(ACTIVE) $(BIN)/python tests/soak.py --first $(FIRST) --seeds $(SEEDS) $(if $(WAVEFORM),--waveform)
+	$(ACTIVE) $(BIN)/python tests/support/soak.py --first $(FIRST) --seeds $(SEEDS) $(if $(WAVEFORM),--waveform)
 
 planted: venv
-	$(ACTIVE) $(BIN)/python tests/planted.py --write
+	$(ACTIVE) $(BIN)/python tests/support/planted.py --write
 
 check: venv
 	$(BIN)/ruff check .

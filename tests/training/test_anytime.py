@@ -269,7 +269,7 @@ def test_cutoff_refuses(text: str, learned: Path, capsys: pytest.CaptureFixture[
 
 
 def test_two_phase_networks_have_no_cutoff(capsys: pytest.CaptureFixture[str]) -> None:
-    file = Path(__file__).parent.parent / "models" / "digits.safetensors"
+    file = Path(__file__).parents[2] / "models" / "digits.safetensors"
     assert program.main(["cutoff", str(file), "--dataset", "digits"]) == 2
     assert (
         "digits: only a time_stepped network answers in ticks, not a two_phase one"

@@ -20,7 +20,7 @@ from polyrhythm.sw.training.layers.network import TrainableNetwork
 from polyrhythm.sw.training.recipe import LayerSpec, Recipe
 from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 # what each reference file must reach on its whole test split
 SLICE = 1000  # frames whose counts are in memory at a time
 FLOORS = {

@@ -16,7 +16,7 @@ from polyrhythm.sw.training.data import augment, samples
 from polyrhythm.sw.training.recipe import Augment, LayerSpec, Recipe
 from polyrhythm.sw.training.recipes import DIGITS, DIGITS_LIF, RECIPES
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 @pytest.fixture(autouse=True)

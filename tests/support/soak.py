@@ -1,7 +1,7 @@
 """A soak: as many random accelerators as wanted, on all cores, each named by its seed
 (`random_cases`).
 
-    python tests/soak.py --first 0 --seeds 1000 [--waveform]
+    python tests/support/soak.py --first 0 --seeds 1000 [--waveform]
 
 Ends with exit code 1 when a case differs, after a line with its seed and the first difference; its
 Verilog and, on request, a waveform of the frames up to there are kept. Seeds that were done on the
@@ -21,21 +21,21 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPO), str(REPO / "tests")]
+REPO = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPO), str(REPO / "tests" / "support")]
 
 import random_cases  # noqa: E402  (found on the path that the lines above make)
 
 from polyrhythm.sim import verilator  # noqa: E402
 
 SOURCES = (
-    "hw/*.py",
-    "sw/*.py",
+    "hw/**/*.py",
+    "sw/**/*.py",
     "sim/*.py",
     "sim/*.cpp",
-    "tests/networks.py",
-    "tests/random_cases.py",
-    "tests/stalling.py",
+    "tests/support/networks.py",
+    "tests/support/random_cases.py",
+    "tests/support/stalling.py",
 )
 
 

@@ -15,7 +15,7 @@ from polyrhythm.sw.data.events import prophesee
 from polyrhythm.sw.data.events.files import Reading, read_events
 from polyrhythm.sw.data.events.recording import EVENT
 
-SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "event-file-formats"
+SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data" / "event-file-formats"
 Encoder = Callable[[np.ndarray], bytes]
 
 

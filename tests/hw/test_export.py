@@ -71,7 +71,7 @@ def test_bytes_are_the_same_in_another_process(
     network.save(tmp_path / "n.safetensors")
     call = "import sys; from polyrhythm.hw.export import export; from polyrhythm.sw.network import Network; export(Network.load(sys.argv[1]), sys.argv[2], [3, 2])"
     command = [sys.executable, "-c", call, str(tmp_path / "n.safetensors"), str(tmp_path / "out")]
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         command,
         cwd=root,
@@ -283,7 +283,7 @@ def test_the_verilog_reads_every_hex_file_by_its_bare_name_and_names_no_place(
     assert (
         str(folder.parent) not in source
         and "src" not in source
-        and str(Path(__file__).parent.parent) not in source
+        and str(Path(__file__).parents[2]) not in source
     )
 
 

@@ -9,7 +9,7 @@ from polyrhythm.cli.main import main
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
 
-MODELS = Path(__file__).parent.parent / "models"
+MODELS = Path(__file__).parents[2] / "models"
 
 
 def command(model: str, *more: str) -> list[str]:

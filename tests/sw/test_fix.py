@@ -17,7 +17,7 @@ import pytest
 
 from polyrhythm.sw.lib import fix
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 METADATA = [
     "numpy>=2.0", "amaranth[builtin-yosys]<0.6,>=0.5.8", 'torch==2.13.0; extra == "train"', 'scikit-learn>=1.5; extra == "train"',
     "cocotb<3,>=2.0; extra == 'sim'", 'polyrhythm[sim,train]; extra == "all"',

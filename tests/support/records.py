@@ -1,4 +1,4 @@
-"""What the reference networks gave when it was written down: `python tests/records.py --write`
+"""What the reference networks gave when it was written down: `python tests/support/records.py --write`
 writes it anew.
 
 Inside and out may be built anew; a network's digest, its counts and its cycles stay. The Verilog
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 KEPT = REPO / "tests" / "fixtures" / "records.json"
 sys.path.insert(0, str(REPO))
 

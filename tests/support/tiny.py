@@ -12,7 +12,7 @@ import numpy as np
 from polyrhythm.sim.design import Design
 from polyrhythm.sw.network import Input, Layer, Network
 
-FOLDER = Path(__file__).parent / "fixtures" / "tiny"
+FOLDER = Path(__file__).parents[1] / "fixtures" / "tiny"
 # Numbers as in tiny.v; each shows in the second frame.
 FAULTS = (
     "none", "hang", "error", "count", "twice", "withdraw", "change", "sum", "no end", "tick", "order", "early", "more",

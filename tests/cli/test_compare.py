@@ -13,7 +13,7 @@ from polyrhythm.sw import data
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.trace import Trace
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from formal.queues import queue
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.queue import Queue
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 needs_tools = pytest.mark.skipif(
     bool(sby.missing()),
     reason=f"needs SymbiYosys and Boolector, and lacks {', '.join(sby.missing())}: pip install '.[all]'",

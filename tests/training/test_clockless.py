@@ -112,7 +112,7 @@ def test_a_frame_charges_as_much_as_all_ticks_did() -> None:
 
 
 def test_leaking_layers_need_a_clock() -> None:
-    network = Network.load(Path(__file__).parent.parent / "models" / "digits-lif.safetensors")
+    network = Network.load(Path(__file__).parents[2] / "models" / "digits-lif.safetensors")
     with pytest.raises(
         NetworkError,
         match=r"^layer 0 \(fc1\): without time steps nothing leaks and resets subtract; leak_shift must be null",
@@ -145,5 +145,5 @@ def test_recipes_that_do_not_fit() -> None:
         match="^digits: a network is tuned by an event_driven recipe with clockless, not two_phase$",
     ):
         train.tune(
-            Network.load(Path(__file__).parent.parent / "models" / "digits.safetensors"), DIGITS
+            Network.load(Path(__file__).parents[2] / "models" / "digits.safetensors"), DIGITS
         )

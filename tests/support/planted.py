@@ -1,7 +1,7 @@
 """Plants bugs in copies of the tree, one at a time, and says which test catches each
 (`planted_bugs`).
 
-    python tests/planted.py [--only WORDS] [--write]
+    python tests/support/planted.py [--only WORDS] [--write]
 
 Ends with exit code 1 when a bug goes through the tests that are to catch it. `--write` renews the
 table in docs/planted-bugs.md.
@@ -20,8 +20,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPO / "tests")]
+REPO = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPO / "tests" / "support")]
 
 from planted_bugs import BUGS, Bug  # noqa: E402  (found on the path that the line above makes)
 
@@ -56,7 +56,14 @@ def planted(tree: Path, bug: Bug) -> str:
 
 
 def files_of(bug: Bug) -> list[str]:
-    return [f"tests/test_{name}.py" for name in bug.tests.split()]
+    """The files of its tests, in whatever room they lie. ValueError where there is none."""
+    found = []
+    for name in bug.tests.split():
+        paths = list((REPO / "tests").rglob(f"test_{name}.py"))
+        if len(paths) != 1:
+            raise ValueError(f"{bug.what}: tests must have one test_{name}.py, not {len(paths)}")
+        found.append(paths[0].relative_to(REPO).as_posix())
+    return found
 
 
 def caught_by(tree: Path, bug: Bug) -> str:

@@ -13,7 +13,7 @@ import torch
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.training.run.device import Process, find_process
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 
 
 def test_devices_are_named_and_refused() -> None:

@@ -10,9 +10,10 @@ from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
+from polyrhythm.sw.trace import Trace
 from polyrhythm.sw.training.cost.work import Work
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 @pytest.mark.parametrize("coding", ["count", "unary"])
@@ -31,7 +32,7 @@ def test_mean_work_is_that_of_the_law(name: str, coding: str, data_root: Path) -
     assert found == pytest.approx(expected.tolist(), rel=1e-6)
 
 
-def as_trained(network: Network, trace: golden.Trace, counts: np.ndarray) -> list[torch.Tensor]:
+def as_trained(network: Network, trace: Trace, counts: np.ndarray) -> list[torch.Tensor]:
     """What each layer receives, with the axes that training uses."""
     if network.schedule == "two_phase":
         return [

@@ -9,7 +9,7 @@ import pytest
 from polyrhythm.sw import golden
 from polyrhythm.sw.network import Network
 
-FOLDER = Path(__file__).with_name("conformance")
+FOLDER = Path(__file__).parents[1] / "conformance"
 NAMES = sorted(path.name.removesuffix(".safetensors") for path in FOLDER.glob("*.safetensors"))
 
 

@@ -12,7 +12,7 @@ from polyrhythm.sw import golden
 from polyrhythm.sw.network import Input, Layer, Network, NetworkError
 from polyrhythm.sw.network.schedules import to_event_driven
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 def test_the_weights_stay_and_the_counts_too() -> None:

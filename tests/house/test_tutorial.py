@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 FOLDER = REPO / "docs" / "tutorial"
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
 COMMANDS = [

@@ -11,7 +11,7 @@ import pytest
 from polyrhythm.cli import main as program
 from polyrhythm.sw.network import Input, Layer, Network
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 
 
 def digits_network(schedule: str = "two_phase", name: str = "tiny") -> Network:

@@ -13,7 +13,7 @@ from polyrhythm.sw.plan.lanes import Lanes, default_lanes
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 LAW_FRAMES = 1000  # of which every cycle is followed in Python
 WHOLE = (360, 10_000)  # test sets of which the file states the accuracy
 
