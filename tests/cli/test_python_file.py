@@ -79,7 +79,7 @@ def test_files_beside_it_are_its_own_and_ours_stay_ours(folder: Path) -> None:
         ours == {name: sys.modules[name] for name in ours}
         and Path(design.__file__).parent.name == "sim"
     )
-    assert report.OK == 0 and Network.__module__ == "polyrhythm.sw.network"
+    assert report.OK == 0 and Network.__module__ == "polyrhythm.sw.network.network"
     assert called(f"{folder}/model.py:words") == theirs
     assert called("taken/model.py:word") == "their polyrhythm"
     assert ours == {name: sys.modules[name] for name in ours}
