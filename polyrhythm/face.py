@@ -87,13 +87,10 @@ class Compared:
     """Golden model, Verilog and (where torch is installed) torch over the same frames. Prints as
     the table of `compare`.
 
-    differences        predictions, logits and counts, of all executors together, that are not
-                       golden's: 0, or there is a defect
-    first_difference   where the first one is: executor, frame, layer, tick, neuron, both values;
-                       None where all is equal
+    differences        predictions, logits and counts that are not golden's; not 0: a defect
+    first_difference   executor, frame, layer, tick, neuron, both values; None where all is equal
     accuracy           by executor, of 1; empty without labels
-    latency, interval  cycles of a frame alone, and from answer to answer back to back: mean, p95,
-                       max
+    latency, interval  cycles of a frame alone, and from answer to answer: mean, p95, max
     report             all of it, as the command line's --json
     """
 

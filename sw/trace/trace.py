@@ -54,13 +54,15 @@ class Difference:
 class Trace:
     """One run over B frames.
 
-    answer    (B,) the class                    logits    (B, C) as they stood when the answer was
-              given
-    counts    name -> (B, N) spikes per frame   events    (B, L) events that each spiking layer sent
-    ticks     (B,) readout ticks used           logits_t  (B, T, C) of the whole frame
-    spikes    name -> (B, T, N) 0/1             v         name -> (B, N) or (B, T, N), after the
-              last reset
-    cycles, interval    (B,) from hardware
+    answer            (B,) the class
+    logits            (B, C) as they stood when the answer was given
+    counts            name -> (B, N) spikes per frame
+    events            (B, L) events that each spiking layer sent
+    ticks             (B,) readout ticks used
+    logits_t          (B, T, C) of the whole frame
+    spikes            name -> (B, T, N) 0/1
+    v                 name -> (B, N) or (B, T, N), after the last reset
+    cycles, interval  (B,) from hardware
     """
 
     answer: Ints

@@ -79,7 +79,7 @@ def test_command_runs_and_prints_the_numbers_of_its_page(
             f"{printed['interval']['mean']:.1f}",
         )
     if " tune " in command:
-        (told,) = re.findall(r"from (\d\d\.\d\d) to (\d\d\.\d\d) %", RESULTS)
+        (told,) = re.findall(r"from\s+(\d\d\.\d\d)\s+to\s+(\d\d\.\d\d)\s+%", RESULTS)
         assert told[0] == f"{100 * printed['start_accuracy']:.2f}"
         # Training hangs on how a CPU rounds, see README
         assert abs(float(told[1]) - 100 * printed["accuracy"]) <= 1
