@@ -85,6 +85,7 @@ class Accelerator(wiring.Component):
         k, event = plan.index, Event.of(plan.input.word)
         m.submodules[f"queue{k}"] = queue = Queue(event, self.plan.parameters.queue_depth)
         m.submodules[f"layer{k}_{plan.stem}"] = layer
+        # Fewer ticks than the source: those inside a group are dropped before they wait.
         if not all(plan.rhythm.kept_ticks):
             m.submodules[f"aligner{k}"] = aligner = Aligner(event, plan.rhythm.kept_ticks)
             wiring.connect(m, source, aligner.i)

@@ -67,6 +67,7 @@ class Neurons(wiring.Component):
         else:
             # The threshold is in the sum, so its sign is the comparison.
             fire = Cat(finished["values"][k] >= 0 for k in range(plan.layout.lanes))
+        # Lanes beyond the map's edge have sums as well, of no neuron.
         if isinstance(synapses, ConvSynapses):
             fire = fire & ~silent(finished.op, synapses)
         self._out(m, done, finished, fire)

@@ -46,6 +46,7 @@ class ConvCharge(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         terms = self._terms(m)
+        # The state's read takes less time than the weights' way; it is issued later, to meet them.
         ops = [self.i.payload]  # as it was k cycles ago
         for k in range(self.latency):
             ops.append(delay(m, ops[-1], 1, f"op_{k}"))

@@ -91,6 +91,7 @@ class Locate(wiring.Component):
         word, found, located = self.i.payload, queue.i.payload, self._located
         low, high = self._source.column_bits, self._source.channel_low
         column, row, channel = word.address[:low], word.address[low:high], word.address[high:]
+        # Stride, padding, pooling and edges are only contents of these tables.
         closes = word.tick | word.end
         y = data.View(located.y, constant_at(row, located.y.rows(), located.y.size))
         x = data.View(located.x, constant_at(column, located.x.rows(), located.x.size))

@@ -64,11 +64,13 @@ class ConvSequencer(wiring.Component):
             ticks.step_done.eq(sweep & last_group & (further == 0)),
             ticks.ended.eq(word.end),
         ]
+        # A current that is held for further ticks: the same words are swept again.
         with m.If(sweep & last_group):
             m.d.sync += [held.eq(further != 0), left.eq(further - 1)]
         with m.If(clear & last_group):
             m.d.sync += self.cleared.eq(1)
 
+        # First of two stages: everything but the addresses, which `Visits` adds up meanwhile.
         op = Signal(self._shape, name="op")
         m.d.sync += [
             op.integrate.eq(integrate),

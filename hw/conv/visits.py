@@ -35,6 +35,7 @@ class Visits:
                 self._ahead[name] = Const(0), Const(0)
             else:
                 levels.append(self._positions(name, side))
+        # Nested counters: each moves when all before it are at their last value.
         last: Value = Const(1)
         for final, ahead in levels[1:] + levels[:1] if channels_last else levels:
             with m.If(step & last):

@@ -40,6 +40,7 @@ class Replay(wiring.Component):
         stored, index, after = (
             Signal(range(self._capacity + 1), name=name) for name in ("stored", "index", "after")
         )  # after: index + 1
+        # The next word is read while the one at hand is used, so replays have no gap.
         upcoming = Signal.like(index, name="upcoming")
         m.d.comb += [
             upcoming.eq(Mux(self.rewind, 0, Mux(self.take, after, index))),

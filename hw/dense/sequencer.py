@@ -100,7 +100,8 @@ class Sequencer(wiring.Component):
         Returns whether events come in, and the word that is replayed (None with one group, where
         nothing is).
         """
-        if self._groups == 1 and max(self._repeats) == 1:  # always live: no state to keep
+        # One group and no held ticks: always live, so there is no state to keep.
+        if self._groups == 1 and max(self._repeats) == 1:
             self._take(m, now, may_sweep, repeats)
             m.d.comb += now.finish.eq(now.sweep)
             return Const(1), None

@@ -81,6 +81,7 @@ class EventNeurons(wiring.Component):
         if self._value_bits:
             values = word.payload["values"]
             m.d.sync += [values[k].eq(amount) for k, (_, amount) in enumerate(found)]
+        # A visit that emits nothing gives its credit back at once.
         emits, visits = fired.fire.any(), op.integrate | op.settle | op.close
         m.d.comb += [
             fired.last.eq(op.last),
@@ -148,6 +149,7 @@ class EventNeurons(wiring.Component):
             fires, amount, v_next, s_next = self._emit(v, S, [lane[n] for lane in tries])
             found.append((fires, amount))
             after += [v_next[:v_bits], s_next[:s_bits]]
+        # Behind a frame every neuron finds its start again; what it has emitted is 0.
         fresh = Cat(Cat(start.word_select(n, v_bits), Const(0, s_bits)) for n in range(lanes))
         changes = early.integrate | early.settle | early.close | early.clear
         m.d.comb += [
@@ -161,10 +163,12 @@ class EventNeurons(wiring.Component):
         """Whether a neuron fires, its value on the wire, and its state behind it."""
         T, above = self._neuron.T, [(v + change).as_signed() for change in tries]
         if self._neuron.signed:
+            # One step towards rest in each visit; the passes that follow take the others.
             lower, stay, upper = above
             up, down = (upper >= 0) & (S != T), (stay < 0) & (S != 0)
             v_next = Mux(up, upper, Mux(down, lower, stay)).as_signed()
             return up | down, down, v_next, (S + up - down).as_unsigned()
+        # All that fits at once: the largest k whose potential is still at the threshold.
         can = [(above[k] >= 0) & (T - k >= S) for k in range(1, T + 1)]
         amount, after = Const(0, self._s_bits), above[0]
         for k, possible in enumerate(can, 1):

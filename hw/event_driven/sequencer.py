@@ -102,6 +102,7 @@ class EventSequencer(wiring.Component):
         left = Signal(range(self._drain + 1), name="left")
         restless = Signal(name="restless")
         begin = "open" if opens else "live"
+        # A pass in which somebody fired is followed by another one.
         with m.If(self.restless):
             m.d.sync += restless.eq(1)
         with m.FSM():
@@ -161,6 +162,7 @@ class EventSequencer(wiring.Component):
                 ],
             ),
         ]
+        # Where order is part of the contract, all positions of a channel come before the next one.
         done = step
         for final, ahead in levels if self._neuron.signed else levels[::-1]:
             with m.If(done):

@@ -20,6 +20,7 @@ class RotatingMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        # A single word needs no memory.
         if self._words == 1:
             with m.If(self.move):
                 m.d.sync += self.o.eq(self.i)
@@ -27,6 +28,7 @@ class RotatingMemory(wiring.Component):
         m.submodules.memory = memory = memory_of(len(self.i), self._words)
         write, read = write_port(memory), read_port(memory)
         place = Signal(range(self._words), name="place")
+        # The next word is read a cycle early, so that it stands at the output when it is asked for.
         upcoming = Signal.like(place, name="upcoming")
         m.d.comb += [
             upcoming.eq(Mux(~self.move, place, Mux(place == self._words - 1, 0, place + 1))),

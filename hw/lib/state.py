@@ -58,12 +58,13 @@ class State(wiring.Component):
             self._history(m, self.address, "address"),
             self._history(m, self.writes, "writes"),
         )
-        # What the operations 1, 2, 3 before left.
+        # What the operations 1, 2, 3 before left: the memory does not have it yet.
         recent = [
             Signal.like(self.result, name=f"result_{k}", reset_less=k > 1)
             for k in range(1, AHEAD + 1)
         ]
         m.d.sync += [later.eq(value) for value, later in pairwise([self.result, *recent])]
+        # Compared a cycle early, while the memory reads: the choice costs no comparison later.
         fresh = Signal(AHEAD, name="fresh")
         m.d.sync += fresh.eq(
             Cat((address[1] == address[1 + k]) & writes[1 + k] for k in range(1, AHEAD + 1))

@@ -43,6 +43,7 @@ class Store(wiring.Component):
         )
         level = Signal(range(depth + 1), name="level")
         puts, takes = self.put & self.room, self.take & self.some
+        # Written whether a word came or not: only the counters need to know, and they know late.
         m.d.comb += [
             write.addr.eq(produce),
             write.data.eq(self.i),
@@ -55,6 +56,7 @@ class Store(wiring.Component):
             m.d.sync += produce.eq(Mux(produce == depth - 1, 0, produce + 1))
         with m.If(takes):
             m.d.sync += consume.eq(Mux(consume == depth - 1, 0, consume + 1))
+        # Both flags are registers: a word that comes and one that goes leave them as they are.
         with m.If(puts & ~takes):
             m.d.sync += [self.some.eq(1), self.room.eq(level != depth - 1)]
         with m.If(takes & ~puts):

@@ -22,6 +22,7 @@ def times_count(
     totals: list[Value] = [Const(0, 1)] * len(weights)
     for low in range(0, bits, step):
         part = count[low : low + step]
+        # A register behind every few bits: the adders between are two levels deep.
         products = [Signal(signed(width), name=f"product_{k}_{low}") for k in range(len(weights))]
         m.d.sync += [
             product.eq(total + _shift_add(weight, part).shift_left(low))

@@ -57,6 +57,7 @@ class Counter(wiring.Component):
                 second.eq(first),
                 second.threshold.eq(threshold),
             ]
+        # Long division: where 2^k thresholds fit into what is left, they are taken off.
         last: Value = second
         for k in reversed(range(bits)):
             divided = Signal(stage, name=f"bit_{k}")
@@ -69,6 +70,7 @@ class Counter(wiring.Component):
                     m.d.sync += [divided.pick.value.eq(left), divided.quotient[k].eq(1)]
             last = divided
         event = self.o.payload
+        # The first threshold is in the sum already, hence the one more.
         count = Mux(last.quotient >= self._T - 1, self._T, last.quotient + 1)
         m.d.comb += [
             self.o.valid.eq(last.valid),

@@ -107,6 +107,7 @@ class Membrane(wiring.Component):
         words = self.i.words
         sums, op = words.payload.values, words.payload.op
         width = len(sums.as_value()) // self._lanes
+        # Groups are swept in one order, so a step's currents go round until the next step.
         m.submodules.held = memory = RotatingMemory(len(sums.as_value()), self._groups)
         currents = Mux(op.held, memory.o, sums.as_value())
         m.d.comb += [memory.move.eq(words.valid), memory.i.eq(currents)]
@@ -127,6 +128,7 @@ class Membrane(wiring.Component):
         """
         groups, initial = self._groups, self._neuron.initial
         # The groups at hand are in the first tick of a frame
+        # A ring of groups has no place for an initial state; a flag says to take it instead.
         opening = Signal(init=1, name="opening")
         last_group, stored = op.group == groups - 1, Cat(after)
         if groups > 1:

@@ -27,6 +27,7 @@ class Chooser(wiring.Component):
         taken, todo = (Signal(len(cuts), name=name) for name in ("taken", "todo"))
         # Known a cycle early: whether a word leaves steers everything before it.
         started, two_left = (Signal(name=name) for name in ("started", "two_left"))
+        # The lowest block that is left, one hot, chooses lanes and offset without a decoder.
         base, offset = self._address(m)
         fire = Cat(spread(word.fire[lanes.start : lanes.stop], size) for lanes in cuts)
         m.d.comb += [

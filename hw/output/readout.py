@@ -62,6 +62,7 @@ class Readout(wiring.Component):
             group, lane = divmod(n, self._lanes)
             with m.If(done & (word.group == group)):
                 m.d.sync += running[n].eq(word.sums[lane])
+        # Logits are copied when a frame is complete, so the next one can begin to overwrite.
         answer, closes = self.o.payload, done & last & word.closing
         m.d.sync += self.running.valid.eq(done & last)
         with m.If(delay(m, closes, 1, "complete")):
@@ -84,6 +85,7 @@ class Readout(wiring.Component):
         ends = delay(m, closes, winner.latency, "closes")
         if self._groups == 1:
             return winner.lane, ends
+        # Strictly better only: on a tie the earlier group, with the lower classes, stays.
         best = Signal(signed(self._bits), name="best")
         best_class = Signal(range(self._classes), name="best_class")
         base = Signal(range(self._groups * self._lanes), name="base")

@@ -29,6 +29,7 @@ class Sender(wiring.Component):
         m = Module()
         block = Signal.like(self.i.payload, name="block")
         busy, leaves = (Signal(name=name) for name in ("busy", "leaves"))
+        # A block that has nothing to say passes without waiting for the one being sent.
         m.d.comb += self.i.ready.eq(~self.i.payload.speaks | ~busy | leaves)
         load = self.i.valid & self.i.payload.speaks & (~busy | leaves)
         lowest = Signal(range(self._block), name="lowest")

@@ -59,6 +59,7 @@ class Serializer(wiring.Component):
         m.submodules.sender = sender = Sender(choice, pick, stride, self._value_bits)
         wiring.connect(m, waiting.o, chooser.i)
         word = self.i.words.payload
+        # Far lanes get a cycle to travel; values are not moved at all.
         gathered = delay(m, word.fired, self._gather, "gathered", reset_less=True)
         m.d.comb += [
             waiting.i.valid.eq(delay(m, self.i.words.valid, self._gather, "put")),

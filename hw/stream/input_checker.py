@@ -64,6 +64,7 @@ class InputChecker(wiring.Component):
         closing = word.tick | word.end
         moves = Signal(name="moves")
         overrun = Signal(name="overrun")  # nothing passed since a tick closed a frame
+        # A frame is as long as it must be, whatever its flags say; they are made to agree.
         final = self._last_step(m, moves & closing)
         found = self._spike_faults(m, moves, closing)
         late = word.end & overrun

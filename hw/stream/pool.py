@@ -30,6 +30,7 @@ class Pool(wiring.Component):
         source, target, word = self._event.source, self.o.payload.shape().source, self.i.payload
         low, high = source.column_bits, source.channel_low
         column, row = word.address[:low], word.address[low:high]
+        # Rows and columns that fill no block belong to nobody.
         inside = (column < target.shape[2] * self._pool) & (row < target.shape[1] * self._pool)
         drop = ~inside & ~(word.tick | word.end)
         m.d.comb += [

@@ -20,6 +20,7 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        # The output register takes the oldest word behind it, or the input when nothing waits.
         leaves = ~self.o.valid | self.o.ready
         is_kept, kept, has_room, keep = self._behind(m, leaves)
         m.d.comb += [
@@ -38,6 +39,7 @@ class Queue(wiring.Component):
         and `keep` the input."""
         keep = Signal(name="keep")
         size = self.i.payload.shape().size
+        # One word needs no memory: it is taken in every cycle in which its register is free.
         if self._depth == 2:
             full = Signal(name="full")
             word = Signal(size, name="word")

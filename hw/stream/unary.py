@@ -23,6 +23,7 @@ class Unary(wiring.Component):
         m = Module()
         word, event = self.i.payload, self.o.payload
         sent = Signal.like(word.count, name="sent")  # spikes of the word at hand
+        # The word stays at the input until its last spike has left; nothing is stored.
         last = word.tick | word.end | (sent == word.count - 1)
         m.d.comb += [
             self.o.valid.eq(self.i.valid),
