@@ -2,6 +2,8 @@
 so."""
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +197,27 @@ def test_cycles_of_what_cannot_be_built_have_no_price() -> None:
         match="^recipe residual: conversion: no accelerator has residual additions, so cost must be mean_T or events, not cycles$",
     ):
         train.train(priced, progress=lambda _: None)
+
+
+NARROW = """
+import torch
+from polyrhythm.sw.training.arithmetic.neurons import skipped
+
+torch.manual_seed(1)
+torch.set_num_threads(1)
+form = torch.channels_last
+for _ in range(50):
+    counts = torch.randn(64, 4, 8, 8).to(memory_format=form).requires_grad_()
+    weight = torch.randn(6, 4).requires_grad_()
+    skipped(counts, weight, 2).square().sum().backward()
+wanted = counts.detach()[:, :, ::2, ::2].permute(0, 2, 3, 1) @ weight.detach().T
+found = skipped(counts, weight, 2).detach().permute(0, 2, 3, 1)
+assert torch.allclose(found, wanted, atol=1e-5), "sums of a residual addition"
+print("fine")
+"""
+
+
+def test_an_addition_of_few_channels_has_a_gradient() -> None:
+    """In a process of its own: where it fails, it fails by ending the interpreter."""
+    done = subprocess.run([sys.executable, "-c", NARROW], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr[-500:]
