@@ -32,8 +32,9 @@ LIMIT_S = 300  # a bug that makes a test run for ever is caught too
 HEAD = """\
 # Planted bugs
 
-A suite that has never failed has shown nothing. `make planted` breaks the gateware, or what its memories hold, in these ways,
-one at a time, in a copy of the tree, and runs the tests of the room; each bug must be caught. Written by that command.
+A suite that has never failed has shown nothing. `make planted` breaks the gateware, or what its
+memories hold, in these ways, one at a time, in a copy of the tree, and runs the tests of the room;
+each bug must be caught. Written by that command.
 
 | bug | where | caught by |
 |---|---|---|
@@ -76,6 +77,7 @@ def caught_by(tree: Path, bug: Bug) -> str:
         "PYTHONPATH": str(tree),
         "PYTHONDONTWRITEBYTECODE": "1",
         "POLYRHYTHM_BUILD": str(tree / "build"),
+        "COLUMNS": "400",  # pytest cuts the names of tests to the width of a terminal
     }
     command = [
         sys.executable,
