@@ -19,6 +19,7 @@ quantized one. What one count is worth is learned beside the clip range, so that
 both until it is fixed.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +33,7 @@ from polyrhythm.sw.training.recipe import Conversion, LayerSpec
 Source = tuple[Tensor, Tensor]  # of a residual addition: its counts (B, C, H, W), and their scale
 
 
-class Schedule:
+class Schedule(ABC):
     """How time passes in a layer, and what that means for its numbers.
 
     The defaults are those of a layer without time steps whose counts need no scale.
@@ -44,6 +45,7 @@ class Schedule:
     cuts_bias: bool = True  # whether a bias that no input can make up for may be cut
     neuron: str = "signed"
 
+    @abstractmethod
     def forward(
         self,
         layer: "TrainableLayer",
@@ -53,14 +55,14 @@ class Schedule:
         source: Source | None,
     ) -> tuple[Tensor, Tensor]:
         """See `TrainableLayer.forward`."""
-        raise NotImplementedError
 
     def split(self, n: Tensor, bins: int) -> Tensor:
         """The network's input as its first layer takes it."""
         return n
 
     def check_norm(self, spec: LayerSpec) -> None:
-        """ValueError where normalization of the layer's currents could not be folded."""
+        """ValueError where normalization of the layer's currents could not be folded: nowhere."""
+        return
 
     def levels(self, spec: LayerSpec) -> int:
         """Counts that share the clip range."""
