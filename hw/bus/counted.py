@@ -11,21 +11,21 @@ from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.input_checker import Status
 from polyrhythm.sw.plan.network import NetworkPlan
 
-COUNTS = {
-    "answered": (32, "frames answered since the reset, modulo 2^32"),
-    "in_flight": (8, "frames begun and not answered"),
-    "events": (32, "spikes taken since the reset, modulo 2^32: words that are no tick and no end"),
-    "stalls": (32, "cycles since the reset in which a word waited, modulo 2^32"),
-    "cycles": (32, "cycles of the frame that was answered last: from its first word to its answer, "
-               "or from the answer before it where that came later"),
-}  # fmt: skip
+WIDE = {
+    "answered": "frames answered since the reset, modulo 2^32",
+    "events": "spikes taken since the reset, modulo 2^32: words that are no tick and no end",
+    "stalls": "cycles since the reset in which a word waited, modulo 2^32",
+    "cycles": "cycles of the frame that was answered last: from its first word to its answer, "
+    "or from the answer before it where that came later",
+}
+IN_FLIGHT = "frames begun and not answered; at most 255"
 
 
 class Counts(data.StructLayout):
-    """What is counted, by name: `COUNTS`."""
+    """What is counted, by name: `WIDE` in 32 bits, and `in_flight` in 8."""
 
     def __init__(self) -> None:
-        super().__init__({name: bits for name, (bits, _) in COUNTS.items()})
+        super().__init__({**dict.fromkeys(WIDE, 32), "in_flight": 8})
 
 
 class Counted(wiring.Component):
