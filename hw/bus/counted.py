@@ -11,21 +11,24 @@ from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.input_checker import Status
 from polyrhythm.sw.plan.network import NetworkPlan
 
-WIDE = {
-    "answered": "frames answered since the reset, modulo 2^32",
-    "events": "spikes taken since the reset, modulo 2^32: words that are no tick and no end",
-    "stalls": "cycles since the reset in which a word waited, modulo 2^32",
-    "cycles": "cycles of the frame that was answered last: from its first word to its answer, "
-    "or from the answer before it where that came later",
+COUNTS = {
+    "answered": (32, "frames answered since the reset, modulo 2^32"),
+    "events": (32, "spikes taken since the reset, modulo 2^32: words that are no tick, no end"),
+    "stalls": (32, "cycles since the reset in which a word waited, modulo 2^32"),
+    "cycles": (
+        32,
+        "cycles of the frame that was answered last: from its first word to its answer, or from "
+        "the answer before it where that came later",
+    ),
+    "in_flight": (8, "frames begun and not answered, modulo 2^8"),
 }
-IN_FLIGHT = "frames begun and not answered; at most 255"
 
 
 class Counts(data.StructLayout):
-    """What is counted, by name: `WIDE` in 32 bits, and `in_flight` in 8."""
+    """What is counted, by name: `COUNTS`."""
 
     def __init__(self) -> None:
-        super().__init__({**dict.fromkeys(WIDE, 32), "in_flight": 8})
+        super().__init__({name: bits for name, (bits, _) in COUNTS.items()})
 
 
 class Counted(wiring.Component):

@@ -1,17 +1,16 @@
 """The registers of an accelerator: which there are, and where."""
 
-from polyrhythm.hw.bus import counted
+from polyrhythm.hw.bus.counted import COUNTS
 from polyrhythm.hw.bus.registers import Register, constants
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.input_checker import FAULT_DOC, STATUS_BITS, Status
 from polyrhythm.sw.plan.network import NetworkPlan
 
-# Wide registers stand together, and so do narrow ones: choosing among few is what a bank costs.
 IDENTITY = 0x00  # 16 registers at most
-COUNTERS = 0x40
+COUNTERS = 0x40  # of COUNTS, in its order
+INPUT = 0x60  # of FAULT_DOC, in its order: faults of the accelerator's input, those there can be
 BUS = 0x80  # what the bus has of its own
-INPUT = 0xA0  # faults of the accelerator's input, one register for each kind there can be
-IN_FLIGHT, SCRATCH = 0xB8, 0xBC
+SCRATCH = 0xBC
 RESERVED = {
     "profiles": (0x1000, 0x1FFF),
     "thresholds and biases": (0x2000, 0xFFFF),
@@ -26,9 +25,8 @@ def accelerator_map(plan: NetworkPlan, identity: bytes) -> list[Register]:
     rows = constants("identity", IDENTITY, identity, "identification, see HELLO")
     if len(rows) > (COUNTERS - IDENTITY) // 4:
         raise ValueError(f"an identification must have at most 64 bytes, not {len(identity)}")
-    for k, (name, doc) in enumerate(counted.WIDE.items()):
-        rows.append(Register(name, COUNTERS + 4 * k, "status", 32, doc))
-    rows.append(Register("in_flight", IN_FLIGHT, "status", 8, counted.IN_FLIGHT))
+    for k, (name, (bits, doc)) in enumerate(COUNTS.items()):
+        rows.append(Register(name, COUNTERS + 4 * k, "status", bits, doc))
     found = Status(Event.of(plan.input), plan.ticks).members
     for k, (name, doc) in enumerate(FAULT_DOC.items()):
         if name in found:
