@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -280,14 +280,22 @@ class Dispatcher(wiring.Component):
             Kind.REFUSED: [self._reason, self._frame[:8], self._frame[8:]],
         }
         byte, ends = Signal(8, name="byte"), Signal(name="ends")
+        # Place by place, since few kinds have a byte in each; where none has, anything will do.
+        with m.Switch(self._place):
+            with m.Case(0):
+                m.d.comb += byte.eq(Cat(self._what, Const(0x80 >> 3, 5)))
+            for place in range(1, 5):
+                with m.Case(place), m.Switch(self._what):
+                    having = [(k, row[place - 1]) for k, row in fields.items() if len(row) >= place]
+                    for kind, value in having[1:]:
+                        with m.Case(kind.value & 7):
+                            m.d.comb += byte.eq(value)
+                    with m.Default():
+                        m.d.comb += byte.eq(having[0][1])
         with m.Switch(self._what):
             for kind, values in fields.items():
                 with m.Case(kind.value & 7):
-                    shown = Array([Const(kind, 8), *values])
-                    m.d.comb += [
-                        byte.eq(shown[self._place]),
-                        ends.eq(self._place == len(values)),
-                    ]
+                    m.d.comb += ends.eq(self._place == len(values))
         return byte, ends
 
     def _reply(self, m: Module, byte: Value, ends: Value) -> None:
