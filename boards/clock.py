@@ -10,7 +10,6 @@ FPGA-TN-02052; GW1NR Data Sheet DS117 (speed C6/I5) and UG286 for the divisors; 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor
 
 BAUD_ERROR = 0.015  # how far a UART may be from its rate: with 10 bits, 15 % of a bit at the last
 # Clocks of a bit: the fewest that a receiver can work with, and what is chosen where nobody asks,
@@ -23,7 +22,7 @@ class Pll:
     """One setting of a PLL.
 
     output       what it makes [MHz]
-    dividers     by the names of the solver's family
+    dividers     by the names of the solver's family; none where the oscillator itself is the clock
     """
 
     output: Fraction
@@ -134,7 +133,8 @@ def xilinx(source: Fraction) -> Iterator[Pll]:
                     yield Pll(vco / out, dividers | {"CLKOUT0_DIVIDE": out})
 
 
-SOLVERS: dict[str, Callable[[Fraction], Iterator[Pll]]] = {
+SOLVERS: dict[str | None, Callable[[Fraction], Iterator[Pll]]] = {
+    None: lambda source: iter(()),
     "ecp5": ecp5,
     "ice40": ice40,
     "gowin": gowin,
@@ -142,13 +142,14 @@ SOLVERS: dict[str, Callable[[Fraction], Iterator[Pll]]] = {
 }
 
 
-def outputs(kind: str, source_mhz: float) -> list[Pll]:
-    """One setting for each frequency that the PLL can make, the fastest first.
+def outputs(kind: str | None, source_mhz: float) -> list[Pll]:
+    """One setting for each frequency that there can be, the fastest first; kind: one of `SOLVERS`.
 
     Of several settings the one that compares at the highest frequency is kept: it jitters least.
     """
-    found: dict[Fraction, Pll] = {}
-    for setting in SOLVERS[kind](Fraction(source_mhz).limit_denominator(10**6)):
+    source = Fraction(source_mhz).limit_denominator(10**6)
+    found = {source: Pll(source, {})}
+    for setting in SOLVERS[kind](source):
         found.setdefault(setting.output, setting)
     return sorted(found.values(), key=lambda setting: -setting.output)
 
@@ -203,8 +204,3 @@ def best_below(settings: list[Pll], fmax_mhz: float, baud_max: int, spare: float
         )
     near = [setting for setting in below if setting.output >= below[0].output * (1 - spare)]
     return max(near, key=lambda s: (baud_of(float(s.output) * 1e6, baud_max) or 0, s.output))
-
-
-def bounds(settings: list[Pll]) -> tuple[int, int]:
-    """The slowest and the fastest clock, rounded inwards [MHz]."""
-    return ceil(settings[-1].output), floor(settings[0].output)

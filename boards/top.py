@@ -32,7 +32,7 @@ class BoardTop(Elaboratable):
     Parameters
     ----------
     board : Board
-    pll : Pll | None        None runs on the oscillator itself
+    pll : Pll               what makes its clock
     design : Design         makes a component with members rx: In(1) (idles high), tx, alive and
                             error: Out(1), clocked by `sync`
 
@@ -40,7 +40,7 @@ class BoardTop(Elaboratable):
     `RESET_CLOCKS` clocks.
     """
 
-    def __init__(self, board: Board, pll: Pll | None, design: Design):
+    def __init__(self, board: Board, pll: Pll, design: Design):
         self.board, self.pll, self.design = board, pll, design
 
     def elaborate(self, platform: Any) -> Module:
@@ -64,12 +64,12 @@ class BoardTop(Elaboratable):
         """The domain `sync`; whether its clock can be used yet."""
         m.domains.sync = ClockDomain("sync")
         pin = port_of(platform, self.board.clock)
-        if self.pll is not None and self.board.part.family.pll == "ice40":
+        if self.pll.dividers and self.board.part.family.pll == "ice40":
             locked = Signal()
             m.submodules.pll = _ice40_pll(self.pll, pin.io, ClockSignal("sync"), locked)
             return locked
         m.submodules.clock_pad = source = io.Buffer("i", pin)
-        if self.pll is None:
+        if not self.pll.dividers:
             m.d.comb += ClockSignal("sync").eq(source.i)
             return Const(1)
         locked = Signal()

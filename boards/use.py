@@ -78,3 +78,12 @@ def told(found: dict[str, int], part: Part) -> str:
         return f"{part.name} before placement: {line}"
     verdict = "too many" if rows[0][0] > 1 else "full"
     return f"{part.name} before placement: {line}: {verdict}; try fewer lanes or a larger part"
+
+
+def missing(found: dict[str, int], part: Part) -> str:
+    """What the part has too little of, in words; nothing where it has enough."""
+    return ", ".join(
+        f"{found[word]:,} {TITLES[word]} needed, {part.has[word]:,} there"
+        for word in found
+        if found[word] > part.has[word]
+    )

@@ -31,6 +31,7 @@ class Board:
     loader    the board's name to openFPGALoader; None where it takes a cable's name, or another
               program
     cable     the cable's name to openFPGALoader, for boards without a programmer of their own
+    packing   flags of the packer for this board
     note      what its user has to know, in one line
     """
 
@@ -48,6 +49,7 @@ class Board:
     reset: Pad | None = None
     loader: str | None = None
     cable: str | None = None
+    packing: tuple[str, ...] = ()
     note: str = ""
 
     @property

@@ -136,7 +136,8 @@ ROWS = (
         error=Pad("led", 5),
         reset=Pad("button", 0),
         loader="tangnano9k",
-        note="button S2 resets",
+        packing=("--sspi_as_gpio", "--mspi_as_gpio"),
+        note="the button on pin 3 resets",
     ),
     ARTY,
     replace(
