@@ -159,6 +159,15 @@ def attempt(
     return Built(board, target, work, needs, tuple(runs))
 
 
+def fits_at(
+    board: Board, make: Make, freq: float | None, baud: int | None, progress: Tell | None
+) -> dict[str, int]:
+    """What the design takes of the board's part; it is mapped, but not placed."""
+    highest = board.part.family.target_mhz if freq is None else freq
+    target = chosen(board, choices(board, baud), highest, baud, exact=freq is not None)
+    return use(mapping.module_of(netlist(board, make, target, progress), TOP), board.part)
+
+
 def netlist(board: Board, make: Make, target: Target, progress: Tell | None) -> Path:
     """The folder with the netlist at that clock; `progress` is told where it is before anything
     runs."""

@@ -9,6 +9,7 @@ class Family:
     """What the parts of one FPGA family share: the tools, and what they call the things we
     count."""
 
+    name: str
     synthesis: str  # Yosys command that maps to the family's cells
     # Whether that command maps by ABC9, which takes some names for others, see boards.synth.script
     abc9: bool
@@ -57,6 +58,7 @@ ROUTERS = ("router1", "router2")
 
 # A TRELLIS_COMB is one LUT4, also when it is half a carry cell or a quarter of a 16x4 LUT RAM.
 ECP5 = Family(
+    name="ecp5",
     synthesis="synth_ecp5",
     abc9=True,
     output_registers=True,
@@ -89,6 +91,7 @@ ECP5 = Family(
 # An iCE40 logic cell is one LUT4 with one flip-flop. nextpnr counts logic cells; the two halves are
 # Yosys's counts.
 ICE40 = Family(
+    name="ice40",
     synthesis="synth_ice40 -device u",
     abc9=False,
     output_registers=False,
@@ -123,6 +126,7 @@ ICE40 = Family(
 
 # A Gowin LUT site holds a LUT4 or half an adder; a memory of 16 words takes the place of several.
 GOWIN = Family(
+    name="gowin",
     synthesis="synth_gowin",
     abc9=False,
     output_registers=False,
@@ -157,6 +161,7 @@ GOWIN = Family(
 )
 # Placed by the maker's tools alone; Yosys maps to their cells, and those are counted.
 XILINX7 = Family(
+    name="xilinx7",
     synthesis="synth_xilinx -family xc7 -flatten",
     abc9=False,
     output_registers=False,
@@ -178,6 +183,7 @@ XILINX7 = Family(
     pll="xilinx",
 )
 CYCLONE5 = Family(
+    name="cyclone5",
     synthesis="synth_intel_alm -family cyclonev",
     abc9=False,
     output_registers=False,

@@ -94,11 +94,12 @@ def _ended(process: "subprocess.Popen[bytes]", stop: threading.Event | None) -> 
 
 
 def compiled(tool: str) -> bool:
-    """Whether a yowasp tool has been run on this machine before, and so starts at once."""
+    """Whether this tool starts at once: one that is no yowasp tool, or has been run on this machine
+    before."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     root = os.environ.get("YOWASP_CACHE_DIR") or cache / "YoWASP"
-    package = "yowasp_" + tool.removeprefix("yowasp-").replace("-", "_")
-    return any((Path(root) / package).glob("*"))
+    name = tool.removeprefix("yowasp-")
+    return name == tool or any(Path(root).glob(f"*/{name}.wasm/*"))
 
 
 def last_error(log: Path) -> str:

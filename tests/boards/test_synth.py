@@ -363,9 +363,10 @@ def test_the_last_error_of_a_log_is_found(tmp_path: Path) -> None:
 
 
 def test_progress_names_the_stage_its_log_and_its_time(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
+    monkeypatch.setattr(stage, "compiled", lambda tool: False)
     run_tool(
         ["true"], "nothing at all", tmp_path, "log", progress=lambda line: lines.append(str(line))
     )
