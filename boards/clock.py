@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-BAUD_ERROR = 0.015  # how far a UART may be from its rate: with 10 bits, 15 % of a bit at the last
-# Clocks of a bit: the fewest that a receiver can work with, and what is chosen where nobody asks,
-# since the middle of a bit is then met within a sixteenth of it
-BIT_CLOCKS, GOOD_BIT_CLOCKS = 4, 8
+from polyrhythm.boards.link.uart import divisor
+
+# Clocks of a bit that are chosen where nobody asks for a rate: its middle is then met within a
+# sixteenth of it. The receiver can work with half of that.
+GOOD_BIT_CLOCKS = 8
 
 
 @dataclass(frozen=True)
@@ -185,9 +186,12 @@ RATES = (
 
 
 def divides(clock_hz: float, baud: float) -> bool:
-    """Whether whole clocks make the rate within `BAUD_ERROR`, and enough of them."""
-    clocks = clock_hz / baud
-    return round(clocks) >= BIT_CLOCKS and abs(round(clocks) - clocks) <= BAUD_ERROR * clocks
+    """Whether the clock divides into the rate as well as the link wants it."""
+    try:
+        divisor(clock_hz, baud)
+    except ValueError:
+        return False
+    return True
 
 
 def best_below(settings: list[Pll], fmax_mhz: float, baud_max: int, spare: float = 0.03) -> Pll:
@@ -200,7 +204,7 @@ def best_below(settings: list[Pll], fmax_mhz: float, baud_max: int, spare: float
     if not below:
         slowest = settings[-1].mhz
         raise ValueError(
-            f"the PLL's slowest clock is {slowest:g} MHz, but the design reaches {fmax_mhz:g} MHz"
+            f"the slowest clock is {slowest:g} MHz, but the design reaches {fmax_mhz:g} MHz"
         )
     near = [setting for setting in below if setting.output >= below[0].output * (1 - spare)]
     return max(near, key=lambda s: (baud_of(float(s.output) * 1e6, baud_max) or 0, s.output))

@@ -6,6 +6,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from amaranth.back import rtlil
 
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.clock import Pll
@@ -22,10 +25,8 @@ def prepared(board: Board, pll: Pll, design: Design) -> dict[str, str]:
     The same board, clock and design give the same text: nothing of the environment or of where the
     sources lie goes into it.
     """
-    module, _, name = board.platform.partition(":")
-    platform = getattr(importlib.import_module(module), name)()
     with own_environment():
-        plan = platform.prepare(BoardTop(board, pll, design), TOP, emit_src=False)
+        plan = platform_of(board).prepare(BoardTop(board, pll, design), TOP, emit_src=False)
     files = {
         file: text if isinstance(text, str) else text.decode()
         for file, text in plan.files.items()
@@ -34,6 +35,25 @@ def prepared(board: Board, pll: Pll, design: Design) -> dict[str, str]:
     if f"{TOP}.il" in files:
         files[f"{TOP}.il"] = without_read_write_check(files[f"{TOP}.il"])
     return files
+
+
+def rtlil_of(board: Board, pll: Pll, design: Design) -> str:
+    """The same top as RTLIL, for boards whose own tools read Verilog."""
+    seen: list[str] = []
+    platform = platform_of(board)
+
+    def keep(design: Any, name: str, **_: object) -> None:
+        seen.append(rtlil.convert_fragment(design, name, emit_src=False)[0])
+
+    platform.toolchain_prepare = keep
+    platform.prepare(BoardTop(board, pll, design), TOP)
+    return without_read_write_check(seen[0])
+
+
+def platform_of(board: Board) -> Any:
+    """The board's pins, as amaranth-boards or a file of ours has them."""
+    module, _, name = board.platform.partition(":")
+    return getattr(importlib.import_module(module), name)()
 
 
 @contextmanager

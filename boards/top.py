@@ -33,7 +33,7 @@ class BoardTop(Elaboratable):
     ----------
     board : Board
     pll : Pll               what makes its clock
-    design : Design         makes a component with members rx: In(1) (idles high), tx, alive and
+    design : Design         makes a component with members rx: In(1) (of any clock), tx, alive and
                             error: Out(1), clocked by `sync`
 
     The domain `sync` is in reset until the PLL has locked and the button has been up for
@@ -52,8 +52,7 @@ class BoardTop(Elaboratable):
         uart = platform.request(board.uart.resource, board.uart.number, dir="-")
         m.submodules.rx_pad = rx = io.Buffer("i", uart.rx)
         m.submodules.tx_pad = tx = io.Buffer("o", uart.tx)
-        m.submodules.rx_stable = FFSynchronizer(rx.i, design.rx, init=1)
-        m.d.comb += tx.o.eq(design.tx)
+        m.d.comb += [design.rx.eq(rx.i), tx.o.eq(design.tx)]
         for name, pad in (("alive", board.alive), ("error", board.error)):
             if pad is not None:
                 m.submodules[f"{name}_pad"] = led = io.Buffer("o", port_of(platform, pad))
