@@ -165,7 +165,7 @@ def fits_at(
     """What the design takes of the board's part; it is mapped, but not placed."""
     highest = board.part.family.target_mhz if freq is None else freq
     target = chosen(board, choices(board, baud), highest, baud, exact=freq is not None)
-    return use(mapping.module_of(netlist(board, make, target, progress), TOP), board.part)
+    return needs_of(board, netlist(board, make, target, progress), progress)
 
 
 def netlist(board: Board, make: Make, target: Target, progress: Tell | None) -> Path:
@@ -211,11 +211,17 @@ def tools_of(board: Board) -> dict[str, str]:
         raise ToolMissing(str(error.name), extra) from error
 
 
-def fitting(board: Board, work: Path, progress: Tell | None) -> dict[str, int]:
-    """What the netlist takes, told; TooBig where the part has less."""
+def needs_of(board: Board, work: Path, progress: Tell | None) -> dict[str, int]:
+    """What the netlist takes of the board's part, told."""
     needs = use(mapping.module_of(work, TOP), board.part)
     if progress is not None:
         progress(told(needs, board.part))
+    return needs
+
+
+def fitting(board: Board, work: Path, progress: Tell | None) -> dict[str, int]:
+    """What the netlist takes, told; TooBig where the part has less."""
+    needs = needs_of(board, work, progress)
     lacking = missing(needs, board.part)
     if lacking:
         raise TooBig(f"{board.name} has too little for this: {lacking}", needs)

@@ -3,6 +3,7 @@ fails."""
 
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ FAULTS = (
         "openFPGALoader cannot start: {said}; fix it with: {libusb}",
     ),
     Fault(
-        ("was not enabled at compile time", "not supported on this"),
+        ("was not enabled at compile time",),
         NoDevice,
         "this openFPGALoader cannot speak to the programmer of {board}: {said}; install your "
         "system's and name it in OPENFPGALOADER: {debian}",
@@ -67,12 +68,12 @@ FAULTS = (
         "/etc/udev/rules.d, run `udevadm control --reload`, and plug the board in again",
     ),
     Fault(
-        ("device not found", "No cable found", "cable not found", "No USB devices found"),
+        ("device not found", "No cable found", "can't find cable"),
         NoDevice,
         "no {board} is on USB: {said}; plug it in, with a cable that carries data",
     ),
     Fault(
-        ("Error: no device found", "no device found"),
+        ("Error: no device found",),
         NoDevice,
         "the programmer is there, but no FPGA answers behind it: {said}; is {board} powered, and "
         "is its JTAG connected?",
@@ -132,6 +133,8 @@ def board_of(bitstream: Path, asked: str | None) -> Board:
 def loader() -> list[str]:
     """How openFPGALoader is called."""
     named = os.environ.get("OPENFPGALOADER")
+    if named and shutil.which(named) is None:
+        raise NoDevice(f"OPENFPGALOADER must name a program, but {named} is none")
     return [named] if named else [find_tool(LOADER, "board")]
 
 
