@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.boards import mapping
 from polyrhythm.boards.build import Built, Make, TooBig, build_design, fits_at, pack, tools_of
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import BOARDS
 from polyrhythm.boards.stage import Tell
 from polyrhythm.boards.synth import build_root
 from polyrhythm.boards.timing import path_in_words
+from polyrhythm.boards.use import used
 from polyrhythm.sw.lib import fix
 from polyrhythm.sw.lib.atomic import write_whole
 from polyrhythm.sw.lib.check import near
@@ -133,9 +133,7 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
 
     board, best = built.board, built.best
     report = best.read()
-    sites = board.part.family.sites
-    used = {word: report["utilization"].get(site) for word, site in sites.items()}
-    mapped = mapping.counted(built.work, board.part.family)
+    taken = used(report, board.part)
     return {
         "format": FORMAT,
         "polyrhythm": fix.version(),
@@ -155,9 +153,8 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "fmax_mhz_by_seed": {str(run.seed): round(run.mhz, 2) for run in built.runs},
         "fmax_mhz_median": round(built.median_mhz, 2),
         "critical_path": path_in_words(report),
-        "use": {word: site["used"] for word, site in used.items() if site},
-        "available": {word: board.part.has[word] for word in sites},
-        "mapped": mapped,
+        "use": taken,
+        "available": {word: board.part.has[word] for word in taken},
         "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
         "bitstream": bitstream.name,
         "tools": tools_of(board),

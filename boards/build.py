@@ -17,11 +17,11 @@ from typing import Any
 from polyrhythm.boards import mapping
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.clock import Pll, baud_of, best_below, divides, outputs
-from polyrhythm.boards.place import Placement, flow_of, placements, promised
+from polyrhythm.boards.place import Placement, flow_of, packed, placements, promised
 from polyrhythm.boards.prepare import TOP, prepared
 from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
 from polyrhythm.boards.synth import build_root
-from polyrhythm.boards.use import missing, told, use
+from polyrhythm.boards.use import missing, told
 from polyrhythm.sw.lib.atomic import write_whole
 
 RECIPE = 1  # part of every cache key: raise it when what is done with the RTLIL changes
@@ -118,7 +118,7 @@ def build_design(
     )
 
 
-def choices(board: Board, baud: int | None) -> list[Pll]:
+def choices(board: Board, baud: int | None) -> Sequence[Pll]:
     """The clocks that the board can make, and of which the rate can be made."""
     settings = outputs(board.part.family.pll, board.clock_mhz)
     if baud is None:
@@ -134,7 +134,7 @@ def choices(board: Board, baud: int | None) -> list[Pll]:
 
 
 def chosen(
-    board: Board, settings: list[Pll], mhz: float, baud: int | None, exact: bool = False
+    board: Board, settings: Sequence[Pll], mhz: float, baud: int | None, exact: bool = False
 ) -> Target:
     """The target of a design that reaches `mhz`; exact: as near to it as there is."""
     pll = best_below(settings, mhz, board.baud_max, 0.0 if exact else 0.03)
@@ -213,7 +213,7 @@ def tools_of(board: Board) -> dict[str, str]:
 
 def needs_of(board: Board, work: Path, progress: Tell | None) -> dict[str, int]:
     """What the netlist takes of the board's part, told."""
-    needs = use(mapping.module_of(work, TOP), board.part)
+    needs = packed(board.part, work, TOP, progress)
     if progress is not None:
         progress(told(needs, board.part))
     return needs

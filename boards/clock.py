@@ -7,9 +7,10 @@ FPGA-TN-02052; GW1NR Data Sheet DS117 (speed C6/I5) and UG286 for the divisors; 
 (speed -1) and UG472. [MHz] everywhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 from polyrhythm.boards.link.uart import divisor
 
@@ -143,7 +144,8 @@ SOLVERS: dict[str | None, Callable[[Fraction], Iterator[Pll]]] = {
 }
 
 
-def outputs(kind: str | None, source_mhz: float) -> list[Pll]:
+@cache
+def outputs(kind: str | None, source_mhz: float) -> tuple[Pll, ...]:
     """One setting for each frequency that there can be, the fastest first; kind: one of `SOLVERS`.
 
     Of several settings the one that compares at the highest frequency is kept: it jitters least.
@@ -152,7 +154,7 @@ def outputs(kind: str | None, source_mhz: float) -> list[Pll]:
     found = {source: Pll(source, {})}
     for setting in SOLVERS[kind](source):
         found.setdefault(setting.output, setting)
-    return sorted(found.values(), key=lambda setting: -setting.output)
+    return tuple(sorted(found.values(), key=lambda setting: -setting.output))
 
 
 def baud_of(clock_hz: float, most: int) -> int | None:
@@ -194,7 +196,7 @@ def divides(clock_hz: float, baud: float) -> bool:
     return True
 
 
-def best_below(settings: list[Pll], fmax_mhz: float, baud_max: int, spare: float = 0.03) -> Pll:
+def best_below(settings: Sequence[Pll], fmax_mhz: float, baud_max: int, spare: float = 0.03) -> Pll:
     """The setting for a design that reaches `fmax_mhz`: the fastest one not above it, or a slightly
     slower one where the link is faster with that.
 
@@ -206,5 +208,5 @@ def best_below(settings: list[Pll], fmax_mhz: float, baud_max: int, spare: float
         raise ValueError(
             f"the slowest clock is {slowest:g} MHz, but the design reaches {fmax_mhz:g} MHz"
         )
-    near = [setting for setting in below if setting.output >= below[0].output * (1 - spare)]
+    near = [setting for setting in below if setting.output >= below[0].output * (1 - Fraction(spare))]
     return max(near, key=lambda s: (baud_of(float(s.output) * 1e6, baud_max) or 0, s.output))
