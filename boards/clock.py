@@ -208,5 +208,7 @@ def best_below(settings: Sequence[Pll], fmax_mhz: float, baud_max: int, spare: f
         raise ValueError(
             f"the slowest clock is {slowest:g} MHz, but the design reaches {fmax_mhz:g} MHz"
         )
-    near = [setting for setting in below if setting.output >= below[0].output * (1 - Fraction(spare))]
+    near = [
+        setting for setting in below if setting.output >= below[0].output * (1 - Fraction(spare))
+    ]
     return max(near, key=lambda s: (baud_of(float(s.output) * 1e6, baud_max) or 0, s.output))

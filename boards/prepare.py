@@ -81,22 +81,25 @@ def without_read_write_check(text: str) -> str:
     free: set[str] = set()  # memories of the module at hand
     marked = reading = False
     for line in text.splitlines(keepends=True):
-        stripped = line.strip()
-        if line.startswith("module "):
-            free = set()
-        found = MEMORY.match(line.rstrip())
-        if found and marked:
-            free.add(found[1].replace("\\", "\\\\"))
-        if stripped.startswith("attribute "):
-            marked = marked or stripped == "attribute \\no_rw_check 1"
-        elif stripped:
+        word = line.split(maxsplit=1)[:1]
+        match word:
+            case ["module"]:
+                free = set()
+            case ["memory"]:
+                found = MEMORY.match(line.rstrip())
+                if found and marked:
+                    free.add(found[1].replace("\\", "\\\\"))
+            case ["cell"]:
+                reading = False
+            case ["parameter"]:
+                if line.startswith("    parameter \\MEMID"):
+                    reading = line.split(maxsplit=2)[2].strip().strip('"') in free
+                mask = re.match(r"(    parameter \\COLLISION_X_MASK )(\d+)'[01]+$", line.rstrip())
+                if mask and reading:
+                    line = f"{mask[1]}{mask[2]}'{'1' * int(mask[2])}\n"
+        if word == ["attribute"]:
+            marked = marked or line.strip() == "attribute \\no_rw_check 1"
+        elif word:
             marked = False
-        if stripped.startswith("parameter \\MEMID"):
-            reading = stripped.split(" ", 2)[2].strip('"') in free
-        if stripped.startswith("cell "):
-            reading = False
-        mask = re.match(r"(    parameter \\COLLISION_X_MASK )(\d+)'[01]+$", line.rstrip())
-        if mask and reading:
-            line = f"{mask[1]}{mask[2]}'{'1' * int(mask[2])}\n"
         out.append(line)
     return "".join(out)
