@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyrhythm.boards import mapping
 from polyrhythm.boards.build import Built, Make, TooBig, build_design, fits_at, pack, tools_of
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import BOARDS
@@ -134,6 +135,7 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
     board, best = built.board, built.best
     report = best.read()
     taken = used(report, board.part)
+    halves = mapping.halves(built.work, board.part.family)
     return {
         "format": FORMAT,
         "polyrhythm": fix.version(),
@@ -153,7 +155,7 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "fmax_mhz_by_seed": {str(run.seed): round(run.mhz, 2) for run in built.runs},
         "fmax_mhz_median": round(built.median_mhz, 2),
         "critical_path": path_in_words(report),
-        "use": taken,
+        "use": halves | taken,
         "available": {word: board.part.has[word] for word in taken},
         "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
         "bitstream": bitstream.name,
