@@ -15,12 +15,18 @@ from polyrhythm.sw.lib import fix
 
 T = TypeVar("T")
 
-TOOL_ERRORS = {"polyrhythm.sim.verilator": "ToolMissing", "polyrhythm.boards.stage": "ToolMissing"}
+TOOL_ERRORS = {
+    "polyrhythm.sim.verilator": "ToolMissing",
+    "polyrhythm.boards.stage": "ToolMissing",
+    "polyrhythm.boards.program": "NoDevice",
+}
 CHECK_ERRORS = {
     "polyrhythm.hw.verilog": "YosysFailed",
     "polyrhythm.sim.verilator": "BuildError",
     "polyrhythm.sim.job": "SimulationError",
     "polyrhythm.boards.stage": "ToolFailed",
+    "polyrhythm.boards.build": "ClockMissed",
+    "polyrhythm.boards.program": "NotLoaded",
     "polyrhythm.sw.training.train": "DivergedError",
 }
 
