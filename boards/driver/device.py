@@ -16,7 +16,7 @@ from polyrhythm.boards.driver import opening, registers
 from polyrhythm.boards.driver.connection import Connection, Traffic
 from polyrhythm.boards.driver.encode import Encoder
 from polyrhythm.boards.driver.exchange import Exchange, Frame
-from polyrhythm.boards.driver.identity import Identity, check_same
+from polyrhythm.boards.driver.identity import check_same, identity_of
 from polyrhythm.boards.driver.opening import Wanted
 from polyrhythm.boards.driver.stream import EventStream
 from polyrhythm.sim.board.process import Figures
@@ -50,7 +50,7 @@ class Device:
         self.figures: Figures | None = None
         self._exchange: Exchange | None = None
         try:
-            self.identity = Identity.of(connection.name, connection.hello())
+            self.identity = identity_of(connection.name, connection.hello())
             self._wanted = wanted if wanted.layout else opening.looked_up(wanted, self.identity)
             if layout := self._wanted.layout:
                 check_same(connection.name, self.identity, layout)

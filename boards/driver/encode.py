@@ -16,7 +16,6 @@ from polyrhythm.boards.link.packets import BODY_BYTES, CRC_BYTES, PACKETS, Kind
 Ints = npt.NDArray[Any]
 CHUNK = BODY_BYTES - 1 - PACKETS[Kind.WORDS].head - CRC_BYTES  # bytes of data in a packet
 MOST_CHUNKS = 256
-AXES = ("channel", "row", "column")
 
 
 class Encoder:
@@ -29,7 +28,6 @@ class Encoder:
         self._word_bytes, self._pixel_bits = layout["word_bytes"], layout["pixel_bits"]
         self._address = addresses(layout)  # (N,)
         self._by_address = np.argsort(self._address)  # places in the order of addresses
-        self._in_order = in_order(layout)  # places in the order of a PIXELS packet
 
     def frame(self, counts: Ints, tag: object = None) -> Frame:
         """One frame (T, N) of counts 0..max_count. ValueError where it is longer than a frame of
@@ -73,20 +71,11 @@ class Encoder:
     def pixels(self, counts: Ints) -> bytes:
         """Every count, `pixel_bits` each, low bits first; a tick begins with a byte of its own."""
         bits = np.arange(self._pixel_bits)
-        each = (counts[:, self._in_order, None] >> bits & 1).astype(np.uint8)  # (T, N, bits)
+        each = (counts[:, self._by_address, None] >> bits & 1).astype(np.uint8)  # (T, N, bits)
         return np.packbits(each.reshape(len(counts), -1), axis=1, bitorder="little").tobytes()
 
 
 def addresses(layout: Mapping[str, Any]) -> Ints:
     """The address of each flat (C, H, W) place: (N,)."""
     places = np.indices(layout["shape"], dtype=np.uint64).reshape(3, -1)
-    fields = [layout["address"][name] for name in AXES]
-    parts = [part << np.uint64(field["low"]) for part, field in zip(places, fields, strict=True)]
-    return np.bitwise_or.reduce(parts)
-
-
-def in_order(layout: Mapping[str, Any]) -> Ints:
-    """The flat (C, H, W) places in the order in which a PIXELS packet has them: (N,)."""
-    shape = tuple(layout["shape"])
-    places = np.arange(math.prod(shape)).reshape(shape)
-    return places.transpose([AXES.index(name) for name in layout["order"]]).reshape(-1)
+    return (places * np.array(layout["strides"], np.uint64)[:, None]).sum(axis=0, dtype=np.uint64)

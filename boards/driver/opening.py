@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from polyrhythm.boards.driver.connection import Connection
 from polyrhythm.boards.driver.errors import DeviceError
-from polyrhythm.boards.driver.identity import Identity
 from polyrhythm.boards.driver.port import SerialPort
+from polyrhythm.boards.link.identity import Identity
 from polyrhythm.sim.board.process import Figures
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.lanes import Lanes
@@ -45,11 +45,9 @@ class Wanted:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(channels, rows, columns) of the input; (N, 1, 1) where nobody knows better."""
+        """(channels, rows, columns) of the input; (N, 1, 1) where it has no maps."""
         assert self.layout is not None
         channels, rows, columns = self.layout["shape"]
-        if self.network is not None and len(self.network.input.shape) == 3:
-            channels, rows, columns = self.network.input.shape
         return channels, rows, columns
 
     @property
