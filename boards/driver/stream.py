@@ -90,8 +90,8 @@ class EventStream:
         self._answers: deque[Answer] = deque()
 
     def send(self, t: Any, channel: Any, row: Any, column: Any) -> None:
-        """Take events: times in microseconds, channel (of a camera its polarity, 0 or 1), row and
-        column, all (n,) integers or single ones. Waits where the board is behind.
+        """Take events: times (n,) in microseconds, channel (of a camera its polarity, 0 or 1), row
+        and column, (n,) integers or one for all. Waits where the board is behind.
 
         Raises TypeError or ValueError, before any of them is taken, for what are no such events.
         """
@@ -145,9 +145,10 @@ class EventStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self._sending.__exit__(kind, error, trace)
+            return
         with self._sending:
-            if error is not None:
-                raise error
             self.finish()
 
     def _close(self, frame: int) -> None:
@@ -180,16 +181,17 @@ class EventStream:
 
     def _checked(self, t: Any, *coordinates: Any) -> tuple[Ints, Ints]:
         """Times and flat places (n,)."""
-        arrays = [np.atleast_1d(np.asarray(values)) for values in (t, *coordinates)]
         names = ("t", "channel", "row", "column")
-        for name, values in zip(names, arrays, strict=True):
-            if values.dtype.kind not in "iub":
+        given = [np.atleast_1d(np.asarray(values)) for values in (t, *coordinates)]
+        for name, values in zip(names, given, strict=True):
+            if values.size and values.dtype.kind not in "iub":
                 raise TypeError(f"{name} must be integers, not {values.dtype}")
-            if values.shape != arrays[0].shape or values.ndim != 1:
+            if values.shape not in (given[0].shape, (1,)) or given[0].ndim != 1:
                 raise ValueError(
-                    f"{name} must have one value for each event, {arrays[0].shape}, not "
+                    f"{name} must have one value for each event, {given[0].shape}, not "
                     f"{values.shape}"
                 )
+        arrays = np.broadcast_arrays(*given)
         time, *places = (values.astype(np.int64) for values in arrays)
         for name, values, size in zip(names[1:], places, self.shape, strict=True):
             if len(wrong := values[(values < 0) | (values >= size)]):
