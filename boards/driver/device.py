@@ -57,7 +57,7 @@ class Device:
                 self._encoder = Encoder(layout)
                 self._exchange = Exchange(
                     connection,
-                    self.identity.slots,
+                    self.identity.buffer,
                     layout["classes"],
                     layout["logit_bytes"],
                     lambda: self.read(registers.IN_FLIGHT),

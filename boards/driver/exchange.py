@@ -1,9 +1,9 @@
 """Frames to the board and answers back, whatever the link loses on the way.
 
-The board has a few packet buffers (slots); the host never has more packets on the way than there
-are. Every sending of a frame has a number of its own, and an answer counts only under a number that
-is waited for. So a frame that was given up by either side can be sent again whole, and no late or
-doubled answer is taken for another frame's.
+The board has a buffer for packets; the host never has more on the way than it holds. Every sending
+of a frame has a number of its own, and an answer counts only under a number that is waited for. So
+a frame that was given up by either side can be sent again whole, and no late or doubled answer is
+taken for another frame's.
 
 Given up is a frame
 - that the board refuses: a packet of it was lost or damaged;
@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 
 from polyrhythm.boards.driver.connection import Connection
 from polyrhythm.boards.driver.errors import DeviceError
-from polyrhythm.boards.link.packets import FIRST, LAST, Kind, Message, Reason
+from polyrhythm.boards.link.packets import CRC_BYTES, FIRST, LAST, PACKETS, Kind, Message, Reason
 
-FLYING = 16  # frames that are on the way at most
+FLYING = 32  # frames that are on the way at most
 NUMBERS = 1 << 16
+# Bytes that a packet takes in the board beside its data: kind, head, CRC, and its length.
+OVERHEAD = 1 + PACKETS[Kind.WORDS].head + CRC_BYTES + 1
 
 
 @dataclass(eq=False)
@@ -47,7 +49,8 @@ class Frame:
 class Exchange:
     """Sends frames in their order and hands them back with their answers, in that order too.
 
-    slots: packets that the board has room for. classes, logit_bytes: of an answer. in_flight: asks
+    buffer: bytes that the board has room for: bodies of packets, and one more byte for each.
+    classes, logit_bytes: of an answer. in_flight: asks
     the board how many frames it has begun and not answered. done: set by who sends; takes each
     frame with its answer.
     """
@@ -55,12 +58,12 @@ class Exchange:
     def __init__(
         self,
         connection: Connection,
-        slots: int,
+        buffer: int,
         classes: int,
         logit_bytes: int,
         in_flight: Callable[[], int],
     ) -> None:
-        self.connection, self.slots = connection, slots
+        self.connection, self.buffer = connection, buffer
         self.classes, self.logit_bytes = classes, logit_bytes
         self.in_flight = in_flight
         self.done: Callable[[Frame], None] = lambda frame: None
@@ -70,7 +73,7 @@ class Exchange:
         self._answered: list[Frame] = []  # whose answers wait for one that was sent again
         self._order: deque[Frame] = deque()  # all that were given and not handed back
         self._open: tuple[int, int] | None = None  # number, and the chunk that is next
-        self._unacknowledged: deque[int] = deque()
+        self._unacknowledged: deque[tuple[int, int]] = deque()  # number and bytes of each packet
         self._number, self._seq = random.randrange(NUMBERS), random.randrange(256)
         self._moved, self._silences = time.monotonic(), 0
         self._doubts = False  # the board has dropped a packet
@@ -112,13 +115,14 @@ class Exchange:
             self.pump(self.connection.timeout_s)
 
     def _send(self) -> None:
-        while len(self._unacknowledged) < self.slots and (ready := self._next()):
-            number, chunk = ready
+        """Send packets as long as there are some and the board has room for them."""
+        while self._has_next():
+            number, chunk = self._open or (self._begin(), 0)
             frame = self._flying[number]
-            flags = FIRST * (chunk == 0) | LAST * (chunk == len(frame.chunks) - 1)
-            self._unacknowledged.append(self._seq)
-            self._open = None if flags & LAST else (number, chunk + 1)
-            if flags & LAST:
+            last = chunk == len(frame.chunks) - 1
+            self._unacknowledged.append((self._seq, OVERHEAD + len(frame.chunks[chunk])))
+            self._open = None if last else (number, chunk + 1)
+            if last:
                 frame.last_seq = self._seq
             self.connection.send(
                 frame.kind,
@@ -126,16 +130,23 @@ class Exchange:
                 seq=self._seq,
                 frame=number,
                 chunk=chunk,
-                flags=flags,
+                flags=FIRST * (chunk == 0) | LAST * last,
             )
             self._seq = (self._seq + 1) % 256
 
-    def _next(self) -> tuple[int, int] | None:
-        """The packet to send: frame number and chunk."""
+    def _has_next(self) -> bool:
+        """Whether there is a packet to send, and room for it."""
         if self._open:
-            return self._open
-        if not self._waiting or len(self._flying) >= FLYING:
-            return None
+            data = self._flying[self._open[0]].chunks[self._open[1]]
+        elif self._waiting and len(self._flying) < FLYING:
+            data = self._waiting[0].chunks[0]
+        else:
+            return False
+        held = sum(size for _, size in self._unacknowledged)
+        return held + OVERHEAD + len(data) <= self.buffer
+
+    def _begin(self) -> int:
+        """Give the next frame a number; that number."""
         frame = self._waiting.popleft()
         if frame.sent > self.connection.tries:
             raise DeviceError(
@@ -147,7 +158,7 @@ class Exchange:
         frame.logits, frame.last_seq = {}, -1
         self._number = (self._number + 1) % NUMBERS
         self._flying[self._number] = frame
-        return self._number, 0
+        return self._number
 
     def _take(self, message: Message) -> None:
         """One packet that came; what is none that is waited for changes nothing."""
@@ -163,8 +174,8 @@ class Exchange:
 
     def _free(self, seq: int) -> None:
         """A packet's slot is free, and so are all before it."""
-        if seq in self._unacknowledged:
-            while self._unacknowledged.popleft() != seq:
+        if any(seq == sent for sent, _ in self._unacknowledged):
+            while self._unacknowledged.popleft()[0] != seq:
                 pass
             self._progress()
 
