@@ -135,7 +135,8 @@ def looked_up(wanted: Wanted, identity: Identity) -> Wanted:
     """What the board holds, where a build of it lies below the build folder."""
     from polyrhythm.sim.verilator import build_root
 
-    for path in sorted(build_root().glob("*/*/build.json")):
+    root = build_root()
+    for path in sorted([*root.glob("*/build.json"), *root.glob("*/simulated-*/build.json")]):
         try:
             found = _build(path)
         except ValueError:

@@ -49,7 +49,7 @@ def compare(args: argparse.Namespace) -> Answer:
     )
     hardware = {"lanes": args.lanes, "coding": args.coding}
     if args.executor == "board":
-        from polyrhythm.cli.board import compare_board
+        from polyrhythm.cli.boardcomparison import compare_board
 
         return compare_board(
             network, inputs[: args.limit], labels[: args.limit], hardware, args.port, dataset.name

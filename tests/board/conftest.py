@@ -1,7 +1,7 @@
 """The board that the tests of this folder are run on."""
 
 import pytest
-from linked import Linked
+from onboard import Linked
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from linked import MODELS, Linked
+from onboard import MODELS, Linked
 
 from polyrhythm.boards.driver.device import Device
 from polyrhythm.boards.driver.errors import WrongBitstream

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from faulty import FAULTS, FROM, TO, Faulty
-from linked import Linked
+from onboard import Linked
 
 from polyrhythm.boards.driver.device import Device
 from polyrhythm.boards.driver.port import Transport

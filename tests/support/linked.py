@@ -1,64 +1,58 @@
-"""What tests/board is run on: a board on a port, or a simulated one of a network."""
+"""An endpoint in the Amaranth simulator: bytes in, bytes out."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from polyrhythm.boards.driver import opening, simulated
-from polyrhythm.boards.driver.device import Device
-from polyrhythm.boards.driver.port import Transport
-from polyrhythm.sw.network import Network
+from gateware import simulate
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+from polyrhythm.boards.link.endpoint import Endpoint
 
 
-@dataclass(frozen=True)
-class Linked:
-    """A port, and the network that the board on it holds."""
+def line_bits(sent: bytes) -> list[int]:
+    """The levels of the line, one for each bit."""
+    return [bit for byte in sent for bit in (0, *(byte >> k & 1 for k in range(8)), 1)]
 
-    port: str
-    network: Network
 
-    @classmethod
-    def on(cls, port: str) -> "Linked":
-        """What a port's board holds, which is one of models/; sim is a board of digits."""
-        if port == "sim":
-            return cls(port, Network.load(MODELS / "digits.safetensors"))
-        with Device.open(port) as device:
-            digest = device.identity.digest
-        for path in sorted(MODELS.glob("*.safetensors")):
-            network = Network.load(path)
-            for profile in (None, *network.profiles):
-                if network.profile(profile).digest == digest:
-                    return cls(port, network.profile(profile))
-        raise ValueError(f"{port}: the board must hold a network of models/, not {digest[:16]}")
+class Line:
+    """Levels of a line as bytes; the other end of the link, bit by bit."""
 
-    def open(self, through: Callable[[Transport], Transport] = lambda line: line) -> Device:
-        """The board, by way of a line that may do anything to the bytes."""
-        connection, wanted, closing = opening.opened(
-            self.port, self.network, None, "count", None, None, 5
-        )
-        connection.transport = through(connection.transport)
-        return Device(connection, wanted, closing)
+    def __init__(self, cycles: int):
+        self._cycles, self._wait, self._bits = cycles, 0, list[int]()
+        self._busy = False
+        self.bytes = bytearray()
 
-    @contextlib.contextmanager
-    def as_port(self) -> Iterator[str]:
-        """The path of a serial port with this board behind it."""
-        if self.port != "sim":
-            yield self.port
+    def see(self, level: int) -> None:
+        if not self._busy:
+            if not level:
+                self._busy, self._wait, self._bits = True, self._cycles // 2, []
             return
-        board = simulated.start(simulated.design(self.network))
-        try:
-            yield board.port
-        finally:
-            board.close()
+        if self._wait:
+            self._wait -= 1
+            return
+        self._wait = self._cycles - 1
+        self._bits.append(level)
+        if len(self._bits) == 10:
+            assert self._bits[0] == 0 and self._bits[9] == 1, self._bits
+            self.bytes.append(sum(bit << k for k, bit in enumerate(self._bits[1:9])))
+            self._busy = False
 
-    def inputs(self, rng: np.random.Generator, frames: int) -> np.ndarray:
-        """Random counts (B, T, *shape), of all densities."""
-        source = self.network.input
-        counts = rng.integers(0, source.max_count + 1, (frames, source.T, *source.shape))
-        density = rng.random((frames, *[1] * (counts.ndim - 1)))
-        return counts * (rng.random(counts.shape) < density)
+
+def talk(endpoint: Endpoint, sent: bytes, quiet: int = 3000) -> bytes:
+    """Send bytes; return what came back until nothing came for `quiet` cycles."""
+    cycles = endpoint._divisor
+    line = Line(cycles)
+
+    async def bench(ctx: Any, _: Any) -> None:
+        levels = [bit for bit in line_bits(sent) for _ in range(cycles)]
+        idle = at = 0
+        while at < len(levels) or idle < quiet:
+            ctx.set(endpoint.rx, levels[at] if at < len(levels) else 1)
+            at += 1
+            before = len(line.bytes)
+            line.see(ctx.get(endpoint.tx))
+            idle = 0 if len(line.bytes) > before or at < len(levels) else idle + 1
+            await ctx.tick()
+
+    simulate(endpoint, bench)
+    return bytes(line.bytes)
