@@ -50,6 +50,10 @@ class Connection:
         """Send one packet."""
         self._write(frame(encode(kind, rest, **fields)))
 
+    def begin_anew(self) -> None:
+        """Whatever was sent by half, or came onto the line by itself, ends here."""
+        self._write(DELIMITER)
+
     def receive(self, seconds: float) -> Iterator[Message]:
         """The packets that come, waiting at most `seconds` for the first byte."""
         data = self.transport.read(seconds)
@@ -85,7 +89,7 @@ class Connection:
         nonce = random.randrange(256)
 
         def ask() -> None:
-            self._write(DELIMITER)  # whatever is half sent ends here
+            self.begin_anew()
             self.send(Kind.HELLO, nonce=nonce)
 
         def answer(message: Message) -> Message | None:

@@ -120,6 +120,8 @@ class Exchange:
             number, chunk = self._open or (self._begin(), 0)
             frame = self._flying[number]
             last = chunk == len(frame.chunks) - 1
+            if not self._unacknowledged:
+                self.connection.begin_anew()
             self._unacknowledged.append((self._seq, OVERHEAD + len(frame.chunks[chunk])))
             self._open = None if last else (number, chunk + 1)
             if last:
