@@ -153,14 +153,15 @@ int main(int argc, char** argv) {
             moved = cycle;
         }
         step(false);
-        if (listener.next(dut.tx)) {
-            terminal.write(listener.byte);
-            sent++;
-            moved = last = cycle;
-        }
+        bool whole = listener.next(dut.tx);
         if (listener.broken()) {
             fprintf(stderr, "pin tx must send whole UART bytes of %" PRIu64 " clocks a bit, but start or stop bit was wrong (byte %" PRIu64 ", cycle %" PRIu64 ")\n", bit, sent, cycle);
             return 3;
+        }
+        if (whole) {
+            terminal.write(listener.byte);
+            sent++;
+            moved = last = cycle;
         }
         if (sender.idle() && listener.idle() && waiting.empty() && cycle - moved > quiet) {
             terminal.wait(POLLIN);

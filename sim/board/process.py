@@ -86,14 +86,6 @@ class BoardProcess:
             os.close(self._held)
             self._held = -1
 
-    def fault(self) -> str | None:
-        """What the process said when it ended early; None while it runs."""
-        assert self._process is not None
-        if self._process.poll() is None:
-            return None
-        said = self._process.stderr.read().strip() if self._process.stderr else ""
-        return said or f"it ended with code {self._process.returncode}"
-
     def close(self) -> Figures:
         """Wait for the end of the process, whose port is closed by now. SimulationError where the
         board broke the rules of its pins."""
