@@ -142,6 +142,33 @@ def test_images_become_counts(linked: Linked, device: Device, rng: np.random.Gen
     check_same(linked.network, data.encode(images, word), device.run(images, preprocess=word))
 
 
+def test_a_stream_of_events_gives_the_answers_of_its_frames(
+    linked: Linked, device: Device, rng: np.random.Generator
+) -> None:
+    source, us, frames = linked.network.input, 100, 12
+    shape = source.shape if len(source.shape) == 3 else (*source.shape, 1, 1)
+    length = us * source.T
+    time = np.sort(rng.integers(0, frames * length, 60 * frames))
+    places = np.array([rng.integers(0, size, len(time)) for size in shape])  # (3, events)
+    counts = np.zeros((frames, source.T, *shape), int)
+    np.add.at(counts, (time // length, time % length // us, *places), 1)
+    inputs = np.minimum(counts, source.max_count).reshape(frames, source.T, *source.shape)
+    answers = []
+    with device.stream(us, t0=0) as stream:
+        for low in range(0, len(time), 50):
+            stream.send(time[low : low + 50], *places[:, low : low + 50])
+            answers += stream
+        with pytest.raises(RuntimeError, match="frames are being sent already; end that stream"):
+            device.run(inputs)
+    answers += stream
+    expected = golden.run(linked.network, inputs)
+    assert [answer.start_us for answer in answers] == [k * length for k in range(frames)]
+    assert [answer.answer for answer in answers] == expected.answer.tolist()
+    assert np.array_equal([answer.logits for answer in answers], expected.logits)
+    assert (stream.tally.frames, stream.tally.late, stream.tally.empty) == (frames, 0, 0)
+    check_same(linked.network, inputs, device.run(inputs))
+
+
 @pytest.mark.parametrize("case", ["shape", "range", "kind"])
 def test_what_are_no_counts_is_refused_before_it_is_sent(
     case: str, linked: Linked, device: Device
