@@ -99,10 +99,14 @@ def opened(
 ) -> Opened:
     """A connection, what the board is to hold, and how to end what was begun beside it. Raises what
     `Device.open` raises."""
+    if not isinstance(port, str | os.PathLike):
+        raise TypeError(f'port must be a path, or "sim", not {port!r}')
+    port = os.fspath(port)
     kind, colon, file = port.partition(":")
     if kind == SIMULATED:
-        if colon and network is None:
-            network = file
+        if colon and network is not None:
+            raise ValueError(f'{port}: names a network, and another one came with it; say "sim"')
+        network = file if colon else network
         if not isinstance(network, Network):
             network = _network_file(network)
         return _simulated(network, lanes, coding, timeout_s or SIMULATED_TIMEOUT_S, tries)

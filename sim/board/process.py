@@ -67,6 +67,7 @@ class BoardProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                start_new_session=True,  # an interrupt at the keyboard is for the driver alone
             )
         except BaseException:
             os.close(self._held)

@@ -136,6 +136,16 @@ def test_lanes_belong_to_a_bitstream() -> None:
         Device.open("/dev/ttyUSB77", lanes=[1])
 
 
+def test_a_port_is_a_text() -> None:
+    with pytest.raises(TypeError, match='^port must be a path, or "sim", not 3$'):
+        Device.open(3)  # type: ignore[arg-type]
+
+
+def test_sim_takes_one_network() -> None:
+    with pytest.raises(ValueError, match="^sim:a: names a network, and another one came with it"):
+        Device.open("sim:a", "b")
+
+
 def test_sim_needs_a_network() -> None:
     with pytest.raises(ValueError, match='^sim needs a network: "sim:FILE", or network=...$'):
         Device.open("sim")

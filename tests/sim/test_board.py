@@ -136,6 +136,13 @@ def test_a_port_that_somebody_else_keeps_open_is_told(
     assert gone(board.pid)
 
 
+def test_an_interrupt_at_the_keyboard_does_not_reach_it(program: Path) -> None:
+    board, port = opened(program)
+    assert os.getpgid(board.pid) != os.getpgid(0)
+    port.close()
+    board.close()
+
+
 def test_a_bit_has_two_clocks_at_least(program: Path) -> None:
     with pytest.raises(ValueError, match="^clocks must be at least 2 for each bit, not 1$"):
         process.BoardProcess(program, 1, 1000)
