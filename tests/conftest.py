@@ -45,6 +45,11 @@ def unpacked(root: Path) -> Path:
     return root
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "of the board that tests/board is run on: a serial port, or sim (the whole board, simulated)"
+    parser.addoption("--port", default="sim", help=told)
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """A folder with MNIST, Fashion-MNIST, CIFAR-10 and N-MNIST in their publishers' formats."""

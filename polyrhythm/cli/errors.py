@@ -1,5 +1,5 @@
 """From an exception to an exit code and one sentence: 1 a check failed, 2 usage or input, 3 a tool
-is missing.
+or a board is missing.
 
 A room's own exceptions can only fly when the room has been imported, so they are looked up among
 the loaded modules and nothing is imported for it.
@@ -18,6 +18,7 @@ T = TypeVar("T")
 TOOL_ERRORS = {
     "polyrhythm.sim.verilator": "ToolMissing",
     "polyrhythm.boards.stage": "ToolMissing",
+    "polyrhythm.boards.driver.errors": "DeviceError",
     "polyrhythm.boards.program": "NoDevice",
 }
 CHECK_ERRORS = {
