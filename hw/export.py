@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from polyrhythm.sw.plan.table import hex_lines
 
 FORMAT = 1  # of manifest.json
 WORK = ".export."  # how a folder begins in which an export is prepared
+BUILT = "sim_build"  # the folder that tools fill beside the files of an export that are for them
+
+# Makes further files of those that an export has: the names and texts of both
+Beside = Callable[[Mapping[str, str]], Mapping[str, str]]
 
 
 def export(
@@ -30,6 +34,7 @@ def export(
     lanes: Sequence[Lanes] | None = None,
     coding: Coding = "count",
     name: str | None = None,
+    beside: Beside | None = None,
 ) -> Path:
     """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that
     lies there; return its path.
@@ -37,7 +42,9 @@ def export(
     lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as
     of `plan`; name: of the top module, an identifier (default: made of the network's name). Every
     module and every file that a tool reads begins with it, so exports of other names can lie in one
-    project. The files are the same byte for byte whenever the network and these are. Raises
+    project. beside: makes further files of those of the export, such as a testbench; what tools
+    build of them in the folder BUILT goes when the export is written again. The files are the same
+    byte for byte whenever the network and these are. Raises
     TypeError for lanes that are no integers, ValueError for what the gateware cannot build, for a
     wrong name, or a folder that holds anything but an export, OSError where it cannot be written.
     The folder appears complete or not at all.
@@ -45,7 +52,7 @@ def export(
     out = Path(os.path.abspath(out_dir))
     _check_folder(out)
     called = top_name(network.name) if name is None else check_top(name)
-    files = texts(Top(plan(network, lanes, coding), name=called))
+    files = texts(Top(plan(network, lanes, coding), name=called), beside)
     out.parent.mkdir(parents=True, exist_ok=True)
     there = out.is_dir()
     # What exists is filled where it is: it may be the current folder, a link, or a mount, none of
@@ -80,8 +87,8 @@ def _exchange(out: Path, new: Path, work: Path) -> None:
         raise
 
 
-def texts(top: Top) -> dict[str, str]:
-    """All files of the export by name."""
+def texts(top: Top, beside: Beside | None = None) -> dict[str, str]:
+    """All files of the export by name; `beside` as of `export`."""
     plan, name = top.plan, top.name
     source, files, used, roms = verilog(top, name), dict[str, str](), dict[str, Any](), ""
     for layer in plan.layers:
@@ -99,6 +106,8 @@ def texts(top: Top) -> dict[str, str]:
             }
     files[f"{name}.v"] = _header(top) + "\n" + roms + source
     files["interface.json"] = _json(interface(top, used))
+    if beside is not None:
+        files |= beside(dict(files))
     sums = {file: hashlib.sha256(text.encode("ascii")).hexdigest() for file, text in files.items()}
     files["manifest.json"] = _json(
         {
@@ -108,6 +117,7 @@ def texts(top: Top) -> dict[str, str]:
             "lanes": list(plan.lanes),
             "coding": plan.coding,
             "sha256": dict(sorted(sums.items())),
+            **({} if beside is None else {"built": BUILT}),
         }
     )
     return files
@@ -169,9 +179,11 @@ def _check_folder(out: Path) -> None:
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether all that lies in `folder` is what its manifest, one of ours, lists."""
+    """Whether all that lies in `folder` is what its manifest, one of ours, lists, and what tools
+    have built of it."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="ascii"))
-        return {path.name for path in folder.iterdir()} <= {*manifest["sha256"], "manifest.json"}
+        known = {*manifest["sha256"], "manifest.json", manifest.get("built")}
+        return {path.name for path in folder.iterdir()} <= known
     except (OSError, ValueError, KeyError, TypeError):
         return False
