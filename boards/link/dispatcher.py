@@ -1,0 +1,344 @@
+"""What the board does with a packet."""
+
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from polyrhythm.boards.link.packets import CRC_BYTES, PACKETS, Kind, Reason
+from polyrhythm.boards.link.results import Tag
+from polyrhythm.boards.link.sender import BodyByte
+from polyrhythm.hw.bus.bank import Port
+
+ASKED = [kind for kind in Kind if kind < 0x80]
+MOST_READ = 32  # registers of one READ
+
+
+class Dispatcher(wiring.Component):
+    """Takes packets one by one: answers them, and hands the data of frames on.
+
+    identity: number of registers, from address 0 on, that hold the identification.
+
+    Members
+    -------
+    i, waits     packets, each behind its length; whether there is any, see `Receiver`
+    dropped      for one cycle: the receiver has dropped a packet
+    o            bodies of answers
+    port         of the register bank
+    data         bytes of words or counts; pixels: which of them; begin: a frame begins
+    busy         a byte of `data` is not yet a word that the framer has
+    part         `data` has ended inside a word or a count
+    close ...    see `Framer`
+    tags         of each frame that is closed
+    unknown      for one cycle: a packet was not understood
+    """
+
+    def __init__(self, identity: int):
+        self._identity = identity
+        byte = stream.Signature(8)
+        framer = {"close": Out(1), "closed": In(1), "ended": In(1), "wrong": In(1)}
+        super().__init__(
+            {
+                "i": In(byte),
+                "waits": In(1),
+                "dropped": In(1),
+                "o": Out(stream.Signature(BodyByte())),
+                "port": Out(Port()),
+                "data": Out(byte),
+                "pixels": Out(1),
+                "begin": Out(1),
+                "busy": In(1),
+                "part": In(1),
+                **framer,
+                "tags": Out(stream.Signature(Tag())),
+                "unknown": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        self._left, self._kind = Signal(8, name="left"), Signal(3, name="kind")
+        # Bytes come in at the top: the last one of the fields is always there.
+        self._head, self._place = Signal(40, name="head"), Signal(3, name="place")
+        self._open, self._frame = Signal(name="open"), Signal(16, name="frame")
+        self._chunk = Signal(8, name="chunk")  # the one that comes next in the open frame
+        self._reason, self._what = Signal(4, name="reason"), Signal(3, name="what")
+        # What is to be done before the next packet: send REFUSED, look at this one again, send DONE
+        self._refuses, self._again = Signal(name="refuses"), Signal(name="again")
+        self._done = Signal(name="done")
+        self._base, self._index = Signal(14, name="base"), Signal(7, name="index")
+        self._status = Signal(name="status")
+        self._lost = Signal(name="lost")  # the receiver has dropped a packet
+        takes = self.i.valid & self.i.ready
+        with m.If(takes):
+            m.d.sync += self._left.eq(self._left - 1)
+        with m.If(self.dropped):
+            m.d.sync += self._lost.eq(1)
+        byte, ends = self._fields(m)
+        m.d.comb += [
+            self.port.address.eq(Cat(Const(0, 2), self._base + self._index)),
+            self.port.data.eq(self._head[8:]),
+            self.port.write.eq(self._is(Kind.WRITE)),
+            self.pixels.eq(self._is(Kind.PIXELS)),
+            self.data.payload.eq(self.i.payload),
+            self.tags.payload.frame.eq(self._frame),
+            self.tags.payload.abandoned.eq(self._refuses),
+        ]
+        with m.FSM(name="state"):
+            self._packet(m)
+            self._act(m)
+            self._data(m, takes)
+            self._write(m)
+            self._reply(m, byte, ends)
+        return m
+
+    def _is(self, kind: Kind) -> Value:
+        return self._kind == kind.value & 7
+
+    def _refuse(self, m: Module, why: Reason, more: Any = ()) -> None:
+        m.d.sync += [self._reason.eq(why), self._refuses.eq(1), *more]
+        m.next = "next"
+
+    def _abandon(self, m: Module, why: Reason, more: Any = ()) -> None:
+        """Close the open frame, and say so."""
+        self._refuse(m, why, more)
+        m.next = "tag"
+
+    def _answer(self, m: Module, kind: Kind) -> None:
+        m.d.sync += [self._what.eq(kind.value & 7), self._place.eq(0)]
+        m.next = "reply"
+
+    def _packet(self, m: Module) -> None:
+        """From one packet to the fields of the next."""
+        byte, left, lost, odd = self.i.payload, self._left, self._lost, Signal(name="odd")
+        with m.State("next"):
+            m.d.sync += [self._refuses.eq(0), self._again.eq(0)]
+            with m.If(self._refuses):
+                m.d.sync += self._again.eq(self._again)
+                self._answer(m, Kind.REFUSED)
+            with m.Elif(self._again):
+                m.next = "act"
+            # What is left of the packet, its CRC at least
+            with m.Elif(left != 0):
+                m.d.comb += self.i.ready.eq(1)
+            with m.Elif(self._done):
+                m.d.sync += self._done.eq(0)
+                self._answer(m, Kind.DONE)
+            with m.Else():
+                m.next = "length"
+        with m.State("length"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                m.d.sync += left.eq(byte)
+                m.next = "kind"
+            # What came before the dropped packet has been dealt with.
+            with m.Elif(lost & ~self.waits):
+                m.d.sync += lost.eq(0)
+                with m.If(self._open):
+                    self._abandon(m, Reason.BROKEN)
+                with m.Else():
+                    self._refuse(m, Reason.DROPPED)
+        with m.State("kind"):
+            m.d.comb += self.i.ready.eq(1)
+            m.d.sync += [self._kind.eq(byte[:3]), odd.eq(byte[3:].any())]
+            with m.If(self.i.valid):
+                m.next = "size"
+        with m.State("size"):
+            m.next = "unknown"
+            for kind in ASKED:
+                size = PACKETS[kind].head
+                with m.If(self._is(kind) & ~odd & _fits(kind, left)):
+                    m.d.sync += self._place.eq(size)
+                    m.next = "fields"
+        with m.State("fields"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                self._shift(m)
+                m.d.sync += self._place.eq(self._place - 1)
+                with m.If(self._place == 1):
+                    m.next = "act"
+        with m.State("unknown"):
+            m.d.comb += self.unknown.eq(1)
+            self._refuse(m, Reason.UNKNOWN)
+
+    def _shift(self, m: Module) -> None:
+        m.d.sync += self._head.eq(Cat(self._head[8:], self.i.payload))
+
+    def _act(self, m: Module) -> None:
+        """What a packet asks for."""
+        head, open_ = self._head, self._open
+        seen_frame, number, first = head[8:24], head[24:32], head[32]
+        base = Mux(self._is(Kind.READ), head[16:32], head[24:40])
+        # Compared a cycle before they are looked at
+        other, wrong = Signal(name="other"), Signal(name="wrong_count")
+        looked = Signal(name="looked")
+        m.d.sync += [
+            looked.eq(0),
+            other.eq((seen_frame != self._frame) | (number != self._chunk)),
+            wrong.eq((head[32:] == 0) | (head[32:] > MOST_READ)),
+        ]
+        with m.State("act"):
+            m.d.sync += [
+                looked.eq(1),
+                self._base.eq(Mux(self._is(Kind.HELLO), 0, base[2:])),
+                self._index.eq(0),
+                self._place.eq(0),
+                self._status.eq(0),
+            ]
+            with m.If(looked), m.Switch(self._kind):
+                with m.Case(Kind.HELLO):
+                    with m.If(open_):
+                        self._abandon(m, Reason.HELLO, [self._again.eq(1)])
+                    with m.Else():
+                        self._answer(m, Kind.IDENTITY)
+                with m.Case(Kind.READ):
+                    self._answer(m, Kind.VALUES)
+                    with m.If(wrong | base[:2].any()):
+                        m.next = "unknown"
+                with m.Case(Kind.WRITE):
+                    m.next = "value"
+                    with m.If(base[:2].any()):
+                        m.next = "unknown"
+                with m.Default():
+                    with m.If(open_ & first):
+                        self._abandon(m, Reason.REPLACED, [self._again.eq(1)])
+                    with m.Elif(open_ & other):
+                        self._abandon(m, Reason.MISSING, [self._done.eq(1)])
+                    with m.Else():
+                        m.d.sync += [self._frame.eq(seen_frame), self._done.eq(1)]
+                        with m.If(open_ | (first & (number == 0))):
+                            m.d.comb += self.begin.eq(first)
+                            m.d.sync += [open_.eq(1), self._chunk.eq(number + 1)]
+                            m.next = "data"
+                        with m.Else():
+                            self._refuse(m, Reason.NO_FIRST)
+
+    def _data(self, m: Module, takes: Value) -> None:
+        """Data of a frame, and its end."""
+        whole, extra = Signal(name="whole"), Signal(name="extra")
+        final = self._head[33]
+        m.d.sync += whole.eq(self._left == CRC_BYTES)
+        with m.State("data"):
+            more = ~whole & (self._left != CRC_BYTES)
+            m.d.comb += [
+                self.data.valid.eq(self.i.valid & more),
+                self.i.ready.eq(self.data.ready & more),
+            ]
+            with m.If(takes & self.ended):
+                m.d.sync += extra.eq(1)
+            with m.If(whole & ~self.busy):
+                m.next = "judge"
+        with m.State("judge"):
+            m.d.sync += extra.eq(0)
+            with m.If(extra | self.wrong | self.part | (final & ~self.ended)):
+                self._abandon(m, Reason.MALFORMED)
+            with m.Elif(final):
+                m.next = "tag"
+            with m.Else():
+                m.next = "next"
+        # Who takes the answer must know whose it is before it comes.
+        with m.State("tag"):
+            m.d.comb += self.tags.valid.eq(1)
+            with m.If(self.tags.ready):
+                m.next = "close"
+        with m.State("close"):
+            m.d.comb += self.close.eq(1)
+            with m.If(self.closed):
+                m.d.sync += [self._open.eq(0), self._chunk.eq(0)]
+                m.next = "next"
+
+    def _write(self, m: Module) -> None:
+        """Values of a WRITE."""
+        with m.State("value"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                self._shift(m)
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(self._place[:2] == 3):
+                    m.next = "write"
+        with m.State("write"):
+            m.d.comb += self.port.ask.eq(1)
+            m.next = "written"
+        with m.State("written"), m.If(self.port.done):
+            m.d.sync += [
+                self._status.eq(self._status | self.port.refused),
+                self._index.eq(self._index + 1),
+            ]
+            m.next = "value"
+            with m.If(self._left == CRC_BYTES):
+                self._answer(m, Kind.WRITTEN)
+
+    def _fields(self, m: Module) -> tuple[Value, Value]:
+        """The byte of an answer's fields, its kind first, and whether it is their last one."""
+        head, base = self._head, Cat(Const(0, 2), self._base)
+        fields: dict[Kind, list[Value]] = {
+            Kind.IDENTITY: [head[32:]],
+            Kind.VALUES: [base[:8], base[8:]],
+            Kind.WRITTEN: [base[:8], base[8:], self._index, self._status],
+            Kind.DONE: [head[:8]],
+            Kind.REFUSED: [self._reason, self._frame[:8], self._frame[8:]],
+        }
+        byte, ends = Signal(8, name="byte"), Signal(name="ends")
+        with m.Switch(self._what):
+            for kind, values in fields.items():
+                with m.Case(kind.value & 7):
+                    shown = Array([Const(kind, 8), *values])
+                    m.d.comb += [
+                        byte.eq(shown[self._place]),
+                        ends.eq(self._place == len(values)),
+                    ]
+        return byte, ends
+
+    def _reply(self, m: Module, byte: Value, ends: Value) -> None:
+        """The bytes of an answer: its fields, then registers where it has some."""
+        last = Signal(name="last")
+        registers = (self._what == Kind.IDENTITY & 7) | (self._what == Kind.VALUES & 7)
+        many = Mux(self._is(Kind.HELLO), self._identity, self._head[32:38])
+        m.d.sync += last.eq(self._index == many)
+        taken = self.o.ready
+        with m.State("reply"):
+            m.d.comb += [
+                self.o.valid.eq(1),
+                self.o.payload.byte.eq(byte),
+                self.o.payload.last.eq(ends & ~registers),
+            ]
+            with m.If(taken):
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(ends):
+                    m.next = "next"
+                    with m.If(registers):
+                        m.next = "ask"
+        with m.State("ask"):
+            m.d.comb += self.port.ask.eq(1)
+            m.d.sync += self._place.eq(0)
+            m.next = "asked"
+        with m.State("asked"), m.If(self.port.done):
+            m.d.sync += self._index.eq(self._index + 1)
+            m.next = "settle"
+        # `last` is known a cycle after the index.
+        with m.State("settle"):
+            m.next = "register"
+        with m.State("register"):
+            at = self._place[:2]
+            m.d.comb += [
+                self.o.valid.eq(1),
+                self.o.payload.byte.eq(self.port.value.word_select(at, 8)),
+                self.o.payload.last.eq((at == 3) & last),
+            ]
+            with m.If(taken):
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(at == 3):
+                    m.next = "ask"
+                    with m.If(last):
+                        m.next = "next"
+
+
+def _fits(kind: Kind, left: Value) -> Value:
+    """Whether so many bytes behind the kind, the CRC among them, can be a packet of that kind."""
+    least = PACKETS[kind].head + CRC_BYTES
+    if not PACKETS[kind].rest:
+        return left == least
+    if kind == Kind.WRITE:
+        return (left[:2] == least % 4) & (left > least)
+    return left >= least

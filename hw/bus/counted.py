@@ -1,0 +1,98 @@
+"""The accelerator with counters beside it: what went in, what came out, and how long it took."""
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from polyrhythm.hw.accelerator import Accelerator
+from polyrhythm.hw.layer import result_of
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.input_checker import Status
+from polyrhythm.sw.plan.network import NetworkPlan
+
+COUNTS = {
+    "answered": (32, "frames answered since the reset, modulo 2^32"),
+    "in_flight": (8, "frames begun and not answered"),
+    "events": (32, "spikes taken since the reset, modulo 2^32: words that are no tick and no end"),
+    "stalls": (32, "cycles since the reset in which a word waited, modulo 2^32"),
+    "cycles": (32, "cycles of the frame that was answered last: from its first word to its answer, "
+               "or from the answer before it where that came later"),
+}  # fmt: skip
+
+
+class Counts(data.StructLayout):
+    """What is counted, by name: `COUNTS`."""
+
+    def __init__(self) -> None:
+        super().__init__({name: bits for name, (bits, _) in COUNTS.items()})
+
+
+class Counted(wiring.Component):
+    """`Accelerator`, and counters of what passes its streams.
+
+    Members
+    -------
+    i, o, error, status   of the accelerator
+    counts                `Counts`, 2 cycles behind the streams; in_flight is right where frames are
+                          closed by their `end`, as those of the link are
+    turn                  rotate `counts.cycles` by a byte, the second one becomes the lowest
+    """
+
+    def __init__(self, plan: NetworkPlan, rom: type[Rom] = Rom):
+        self._plan, self._rom = plan, rom
+        event = Event.of(plan.input)
+        super().__init__(
+            {
+                "i": In(stream.Signature(event)),
+                "o": Out(stream.Signature(result_of(plan.readout))),
+                "error": Out(1),
+                "status": Out(Status(event, plan.ticks)),
+                "counts": Out(Counts()),
+                "turn": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.accelerator = core = Accelerator(self._plan, self._rom)
+        wiring.connect(m, wiring.flipped(self.i), core.i)
+        wiring.connect(m, core.o, wiring.flipped(self.o))
+        m.d.comb += [self.error.eq(core.error), self.status.eq(core.status)]
+        word, counts = self.i.payload, self.counts
+        moves, answer = self.i.valid & self.i.ready, self.o.valid & self.o.ready
+        between = Signal(init=1, name="between")  # the next word begins a frame
+        with m.If(moves):
+            m.d.sync += between.eq(word.end)
+        # Behind registers: what moves is known late in a cycle.
+        seen = {
+            "events": moves & ~word.tick & ~word.end,
+            "stalls": self.i.valid & ~self.i.ready,
+            "answered": answer,
+        }
+        for name, happens in seen.items():
+            now = Signal(name=f"{name}_now")
+            m.d.sync += [now.eq(happens), counts[name].eq(counts[name] + now)]
+        begins, answers = Signal(name="begins"), Signal(name="answers")
+        m.d.sync += [begins.eq(moves & between), answers.eq(answer)]
+        with m.If(begins & ~answers):
+            m.d.sync += counts.in_flight.eq(counts.in_flight + 1)
+        with m.If(answers & ~begins & (counts.in_flight != 0)):
+            m.d.sync += counts.in_flight.eq(counts.in_flight - 1)
+        self._time(m, begins & (counts.in_flight == 0))
+        return m
+
+    def _time(self, m: Module, alone: Value) -> None:
+        """Cycles of a frame; alone: a frame has begun, and there is no other one."""
+        cycles, shown, offered = self.counts.cycles, Signal(name="shown"), Signal(name="offered")
+        passed = Signal(32, name="passed")
+        # An answer is new where none was offered, or that one was taken.
+        m.d.sync += [
+            shown.eq(self.o.valid & ~self.o.ready),
+            offered.eq(self.o.valid & ~shown),
+            passed.eq(Mux(alone, 1, passed + 1)),
+        ]
+        with m.If(offered):
+            m.d.sync += [cycles.eq(passed), passed.eq(1)]
+        with m.Elif(self.turn):
+            m.d.sync += cycles.eq(cycles.rotate_right(8))
