@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polyrhythm.sw.lib.check import near
 
 if TYPE_CHECKING:
-    from polyrhythm.hw.export import Beside
+    from polyrhythm.hw.export import Beside, Bus
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.plan.parameters import Coding
 
@@ -44,12 +44,13 @@ def export_verilog(
     coding: "Coding" = "count",
     name: str | None = None,
     beside: "Beside | None" = None,
+    bus: "Bus" = "none",
 ) -> dict[str, Any]:
     """Write the accelerator into `folder`, which appears whole or not at all; the answer is its
-    interface. beside: as of `hw.export.export`."""
+    interface. beside, bus: as of `hw.export.export`."""
     from polyrhythm.hw.export import export
 
-    export(network, folder, lanes, coding, name, beside)
+    export(network, folder, lanes, coding, name, beside, bus)
     interface: dict[str, Any] = json.loads((folder / "interface.json").read_text("utf-8"))
     return interface
 

@@ -182,6 +182,8 @@ def verilog(args: argparse.Namespace) -> Answer:
 
     if args.frames is not None and not args.testbench:
         raise ValueError("--frames is for the testbench: say --testbench")
+    if args.testbench and args.bus != "none":
+        raise ValueError("--testbench drives the accelerator's own ports: leave --bus out")
     name = None if args.name is None else check_top(args.name)
     whole, folder = load_network(args.network), Path(args.out)
     network = whole.profile(args.profile)
@@ -190,7 +192,13 @@ def verilog(args: argparse.Namespace) -> Answer:
     vectors = testbench_of(network, args)
     with Stage(f"writing the Verilog of {network.name}"):
         interface = export_verilog(
-            network, folder, args.lanes, args.coding, name, beside(vectors) if vectors else None
+            network,
+            folder,
+            args.lanes,
+            args.coding,
+            name,
+            beside(vectors) if vectors else None,
+            args.bus,
         )
     rows = [
         (

@@ -230,6 +230,12 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", metavar="NAME", help=told)
     parser.add_argument(
+        "--bus",
+        choices=("none", "axi"),
+        default="none",
+        help="in front: AXI4-Stream for frames and answers, AXI4-Lite for registers (none)",
+    )
+    parser.add_argument(
         "--testbench",
         action="store_true",
         help="also self-checking testbenches, Verilog and cocotb: run make in DIR",
