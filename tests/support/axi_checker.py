@@ -34,11 +34,12 @@ class Handshakes:
         self.name, self.channels = name, channels
         self.held: dict[str, dict[str, int] | None] = dict.fromkeys(channels)
         self.stalls = dict.fromkeys(channels, 0)
-        self.cycle, self.reset = 0, True
+        self.cycle, self.reset = -1, True
 
     def sample(self, now: Mapping[str, Any], reset: bool) -> set[str]:
         """Take in a cycle; give the channels that transfer in it."""
         moves: set[str] = set()
+        self.cycle += 1
         for channel, payload in self.channels.items():
             if self.reset and not reset and now[f"{channel}valid"]:
                 self.wrong(f"{channel}valid is high right behind the reset")
@@ -46,7 +47,7 @@ class Handshakes:
                 self.held[channel] = None
             elif self._moves(channel, {field: now[field] for field in payload}, now):
                 moves.add(channel)
-        self.cycle, self.reset = self.cycle + 1, reset
+        self.reset = reset
         return moves
 
     def _moves(self, channel: str, payload: dict[str, int], now: Mapping[str, Any]) -> bool:
@@ -96,12 +97,12 @@ class LiteChecker(Handshakes):
         self.answers: dict[tuple[str, int], int] = {}
 
     def see(self, now: Mapping[str, Any], reset: bool) -> None:
+        moves = self.sample(now, reset)
         # An answer may be offered at the earliest in the cycle behind its request.
         if now["bvalid"] and not reset and not (self.addresses and self.data):
             self.wrong("bvalid is high, but no write was asked for")
         if now["rvalid"] and not reset and not self.asked:
             self.wrong("rvalid is high, but no read was asked for")
-        moves = self.sample(now, reset)
         if "b" in moves:
             address, (_, strb) = self.addresses.pop(0), self.data.pop(0)
             self._answer("write", address, address in self.writes and strb == 15, now["bresp"])
