@@ -13,12 +13,15 @@ from polyrhythm.sw.plan.network import NetworkPlan
 
 COUNTS = {
     "answered": (32, "frames answered since the reset, modulo 2^32"),
-    "in_flight": (8, "frames begun and not answered"),
-    "events": (32, "spikes taken since the reset, modulo 2^32: words that are no tick and no end"),
+    "events": (32, "spikes taken since the reset, modulo 2^32: words that are no tick, no end"),
     "stalls": (32, "cycles since the reset in which a word waited, modulo 2^32"),
-    "cycles": (32, "cycles of the frame that was answered last: from its first word to its answer, "
-               "or from the answer before it where that came later"),
-}  # fmt: skip
+    "cycles": (
+        32,
+        "cycles of the frame that was answered last: from its first word to its answer, or from "
+        "the answer before it where that came later",
+    ),
+    "in_flight": (8, "frames begun and not answered, modulo 2^8"),
+}
 
 
 class Counts(data.StructLayout):

@@ -7,10 +7,10 @@ from polyrhythm.hw.stream.input_checker import FAULT_DOC, STATUS_BITS, Status
 from polyrhythm.sw.plan.network import NetworkPlan
 
 IDENTITY = 0x00  # 16 registers at most
-COUNTERS = 0x40
-INPUT = 0x60  # faults of the accelerator's input, one register for each kind there can be
+COUNTERS = 0x40  # of COUNTS, in its order
+INPUT = 0x60  # of FAULT_DOC, in its order: faults of the accelerator's input, those there can be
 BUS = 0x80  # what the bus has of its own
-SCRATCH = 0x9C
+SCRATCH = 0xBC
 RESERVED = {
     "profiles": (0x1000, 0x1FFF),
     "thresholds and biases": (0x2000, 0xFFFF),
