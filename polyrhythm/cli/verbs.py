@@ -230,6 +230,19 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
         "network's, and the profile's)"
     )
     parser.add_argument("--name", metavar="NAME", help=told)
+    parser.add_argument(
+        "--bus",
+        choices=("none", "axi"),
+        default="none",
+        help="in front: AXI4-Stream for frames and answers, AXI4-Lite for registers (none)",
+    )
+    parser.add_argument(
+        "--testbench",
+        action="store_true",
+        help="also self-checking testbenches, Verilog and cocotb: run make in DIR",
+    )
+    told = "of the testbench: the first test images where they are on this machine, else random (5)"
+    parser.add_argument("--frames", type=positive, metavar="N", help=told)
     hardware_arguments(parser)
 
 
