@@ -27,6 +27,7 @@ TOOLS = {
     "xilinx7": "a Vivado project",
     "cyclone5": "a Quartus project",
 }
+DESIGN = f"{TOP}.endpoint"  # what the design is called inside the board's top
 COMMANDS = {
     "xilinx7": f"vivado -mode batch -source {TOP}.tcl",
     "cyclone5": f"quartus_sh --flow compile {TOP}",
@@ -73,11 +74,16 @@ def write_project(
 
 
 def mapped(board: Board, rtlil: str, progress: Tell | None) -> Path:
-    """The folder in which Yosys has mapped the top to the family's cells."""
+    """The folder in which Yosys has mapped the design to the family's cells.
+
+    The design without pads and PLL: Yosys knows Intel's pads with other ports than Amaranth does.
+    """
     files = {f"{TOP}.il": rtlil}
     work = build_root() / "boards" / f"{board.name}-{digest(board, files)}"
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "netlist.json").is_file():
         (work / f"{TOP}.il").write_text(rtlil)
-        mapping.mapped(board.part, [f"read_rtlil {TOP}.il"], TOP, work, progress, where=board.name)
+        mapping.mapped(
+            board.part, [f"read_rtlil {TOP}.il"], DESIGN, work, progress, where=board.name
+        )
     return work

@@ -56,6 +56,19 @@ def test_the_clock_falls_again_where_the_second_placements_miss_it(
     assert made.target.mhz == 125.0
 
 
+@pytest.mark.parametrize(("again", "clock"), [(119.5, 118.75), (115.0, 112.5)])
+def test_a_clock_is_raised_again_where_more_is_reached(
+    again: float, clock: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Placed for less, designs may reach more; where the faster clock is missed, the slower one is
+    kept."""
+    reach = {200: 113.0, 112: 119.0, 119: again}
+    tools = Tools(lambda mhz, seed: reach[round(mhz)]).use(monkeypatch)
+    made = built()
+    assert asked(tools) == [200.0, 112.5, 118.75]
+    assert (made.target.mhz, made.best.met) == (clock, True)
+
+
 def test_a_design_that_never_reaches_its_clock_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     tools = Tools(lambda mhz, seed: mhz * 0.9).use(monkeypatch)
     with pytest.raises(
