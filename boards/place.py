@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.parts import Flow, Part
+from polyrhythm.boards.families import Flow
+from polyrhythm.boards.parts import Part
 from polyrhythm.boards.stage import Tell, ToolFailed, run_tool
 from polyrhythm.boards.timing import Clock, checked
 from polyrhythm.boards.use import used
