@@ -11,7 +11,7 @@ class Family:
 
     name: str
     synthesis: str  # Yosys command that maps to the family's cells
-    # Whether that command maps by ABC9, which takes some names for others, see boards.mapping.script
+    # Whether that command maps by ABC9, which takes some names for others: boards.mapping.script
     abc9: bool
     # Whether block RAMs end in a register that Yosys leaves unused, see boards.outreg
     output_registers: bool

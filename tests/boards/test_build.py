@@ -177,6 +177,21 @@ def test_a_bitstream_that_the_packer_promised_is_looked_for(
     assert not (tmp_path / "other").exists()
 
 
+def test_a_seed_that_comes_to_no_end_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reach(mhz: float, seed: int) -> float:
+        if seed != 2:
+            raise ToolFailed(f"seed {seed}: no room")
+        return 500.0
+
+    Tools(reach).use(monkeypatch)
+    lines: list[str] = []
+    made = built(seeds=(1, 2, 3), progress=lambda line: lines.append(str(line)))
+    assert [run.seed for run in made.runs] == [2]
+    assert lines[-2:] == ["seed 1: no room", "seed 3: no room"]
+    with pytest.raises(ToolFailed, match="^seed 4: no room$"):
+        built(seeds=(4, 5))
+
+
 def test_rates_that_the_board_or_its_clocks_do_not_have_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
