@@ -3,6 +3,9 @@ placed."""
 
 import json
 import re
+import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from boarded import Echo, Tools
 from polyrhythm.boards import build as building
 from polyrhythm.boards.build import Built, ClockMissed, TooBig, build_design, pack
 from polyrhythm.boards.catalog.rows import BOARDS
-from polyrhythm.boards.stage import ToolFailed
+from polyrhythm.boards.stage import Stopped, ToolFailed, run_tool
 
 ULX3S = BOARDS["ulx3s-25f"]
 
@@ -190,6 +193,14 @@ def test_a_seed_that_comes_to_no_end_is_left_out(monkeypatch: pytest.MonkeyPatch
     assert lines[-2:] == ["seed 1: no room", "seed 3: no room"]
     with pytest.raises(ToolFailed, match="^seed 4: no room$"):
         built(seeds=(4, 5))
+
+
+def test_a_placement_is_stopped_with_the_work_beside_it(tmp_path: Path) -> None:
+    stop, begun = threading.Event(), time.monotonic()
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(Stopped):
+        run_tool([shutil.which("sleep") or "sleep", "60"], "sleeping", tmp_path, "log", stop=stop)
+    assert time.monotonic() - begun < 30
 
 
 def test_rates_that_the_board_or_its_clocks_do_not_have_are_refused(
