@@ -121,8 +121,8 @@ def build_design(
         return met
     raise ClockMissed(
         f"the clock must be {built.target.mhz:.2f} MHz, but of {len(built.runs)} placements the "
-        f"best reaches {best.mhz:.2f} MHz, so there is no bitstream; try --freq {int(best.mhz)}, more "
-        f"--seeds, or other lanes; logs: {built.work}"
+        f"best reaches {best.mhz:.2f} MHz, so there is no bitstream; try --freq {int(best.mhz)}, "
+        f"more --seeds, or other lanes; logs: {built.work}"
     )
 
 
