@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.boards import mapping
-from polyrhythm.boards.build import Built, Make, TooBig, build_design, fits_at, pack, tools_of
+from polyrhythm.boards.build import (
+    Built,
+    Make,
+    Target,
+    TooBig,
+    build_design,
+    fits_at,
+    pack,
+    tools_of,
+)
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import BOARDS
 from polyrhythm.boards.stage import Tell
@@ -128,14 +137,10 @@ def spelled(lanes: "Sequence[Lanes]") -> str:
     )
 
 
-def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]:
-    """What build.json holds."""
+def about(board: Board, plan: "NetworkPlan", target: Target) -> dict[str, Any]:
+    """What build.json holds of any build: the board, the network, the clock, the link."""
     from polyrhythm.boards.link.layout import layout
 
-    board, best = built.board, built.best
-    report = best.read()
-    taken = used(report, board.part)
-    halves = mapping.halves(built.work, board.part.family)
     return {
         "format": FORMAT,
         "polyrhythm": fix.version(),
@@ -146,9 +151,21 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "digest": plan.digest,
         "lanes": [list(lane) if isinstance(lane, tuple) else lane for lane in plan.lanes],
         "coding": plan.coding,
-        "clock_hz": round(built.target.mhz * 1e6),
-        "pll": built.target.pll.dividers,
-        "baud": built.target.baud,
+        "clock_hz": round(target.mhz * 1e6),
+        "pll": target.pll.dividers,
+        "baud": target.baud,
+        "tools": tools_of(board),
+        "link": layout(plan),
+    }
+
+
+def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]:
+    """What build.json holds of a bitstream."""
+    board, best = built.board, built.best
+    report = best.read()
+    taken = used(report, board.part)
+    halves = mapping.halves(built.work, board.part.family)
+    return about(board, plan, built.target) | {
         "seed": best.seed,
         "fmax_mhz": {clock.name: round(clock.achieved, 2) for clock in best.clocks},
         "constraint_mhz": {clock.name: round(clock.constraint, 2) for clock in best.clocks},
@@ -159,8 +176,6 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "available": {word: board.part.has[word] for word in taken},
         "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
         "bitstream": bitstream.name,
-        "tools": tools_of(board),
-        "link": layout(plan),
     }
 
 

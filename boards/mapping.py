@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from polyrhythm.boards.families import Family
 from polyrhythm.boards.outreg import use_output_registers
-from polyrhythm.boards.parts import Family, Part
+from polyrhythm.boards.parts import Part
 from polyrhythm.boards.stage import Tell, run_tool
 from polyrhythm.boards.use import kind_of
 

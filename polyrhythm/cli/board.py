@@ -81,7 +81,7 @@ def describe_project(project: dict[str, Any]) -> str:
         [
             f"{project['network']} on {project['title']} ({project['part']})",
             "",
-            table(rows, ("resource, as Yosys maps it", "used", "of")),
+            table(rows, ("resource, as Yosys maps it, pads apart", "used", "of")),
             "",
             f"Clock {project['clock_hz'] / 1e6:.2f} MHz, link {project['baud']:,} baud; whether "
             "the clock is met, the maker's tools say",
