@@ -12,6 +12,7 @@ import pytest
 from commands import digits_network
 
 from polyrhythm.cli import progress
+from polyrhythm.sim import verilator
 from polyrhythm.sw import data
 
 REPO = Path(__file__).resolve().parents[1]
@@ -83,3 +84,10 @@ def quiet_stages(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     itself is tested."""
     if request.module.__name__ != "test_progress":
         monkeypatch.setattr(progress, "QUIET_S", 3600.0)
+
+
+@pytest.fixture(autouse=True)
+def quick_simulators(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Fast tests simulate some thousand cycles of a design: compiling it is most of their time."""
+    if "long" not in request.keywords:
+        monkeypatch.setattr(verilator, "OPTIMISE", "-O0")

@@ -19,12 +19,15 @@ TOOL_ERRORS = {
     "polyrhythm.sim.verilator": "ToolMissing",
     "polyrhythm.boards.stage": "ToolMissing",
     "polyrhythm.boards.driver.errors": "DeviceError",
+    "polyrhythm.boards.program": "NoDevice",
 }
 CHECK_ERRORS = {
     "polyrhythm.hw.verilog": "YosysFailed",
     "polyrhythm.sim.verilator": "BuildError",
     "polyrhythm.sim.job": "SimulationError",
     "polyrhythm.boards.stage": "ToolFailed",
+    "polyrhythm.boards.build": "ClockMissed",
+    "polyrhythm.boards.program": "NotLoaded",
     "polyrhythm.sw.training.train": "DivergedError",
 }
 
