@@ -34,10 +34,8 @@ class Device:
     """A board that is open, until its `with` block ends or `close` is called; `Device.open` makes
     one.
 
-    identity   what the board says of itself
-    traffic    what went over the link since it was opened: bytes, what was dropped, what was sent
-               again
-    figures    of a simulated board, when it is closed: its clocks, and the bytes of its pins
+    `identity` is what the board says of itself; `figures`, of a simulated board that is closed, are
+    its clocks and the bytes of its pins.
     """
 
     def __init__(
@@ -97,7 +95,8 @@ class Device:
 
     @property
     def traffic(self) -> Traffic:
-        """What went over the link, as the host counts it."""
+        """What went over the link since it was opened, as the host counts it: bytes, what was
+        dropped, what was sent again."""
         return self._connection.traffic
 
     @property
@@ -120,7 +119,7 @@ class Device:
     ) -> Trace:
         """Send frames, and give class, logits and cycles of each.
 
-        inputs: counts, (B, *shape) or (B, T_in, *shape); with `preprocess`, such as "levels:15",
+        inputs: counts, ``(B, *shape)`` or ``(B, T_in, *shape)``; with `preprocess`, such as "levels:15",
         images (B, H, W) or (B, C, H, W), whose white is `peak` (255 for uint8, 1 for floats).
         progress(done, total) is told of answers as they come. What the link loses is sent again.
         The trace has no counts of hidden layers: they do not leave the board. `cycles` are the
