@@ -119,8 +119,9 @@ class Device:
     ) -> Trace:
         """Send frames, and give class, logits and cycles of each.
 
-        inputs: counts, ``(B, *shape)`` or ``(B, T_in, *shape)``; with `preprocess`, such as "levels:15",
-        images (B, H, W) or (B, C, H, W), whose white is `peak` (255 for uint8, 1 for floats).
+        inputs: counts, ``(B, *shape)`` or ``(B, T_in, *shape)``; with `preprocess`, such as
+        "levels:15", images (B, H, W) or (B, C, H, W), whose white is `peak` (255 for uint8, 1 for
+        floats).
         progress(done, total) is told of answers as they come. What the link loses is sent again.
         The trace has no counts of hidden layers: they do not leave the board. `cycles` are the
         board's own.
