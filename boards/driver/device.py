@@ -15,7 +15,8 @@ import numpy.typing as npt
 from polyrhythm.boards.driver import opening, registers
 from polyrhythm.boards.driver.connection import Connection, Traffic
 from polyrhythm.boards.driver.encode import Encoder
-from polyrhythm.boards.driver.exchange import Exchange, Frame
+from polyrhythm.boards.driver.exchange import Exchange
+from polyrhythm.boards.driver.frame import Frame
 from polyrhythm.boards.driver.identity import check_same, identity_of
 from polyrhythm.boards.driver.opening import Wanted
 from polyrhythm.boards.driver.stream import EventStream

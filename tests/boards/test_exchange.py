@@ -7,7 +7,8 @@ import pytest
 
 from polyrhythm.boards.driver.connection import Traffic
 from polyrhythm.boards.driver.errors import DeviceError
-from polyrhythm.boards.driver.exchange import FLYING, OVERHEAD, Exchange, Frame
+from polyrhythm.boards.driver.exchange import FLYING, OVERHEAD, Exchange
+from polyrhythm.boards.driver.frame import Frame
 from polyrhythm.boards.link.packets import FIRST, LAST, Kind, Message, Reason
 
 
