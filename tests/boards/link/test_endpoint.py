@@ -62,4 +62,6 @@ def test_answers_as_golden(board: Board) -> None:
     }
     assert shown["answered"] == len(inputs) and shown["in_flight"] == 0
     assert shown["events"] == np.count_nonzero(inputs)
+    cycles = [message["cycles"] for message in messages if message.kind == Kind.RESULT]
+    assert shown["cycles"] == cycles[-1] and all(0 < n < 1 << 20 for n in cycles)
     assert not [name for name, n in shown.items() if name.startswith(("link_", "input_")) and n]
