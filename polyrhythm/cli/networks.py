@@ -14,6 +14,7 @@ from polyrhythm.cli.recipes import load_recipe
 from polyrhythm.cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
+    from polyrhythm.hw.export import Beside
     from polyrhythm.sim.testbench import Vectors
     from polyrhythm.sw.data.datasets import Dataset
     from polyrhythm.sw.network import Network
@@ -177,13 +178,14 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
 
 def verilog(args: argparse.Namespace) -> Answer:
     """Write the accelerator as Verilog."""
-    from polyrhythm.sim.testbench import beside
     from polyrhythm.sw.plan.names import check_top
 
     if args.frames is not None and not args.testbench:
         raise ValueError("--frames is for the testbench: say --testbench")
     if args.testbench and args.bus != "none":
         raise ValueError("--testbench drives the accelerator's own ports: leave --bus out")
+    if args.vivado and args.bus != "axi":
+        raise ValueError("Vivado's IP is made of an AXI export: say --bus axi")
     name = None if args.name is None else check_top(args.name)
     whole, folder = load_network(args.network), Path(args.out)
     network = whole.profile(args.profile)
@@ -197,7 +199,7 @@ def verilog(args: argparse.Namespace) -> Answer:
             args.lanes,
             args.coding,
             name,
-            beside(vectors) if vectors else None,
+            beside(args, vectors),
             args.bus,
         )
     rows = [
@@ -227,6 +229,17 @@ def verilog(args: argparse.Namespace) -> Answer:
         data["testbench"] = {"frames": len(vectors.counts), "from": vectors.told}
         where += f"\ntestbench: make -C {folder}; frames: {vectors.told}"
     return Answer(data, f"{text}\n\n{where}")
+
+
+def beside(args: argparse.Namespace, vectors: "Vectors | None") -> "Beside | None":
+    """What makes the files beside the export that were asked for."""
+    from polyrhythm.hw import packaging
+    from polyrhythm.sim import testbench
+
+    parts = [testbench.beside(vectors)] if vectors else []
+    parts += [packaging.fusesoc] if args.fusesoc else []
+    parts += [packaging.vivado] if args.vivado else []
+    return packaging.together(*parts) if parts else None
 
 
 def testbench_of(network: "Network", args: argparse.Namespace) -> "Vectors | None":

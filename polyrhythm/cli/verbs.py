@@ -240,6 +240,14 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also self-checking testbenches, Verilog and cocotb: run make in DIR",
     )
+    parser.add_argument(
+        "--fusesoc", action="store_true", help="also NAME.core, by which FuseSoC takes it in"
+    )
+    parser.add_argument(
+        "--vivado",
+        action="store_true",
+        help="also NAME_ip.tcl, which makes an IP of Vivado of the AXI export",
+    )
     told = "of the testbench: the first test images where they are on this machine, else random (5)"
     parser.add_argument("--frames", type=positive, metavar="N", help=told)
     hardware_arguments(parser)

@@ -18,7 +18,7 @@ def waivers(design: Design) -> str:
         "`verilator_config",
     ]
     for rule, reason in WAIVED.items():
-        lines += [f"// {reason}", f'lint_off -rule {rule} -file "{design.top}.v"']
+        lines += [f"// {reason}", f'lint_off -rule {rule} -file "*{design.top}.v"']
     return "\n".join([*lines, ""])
 
 
