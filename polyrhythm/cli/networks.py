@@ -182,8 +182,6 @@ def verilog(args: argparse.Namespace) -> Answer:
 
     if args.frames is not None and not args.testbench:
         raise ValueError("--frames is for the testbench: say --testbench")
-    if args.testbench and args.bus != "none":
-        raise ValueError("--testbench drives the accelerator's own ports: leave --bus out")
     if args.vivado and args.bus != "axi":
         raise ValueError("Vivado's IP is made of an AXI export: say --bus axi")
     name = None if args.name is None else check_top(args.name)
