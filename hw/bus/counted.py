@@ -78,17 +78,16 @@ class Counted(wiring.Component):
             m.d.sync += [now.eq(happens), counts[name].eq(counts[name] + now)]
         begins, answers = Signal(name="begins"), Signal(name="answers")
         m.d.sync += [begins.eq(moves & between), answers.eq(answer)]
-        with m.If(begins & ~answers):
-            m.d.sync += counts.in_flight.eq(counts.in_flight + 1)
-        with m.If(answers & ~begins & (counts.in_flight != 0)):
-            m.d.sync += counts.in_flight.eq(counts.in_flight - 1)
-        self._time(m, begins & (counts.in_flight == 0))
+        _count(m, counts.in_flight, begins, answers)
+        self._time(m, begins)
         return m
 
-    def _time(self, m: Module, alone: Value) -> None:
-        """Cycles of a frame; alone: a frame has begun, and there is no other one."""
+    def _time(self, m: Module, begins: Value) -> None:
+        """Cycles of a frame, from its beginning or from the answer before."""
         cycles, shown, offered = self.counts.cycles, Signal(name="shown"), Signal(name="offered")
-        passed = Signal(32, name="passed")
+        passed, behind = Signal(32, name="passed"), Signal(8, name="behind")
+        _count(m, behind, begins, offered)
+        alone = begins & (behind == 0)  # a frame has begun, and all others have their answers
         # An answer is new where none was offered, or that one was taken.
         m.d.sync += [
             shown.eq(self.o.valid & ~self.o.ready),
@@ -99,3 +98,11 @@ class Counted(wiring.Component):
             m.d.sync += [cycles.eq(passed), passed.eq(1)]
         with m.Elif(self.turn):
             m.d.sync += cycles.eq(cycles.rotate_right(8))
+
+
+def _count(m: Module, frames: Signal, comes: Value, goes: Value) -> None:
+    """How many have come and not gone; never below 0, whatever goes."""
+    with m.If(comes & ~goes):
+        m.d.sync += frames.eq(frames + 1)
+    with m.If(goes & ~comes & (frames != 0)):
+        m.d.sync += frames.eq(frames - 1)

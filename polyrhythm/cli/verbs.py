@@ -213,8 +213,9 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sample_arguments(parser)
     parser.add_argument(
-        "--executor", required=True, metavar="golden|rtl|cocotb", help="what runs it"
+        "--executor", required=True, metavar="golden|rtl|cocotb|board", help="what runs it"
     )
+    port_argument(parser)
     parser.add_argument(
         "--trace", metavar="OUT.npz", help="write counts, logits and cycles of every frame"
     )
@@ -264,6 +265,9 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     told = "images that also go through one at a time, for their latency; all go back to back (all)"
     parser.add_argument("--alone", type=int, metavar="N", help=told)
+    told = "what is held against golden: torch and the RTL, or a board (rtl)"
+    parser.add_argument("--executor", default="rtl", metavar="rtl|board", help=told)
+    port_argument(parser)
     hardware_arguments(parser)
 
 
@@ -313,12 +317,50 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     hardware_arguments(parser)
 
 
+def build_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    told = "what to build for; polyrhythm boards lists them"
+    parser.add_argument("--board", required=True, metavar="NAME", help=told)
+    parser.add_argument("--out", metavar="DIR", help="folder to write (build/NETWORK-BOARD)")
+    told = "the clock, rounded down to one that the board makes (what the placements reach)"
+    parser.add_argument("--freq", type=float, metavar="MHZ", help=told)
+    told = "of the link (the highest that clock and board allow)"
+    parser.add_argument("--baud", type=int, metavar="N", help=told)
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="of the first placement (1)"
+    )
+    parser.add_argument(
+        "--seeds", type=positive, default=1, metavar="N", help="placements; the best is kept (1)"
+    )
+    parser.add_argument(
+        "--router",
+        metavar="router1|router2",
+        help="nextpnr's; the second routes crowded parts (its own choice)",
+    )
+    hardware_arguments(parser)
+
+
+def program_arguments(parser: argparse.ArgumentParser) -> None:
+    told = "the file, beside its build.json as build wrote it"
+    parser.add_argument("bitstream", metavar="BITSTREAM", help=told)
+    parser.add_argument(
+        "--flash", action="store_true", help="into the board's flash, from which it starts"
+    )
+    told = "the board, for a bitstream without its build.json"
+    parser.add_argument("--board", metavar="NAME", help=told)
+
+
 def completion_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="which shell's script")
 
 
 def network_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help="a .safetensors network file")
+
+
+def port_argument(parser: argparse.ArgumentParser) -> None:
+    told = "of the board, such as /dev/ttyUSB0; sim: the whole board, simulated"
+    parser.add_argument("--port", metavar="PORT|sim", help=told)
 
 
 def hardware_arguments(parser: argparse.ArgumentParser) -> None:
@@ -351,10 +393,17 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     ),
     "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
-    "run": ("run", "send frames through golden model, RTL or cocotb", run_arguments),
+    "run": ("run", "send frames through golden model, RTL, cocotb or a board", run_arguments),
     "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),
-    "compare": ("compare", "a test set through torch, golden model and RTL", compare_arguments),
+    "compare": (
+        "compare",
+        "a test set through golden model, torch and RTL, or a board",
+        compare_arguments,
+    ),
     "synth": ("place", "size and speed on an FPGA", synth_arguments),
+    "boards": ("board", "the boards that build knows", None),
+    "build": ("board", "the bitstream of a network for a board", build_arguments),
+    "program": ("board", "load a bitstream into a board", program_arguments),
     "demo": ("demo", "all of it on handwritten digits", None),
     "doctor": ("doctor", "which tools are there, and how to fix what is not", None),
     "completion": (
