@@ -2,20 +2,16 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
+from polyrhythm.boards.link.answering import Answering
 from polyrhythm.boards.link.packets import CRC_BYTES, PACKETS, Kind, Reason
-from polyrhythm.boards.link.results import Tag
-from polyrhythm.boards.link.sender import BodyByte
-from polyrhythm.hw.bus.bank import Port
 
 ASKED = [kind for kind in Kind if kind < 0x80]
 MOST_READ = 32  # registers of one READ
 
 
-class Dispatcher(wiring.Component):
+class Dispatcher(Answering):
     """Takes packets one by one: answers them, and hands the data of frames on.
 
     identity: number of registers, from address 0 on, that hold the identification.
@@ -34,42 +30,9 @@ class Dispatcher(wiring.Component):
     unknown      for one cycle: a packet was not understood
     """
 
-    def __init__(self, identity: int):
-        self._identity = identity
-        byte = stream.Signature(8)
-        framer = {"close": Out(1), "closed": In(1), "ended": In(1), "wrong": In(1)}
-        super().__init__(
-            {
-                "i": In(byte),
-                "waits": In(1),
-                "dropped": In(1),
-                "o": Out(stream.Signature(BodyByte())),
-                "port": Out(Port()),
-                "data": Out(byte),
-                "pixels": Out(1),
-                "begin": Out(1),
-                "busy": In(1),
-                "part": In(1),
-                **framer,
-                "tags": Out(stream.Signature(Tag())),
-                "unknown": Out(1),
-            }
-        )
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        self._left, self._kind = Signal(8, name="left"), Signal(3, name="kind")
-        # Bytes come in at the top: the last one of the fields is always there.
-        self._head, self._place = Signal(40, name="head"), Signal(3, name="place")
-        self._open, self._frame = Signal(name="open"), Signal(16, name="frame")
-        self._chunk = Signal(8, name="chunk")  # the one that comes next in the open frame
-        self._reason, self._what = Signal(4, name="reason"), Signal(3, name="what")
-        # What is to be done before the next packet: send REFUSED, look at this one again, send DONE
-        self._refuses, self._again = Signal(name="refuses"), Signal(name="again")
-        self._done = Signal(name="done")
-        self._base, self._index = Signal(14, name="base"), Signal(7, name="index")
-        self._status = Signal(name="status")
-        self._lost = Signal(name="lost")  # the receiver has dropped a packet
+        self._state()
         takes = self.i.valid & self.i.ready
         with m.If(takes):
             m.d.sync += self._left.eq(self._left - 1)
@@ -93,10 +56,8 @@ class Dispatcher(wiring.Component):
             self._reply(m, byte, ends)
         return m
 
-    def _is(self, kind: Kind) -> Value:
-        return self._kind == kind.value & 7
-
     def _refuse(self, m: Module, why: Reason, more: Any = ()) -> None:
+        """Say so, before anything else is done with the packet."""
         m.d.sync += [self._reason.eq(why), self._refuses.eq(1), *more]
         m.next = "next"
 
@@ -104,10 +65,6 @@ class Dispatcher(wiring.Component):
         """Close the open frame, and say so."""
         self._refuse(m, why, more)
         m.next = "tag"
-
-    def _answer(self, m: Module, kind: Kind) -> None:
-        m.d.sync += [self._what.eq(kind.value & 7), self._place.eq(0)]
-        m.next = "reply"
 
     def _packet(self, m: Module) -> None:
         """From one packet to the fields of the next."""
@@ -161,9 +118,6 @@ class Dispatcher(wiring.Component):
         with m.State("unknown"):
             m.d.comb += self.unknown.eq(1)
             self._refuse(m, Reason.UNKNOWN)
-
-    def _shift(self, m: Module) -> None:
-        m.d.sync += self._head.eq(Cat(self._head[8:], self.i.payload))
 
     def _act(self, m: Module) -> None:
         """What a packet asks for."""
@@ -247,91 +201,6 @@ class Dispatcher(wiring.Component):
             with m.If(self.closed):
                 m.d.sync += [self._open.eq(0), self._chunk.eq(0)]
                 m.next = "next"
-
-    def _write(self, m: Module) -> None:
-        """Values of a WRITE."""
-        with m.State("value"):
-            m.d.comb += self.i.ready.eq(1)
-            with m.If(self.i.valid):
-                self._shift(m)
-                m.d.sync += self._place.eq(self._place + 1)
-                with m.If(self._place[:2] == 3):
-                    m.next = "write"
-        with m.State("write"):
-            m.d.comb += self.port.ask.eq(1)
-            m.next = "written"
-        with m.State("written"), m.If(self.port.done):
-            m.d.sync += [
-                self._status.eq(self._status | self.port.refused),
-                self._index.eq(self._index + 1),
-            ]
-            m.next = "value"
-            with m.If(self._left == CRC_BYTES):
-                self._answer(m, Kind.WRITTEN)
-
-    def _fields(self, m: Module) -> tuple[Value, Value]:
-        """The byte of an answer's fields, its kind first, and whether it is their last one."""
-        head, base = self._head, Cat(Const(0, 2), self._base)
-        fields: dict[Kind, list[Value]] = {
-            Kind.IDENTITY: [head[32:]],
-            Kind.VALUES: [base[:8], base[8:]],
-            Kind.WRITTEN: [base[:8], base[8:], self._index, self._status],
-            Kind.DONE: [head[:8]],
-            Kind.REFUSED: [self._reason, self._frame[:8], self._frame[8:]],
-        }
-        byte, ends = Signal(8, name="byte"), Signal(name="ends")
-        with m.Switch(self._what):
-            for kind, values in fields.items():
-                with m.Case(kind.value & 7):
-                    shown = Array([Const(kind, 8), *values])
-                    m.d.comb += [
-                        byte.eq(shown[self._place]),
-                        ends.eq(self._place == len(values)),
-                    ]
-        return byte, ends
-
-    def _reply(self, m: Module, byte: Value, ends: Value) -> None:
-        """The bytes of an answer: its fields, then registers where it has some."""
-        last = Signal(name="last")
-        registers = (self._what == Kind.IDENTITY & 7) | (self._what == Kind.VALUES & 7)
-        many = Mux(self._is(Kind.HELLO), self._identity, self._head[32:38])
-        m.d.sync += last.eq(self._index == many)
-        taken = self.o.ready
-        with m.State("reply"):
-            m.d.comb += [
-                self.o.valid.eq(1),
-                self.o.payload.byte.eq(byte),
-                self.o.payload.last.eq(ends & ~registers),
-            ]
-            with m.If(taken):
-                m.d.sync += self._place.eq(self._place + 1)
-                with m.If(ends):
-                    m.next = "next"
-                    with m.If(registers):
-                        m.next = "ask"
-        with m.State("ask"):
-            m.d.comb += self.port.ask.eq(1)
-            m.d.sync += self._place.eq(0)
-            m.next = "asked"
-        with m.State("asked"), m.If(self.port.done):
-            m.d.sync += self._index.eq(self._index + 1)
-            m.next = "settle"
-        # `last` is known a cycle after the index.
-        with m.State("settle"):
-            m.next = "register"
-        with m.State("register"):
-            at = self._place[:2]
-            m.d.comb += [
-                self.o.valid.eq(1),
-                self.o.payload.byte.eq(self.port.value.word_select(at, 8)),
-                self.o.payload.last.eq((at == 3) & last),
-            ]
-            with m.If(taken):
-                m.d.sync += self._place.eq(self._place + 1)
-                with m.If(at == 3):
-                    m.next = "ask"
-                    with m.If(last):
-                        m.next = "next"
 
 
 def _fits(kind: Kind, left: Value) -> Value:

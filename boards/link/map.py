@@ -1,5 +1,7 @@
 """The registers of a board with the link: the accelerator's, and those of the line."""
 
+from collections.abc import Sequence
+
 from polyrhythm.boards.link.identity import Identity
 from polyrhythm.boards.link.receiver import FAULTS
 from polyrhythm.hw.bus.map import BUS, accelerator_map
@@ -23,8 +25,14 @@ LINK_FAULTS = (*FAULTS, "unknown")
 def link_map(plan: NetworkPlan, clock_hz: float) -> list[Register]:
     """The registers of an `Endpoint`, its identification among them."""
     told = Identity.of(plan, clock_hz, RING_BYTES - CONTROL_BYTES).encode()
-    rows = accelerator_map(plan, told)
-    for k, name in enumerate(LINK_FAULTS):
-        doc = f"packets dropped since the reset, modulo {1 << LINK_BITS}: {LINK_DOC[name]}"
-        rows.append(Register(f"link_{name}", BUS + 4 * k, "status", LINK_BITS, doc))
-    return rows
+    return with_line(accelerator_map(plan, told))
+
+
+def with_line(rows: Sequence[Register]) -> list[Register]:
+    """An accelerator's registers, and those of the line."""
+    doc = f"packets dropped since the reset, modulo {1 << LINK_BITS}:"
+    line = [
+        Register(f"link_{name}", BUS + 4 * k, "status", LINK_BITS, f"{doc} {LINK_DOC[name]}")
+        for k, name in enumerate(LINK_FAULTS)
+    ]
+    return [*rows, *line]

@@ -52,7 +52,9 @@ class ResultPacker(wiring.Component):
         class_, first = Signal(16, name="class"), Signal(16, name="first")
         place = Signal(range(max(HEAD + 1, self._bytes)), name="place")
         shown = Signal(range(self._classes), name="shown")  # class whose logit is sent next
+        # Places for logits in the packet; where all find one, nobody counts.
         room = Signal(range(self._most + 1), name="room")
+        full = room == 1 if self._classes > self._most else Const(0)
         m.d.comb += [class_.eq(answer["class"]), first.eq(shown)]
         logit = Signal(8 * self._bytes, name="logit")
         head, byte = Signal(8, name="head"), Signal(8, name="byte")
@@ -84,7 +86,7 @@ class ResultPacker(wiring.Component):
                 m.d.sync += [logit.eq(Array(answer.logits)[shown]), place.eq(self._bytes - 1)]
                 m.next = "byte"
             with m.State("byte"):
-                ends = (room == 1) | (shown == self._classes - 1)
+                ends = full | (shown == self._classes - 1)
                 m.d.sync += [byte.eq(logit[:8]), last.eq((place == 0) & ends)]
                 m.d.sync += logit.eq(logit >> 8)
                 m.next = "send"

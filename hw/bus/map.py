@@ -11,26 +11,26 @@ COUNTERS = 0x40  # of COUNTS, in its order
 INPUT = 0x60  # of FAULT_DOC, in its order: faults of the accelerator's input, those there can be
 BUS = 0x80  # what the bus has of its own
 SCRATCH = 0xBC
-RESERVED = {
-    "profiles": (0x1000, 0x1FFF),
-    "thresholds and biases": (0x2000, 0xFFFF),
-}
+# Addresses that are kept free: what is to come behind them
+RESERVED = {0x1000: "profiles", 0x2000: "thresholds and biases"}
 
 
-def accelerator_map(plan: NetworkPlan, identity: bytes) -> list[Register]:
+def accelerator_map(plan: NetworkPlan | None, identity: bytes) -> list[Register]:
     """The registers that every bus has.
 
-    identity: what the design says of itself, at most 64 bytes.
+    plan: None for those of all accelerators, whatever faults their inputs can have; identity: what
+    the design says of itself. Raises ValueError where that is longer than 64 bytes.
     """
     rows = constants("identity", IDENTITY, identity, "identification, see HELLO")
     if len(rows) > (COUNTERS - IDENTITY) // 4:
         raise ValueError(f"an identification must have at most 64 bytes, not {len(identity)}")
     for k, (name, (bits, doc)) in enumerate(COUNTS.items()):
         rows.append(Register(name, COUNTERS + 4 * k, "status", bits, doc))
-    found = Status(Event.of(plan.input), plan.ticks).members
+    found = FAULT_DOC if plan is None else Status(Event.of(plan.input), plan.ticks).members
+    most = "max_count" if plan is None else plan.input.max_count
     for k, (name, doc) in enumerate(FAULT_DOC.items()):
         if name in found:
-            told = f"{doc.format(most=plan.input.max_count)}; stays at its largest value"
+            told = f"{doc.format(most=most)}; stays at its largest value"
             rows.append(Register(f"input_{name}", INPUT + 4 * k, "status", STATUS_BITS, told))
     told = "keeps what is written, for whoever tries the bus"
     return [*rows, Register("scratch", SCRATCH, "control", 8, told)]

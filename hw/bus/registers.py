@@ -55,9 +55,12 @@ def checked(registers: Iterable[Register]) -> Sequence[Register]:
                 f"not {row.address:#x}"
             )
         if not 1 <= row.bits <= 32 or row.value >> row.bits:
-            raise ValueError(f"register {row.name}: {row.value} must fit its {row.bits} bits")
+            raise ValueError(
+                f"register {row.name}: {row.value} must fit its {row.bits} bits, 1 to 32 of them"
+            )
     for kind in ("name", "address"):
         seen = [getattr(row, kind) for row in rows]
-        if len(set(seen)) < len(seen):
-            raise ValueError(f"registers must differ in {kind}: {seen}")
+        twice = next((one for one in seen if seen.count(one) > 1), None)
+        if twice is not None:
+            raise ValueError(f"registers must differ in {kind}, but two have {twice!r}")
     return rows

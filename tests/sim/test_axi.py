@@ -252,7 +252,8 @@ def test_the_files_of_an_axi_export(tmp_path: Path) -> None:
     assert b"".join(word.to_bytes(4, "little") for word in words).hex() == network.digest
     plain = export(network, tmp_path / "plain")
     assert {p.name for p in folder.iterdir()} - {p.name for p in plain.iterdir()} == {
-        "registers.json"
+        "registers.json",
+        "random_registers.h",
     }
 
 

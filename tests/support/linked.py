@@ -6,7 +6,6 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,24 +99,22 @@ def chunks(kind: Kind, data: bytes, number: int, seq: int, size: int) -> list[by
     ]
 
 
-@dataclass
-class Answers:
-    """RESULT packets put together: class and logits by the frame's number, in their order."""
-
-    size: int
-    logit_bytes: int
-    classes: dict[int, int] = field(default_factory=dict)
-    logits: dict[int, list[int]] = field(default_factory=dict)
-
-    def take(self, messages: Iterable[Message]) -> None:
-        """Add what these tell; no logit comes twice or out of order."""
-        for message in messages:
-            if message.kind != Kind.RESULT:
-                continue
-            known = self.logits.setdefault(message["frame"], [])
-            assert message["first"] == len(known), "logits come in their order"
-            self.classes[message["frame"]] = message["class"]
-            for k in range(0, len(message.rest), self.logit_bytes):
-                part = message.rest[k : k + self.logit_bytes]
-                known.append(int.from_bytes(part, "little", signed=True))
-            assert len(known) <= self.size, "no more logits than classes"
+def answers(messages: Iterable[Message], board: Board) -> list[tuple[int, int, list[int]]]:
+    """RESULT packets put together: number of the frame, class, logits, in the order of coming."""
+    found: list[tuple[int, int, list[int]]] = []
+    size, classes = board.layout["logit_bytes"], board.layout["classes"]
+    for message in messages:
+        if message.kind != Kind.RESULT:
+            continue
+        if message["first"] == 0:
+            found.append((message["frame"], message["class"], []))
+        number, chosen, logits = found[-1]
+        assert (number, chosen, len(logits)) == (
+            message["frame"],
+            message["class"],
+            message["first"],
+        )
+        for k in range(0, len(message.rest), size):
+            logits.append(int.from_bytes(message.rest[k : k + size], "little", signed=True))
+    assert all(len(logits) == classes for _, _, logits in found), "answers are whole"
+    return found

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from linked import Answers, Board, chunks
+from linked import Board, answers, chunks
 from networks import random_inputs, random_network
 
 from polyrhythm.boards.link.identity import Identity
@@ -46,12 +46,11 @@ def test_answers_as_golden(board: Board) -> None:
     told = messages[0]
     assert (told.kind, told["nonce"], told["protocol"]) == (Kind.IDENTITY, 9, 1)
     assert Identity.decode(told.rest).digest == board.network.digest
-    answers = Answers(board.layout["classes"], board.layout["logit_bytes"])
-    answers.take(messages)
     expected = golden.run(board.network, inputs)
-    numbers = [65_533 + k & 0xFFFF for k in range(len(inputs))]
-    assert [answers.classes[n] for n in numbers] == expected.answer.tolist()
-    assert [answers.logits[n] for n in numbers] == expected.logits.tolist()
+    assert answers(messages, board) == [
+        (65_533 + k & 0xFFFF, int(expected.answer[k]), expected.logits[k].tolist())
+        for k in range(len(inputs))
+    ]
     done = [message["seq"] for message in messages if message.kind == Kind.DONE]
     assert done == list(range(1, len(packets) - 1))
     assert not [message for message in messages if message.kind == Kind.REFUSED]
@@ -63,4 +62,6 @@ def test_answers_as_golden(board: Board) -> None:
     }
     assert shown["answered"] == len(inputs) and shown["in_flight"] == 0
     assert shown["events"] == np.count_nonzero(inputs)
+    cycles = [message["cycles"] for message in messages if message.kind == Kind.RESULT]
+    assert shown["cycles"] == cycles[-1] and all(0 < n < 1 << 20 for n in cycles)
     assert not [name for name, n in shown.items() if name.startswith(("link_", "input_")) and n]

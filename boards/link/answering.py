@@ -1,0 +1,156 @@
+"""The registers' side of a dispatcher, and how it answers."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from polyrhythm.boards.link.packets import CRC_BYTES, Kind
+from polyrhythm.boards.link.results import Tag
+from polyrhythm.boards.link.sender import BodyByte
+from polyrhythm.hw.bus.bank import Port
+
+
+class Answering(wiring.Component):
+    """What is known of the packet at hand, the states in which a WRITE is carried out, and those in
+    which an answer is sent; the state "next" follows both. Members: see `Dispatcher`."""
+
+    def __init__(self, identity: int):
+        self._identity = identity
+        byte = stream.Signature(8)
+        framer = {"close": Out(1), "closed": In(1), "ended": In(1), "wrong": In(1)}
+        super().__init__(
+            {
+                "i": In(byte),
+                "waits": In(1),
+                "dropped": In(1),
+                "o": Out(stream.Signature(BodyByte())),
+                "port": Out(Port()),
+                "data": Out(byte),
+                "pixels": Out(1),
+                "begin": Out(1),
+                "busy": In(1),
+                "part": In(1),
+                **framer,
+                "tags": Out(stream.Signature(Tag())),
+                "unknown": Out(1),
+            }
+        )
+
+    def _state(self) -> None:
+        """Registers that all states share."""
+        self._left, self._kind = Signal(8, name="left"), Signal(3, name="kind")
+        # Bytes come in at the top: the last one of the fields is always there.
+        self._head, self._place = Signal(40, name="head"), Signal(3, name="place")
+        self._open, self._frame = Signal(name="open"), Signal(16, name="frame")
+        self._chunk = Signal(8, name="chunk")  # the one that comes next in the open frame
+        self._reason, self._what = Signal(4, name="reason"), Signal(3, name="what")
+        # What is to be done before the next packet: send REFUSED, look at this one again, send DONE
+        self._refuses, self._again = Signal(name="refuses"), Signal(name="again")
+        self._done = Signal(name="done")
+        self._base, self._index = Signal(14, name="base"), Signal(7, name="index")
+        self._status = Signal(name="status")
+        self._lost = Signal(name="lost")  # the receiver has dropped a packet
+
+    def _is(self, kind: Kind) -> Value:
+        return self._kind == kind.value & 7
+
+    def _answer(self, m: Module, kind: Kind) -> None:
+        """Send an answer of this kind."""
+        m.d.sync += [self._what.eq(kind.value & 7), self._place.eq(0)]
+        m.next = "reply"
+
+    def _shift(self, m: Module) -> None:
+        m.d.sync += self._head.eq(Cat(self._head[8:], self.i.payload))
+
+    def _write(self, m: Module) -> None:
+        """Values of a WRITE."""
+        with m.State("value"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                self._shift(m)
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(self._place[:2] == 3):
+                    m.next = "write"
+        with m.State("write"):
+            m.d.comb += self.port.ask.eq(1)
+            m.next = "written"
+        with m.State("written"), m.If(self.port.done):
+            m.d.sync += [
+                self._status.eq(self._status | self.port.refused),
+                self._index.eq(self._index + 1),
+            ]
+            m.next = "value"
+            with m.If(self._left == CRC_BYTES):
+                self._answer(m, Kind.WRITTEN)
+
+    def _fields(self, m: Module) -> tuple[Value, Value]:
+        """The byte of an answer's fields, its kind first, and whether it is their last one."""
+        head, base = self._head, Cat(Const(0, 2), self._base)
+        fields: dict[Kind, list[Value]] = {
+            Kind.IDENTITY: [head[32:]],
+            Kind.VALUES: [base[:8], base[8:]],
+            Kind.WRITTEN: [base[:8], base[8:], self._index, self._status],
+            Kind.DONE: [head[:8]],
+            Kind.REFUSED: [self._reason, self._frame[:8], self._frame[8:]],
+        }
+        byte, ends = Signal(8, name="byte"), Signal(name="ends")
+        # Place by place, since few kinds have a byte in each; where none has, anything will do.
+        with m.Switch(self._place):
+            with m.Case(0):
+                m.d.comb += byte.eq(Cat(self._what, Const(0x80 >> 3, 5)))
+            for place in range(1, 5):
+                with m.Case(place), m.Switch(self._what):
+                    having = [(k, row[place - 1]) for k, row in fields.items() if len(row) >= place]
+                    for kind, value in having[1:]:
+                        with m.Case(kind.value & 7):
+                            m.d.comb += byte.eq(value)
+                    with m.Default():
+                        m.d.comb += byte.eq(having[0][1])
+        with m.Switch(self._what):
+            for kind, values in fields.items():
+                with m.Case(kind.value & 7):
+                    m.d.comb += ends.eq(self._place == len(values))
+        return byte, ends
+
+    def _reply(self, m: Module, byte: Value, ends: Value) -> None:
+        """The bytes of an answer: its fields, then registers where it has some."""
+        last = Signal(name="last")
+        registers = (self._what == Kind.IDENTITY & 7) | (self._what == Kind.VALUES & 7)
+        many = Mux(self._is(Kind.HELLO), self._identity, self._head[32:38])
+        m.d.sync += last.eq(self._index == many)
+        taken = self.o.ready
+        with m.State("reply"):
+            m.d.comb += [
+                self.o.valid.eq(1),
+                self.o.payload.byte.eq(byte),
+                self.o.payload.last.eq(ends & ~registers),
+            ]
+            with m.If(taken):
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(ends):
+                    m.next = "next"
+                    with m.If(registers):
+                        m.next = "ask"
+        with m.State("ask"):
+            m.d.comb += self.port.ask.eq(1)
+            m.d.sync += self._place.eq(0)
+            m.next = "asked"
+        with m.State("asked"), m.If(self.port.done):
+            m.d.sync += self._index.eq(self._index + 1)
+            m.next = "settle"
+        # `last` is known a cycle after the index.
+        with m.State("settle"):
+            m.next = "register"
+        with m.State("register"):
+            at = self._place[:2]
+            m.d.comb += [
+                self.o.valid.eq(1),
+                self.o.payload.byte.eq(self.port.value.word_select(at, 8)),
+                self.o.payload.last.eq((at == 3) & last),
+            ]
+            with m.If(taken):
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(at == 3):
+                    m.next = "ask"
+                    with m.If(last):
+                        m.next = "next"
