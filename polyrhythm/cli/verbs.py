@@ -394,7 +394,7 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("run", "send frames through golden model, RTL, cocotb or a board", run_arguments),
-    "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),
+    "verilog": ("verilog", "write the accelerator as Verilog", verilog_arguments),
     "compare": (
         "compare",
         "a test set through golden model, torch and RTL, or a board",
