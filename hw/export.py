@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from polyrhythm.hw.bus import axi
 from polyrhythm.hw.bus.axi import AxiTop
+from polyrhythm.hw.bus.printers import c_header, registers_json
 from polyrhythm.hw.interface import interface
 from polyrhythm.hw.lib.rom import hex_file, padded, rom_verilog
 from polyrhythm.hw.top import Top, ports_of
@@ -116,7 +117,8 @@ def texts(top: Top | AxiTop, beside: Beside | None = None) -> dict[str, str]:
     told = interface(name, plan, ports_of(plan), used)
     if isinstance(top, AxiTop):
         told = axi.interface(top, told)
-        files["registers.json"] = _json(axi.register_table(plan))
+        files["registers.json"] = registers_json(axi.registers(plan))
+        files[f"{name}_registers.h"] = c_header(axi.registers(plan), name.upper())
     files["interface.json"] = _json(told)
     if beside is not None:
         files |= beside(dict(files))

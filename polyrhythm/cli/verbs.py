@@ -241,6 +241,14 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also self-checking testbenches, Verilog and cocotb: run make in DIR",
     )
+    parser.add_argument(
+        "--fusesoc", action="store_true", help="also NAME.core, by which FuseSoC takes it in"
+    )
+    parser.add_argument(
+        "--vivado",
+        action="store_true",
+        help="also NAME_ip.tcl, which makes an IP of Vivado of the AXI export",
+    )
     told = "of the testbench: the first test images where they are on this machine, else random (5)"
     parser.add_argument("--frames", type=positive, metavar="N", help=told)
     hardware_arguments(parser)
@@ -386,7 +394,7 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("run", "send frames through golden model, RTL, cocotb or a board", run_arguments),
-    "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),
+    "verilog": ("verilog", "write the accelerator as Verilog", verilog_arguments),
     "compare": (
         "compare",
         "a test set through golden model, torch and RTL, or a board",
