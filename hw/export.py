@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from polyrhythm.hw.interface import interface
-from polyrhythm.hw.lib.rom import hex_file, padded, rom_verilog
+from polyrhythm.hw.lib.rom import hex_file, rom_verilog, stored
 from polyrhythm.hw.top import Top
 from polyrhythm.hw.verilog import verilog
 from polyrhythm.sw.network import Network
@@ -18,6 +18,7 @@ from polyrhythm.sw.plan.lanes import Lanes
 from polyrhythm.sw.plan.names import check_top, top_name
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.shape import Shape
 from polyrhythm.sw.plan.table import hex_lines
 
 FORMAT = 1  # of manifest.json
@@ -30,12 +31,14 @@ def export(
     lanes: Sequence[Lanes] | None = None,
     coding: Coding = "count",
     name: str | None = None,
+    shape: Shape | None = None,
 ) -> Path:
     """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that
     lies there; return its path.
 
     lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as
-    of `plan`; name: of the top module, an identifier (default: made of the network's name). Every
+    of `plan`; name: of the top module, an identifier (default: made of the network's name); shape:
+    of all networks that the circuit is for, as of `plan`. Every
     module and every file that a tool reads begins with it, so exports of other names can lie in one
     project. The files are the same byte for byte whenever the network and these are. Raises
     TypeError for lanes that are no integers, ValueError for what the gateware cannot build, for a
@@ -45,7 +48,7 @@ def export(
     out = Path(os.path.abspath(out_dir))
     _check_folder(out)
     called = top_name(network.name) if name is None else check_top(name)
-    files = texts(Top(plan(network, lanes, coding), name=called))
+    files = texts(Top(plan(network, lanes, coding, shape=shape), name=called))
     out.parent.mkdir(parents=True, exist_ok=True)
     there = out.is_dir()
     # What exists is filled where it is: it may be the current folder, a link, or a mount, none of
@@ -87,8 +90,8 @@ def texts(top: Top) -> dict[str, str]:
     for layer in plan.layers:
         for table in layer.memories:
             file, rows = hex_file(name, table.name), table.rows
-            whole = [*rows, *[0] * (padded(len(rows)) - len(rows))]
-            roms += rom_verilog(name, table.name, table.width, whole)
+            whole = stored(table)
+            roms += rom_verilog(name, table.name, table.width, whole, table.swappable)
             files[file] = hex_lines(whole, table.width)
             used[file] = {
                 "layer": layer.index,
