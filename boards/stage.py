@@ -14,14 +14,15 @@ from polyrhythm.sw.lib import fix
 
 FIRST_RUN = "the first call of this tool compiles it, up to 2 minutes"
 PERIOD_S = 10.0  # how often a stage says how far it is
+STOP_S = 0.2  # how often a stage looks whether it is to stop
 Tell = Callable[[object], None]  # takes a line of progress
 
 
 class ToolMissing(RuntimeError):
     """A program that a stage needs is not installed."""
 
-    def __init__(self, tool: str) -> None:
-        super().__init__(f"{tool} is not installed; fix it with: {fix.extra('synth')}")
+    def __init__(self, tool: str, extra: str = "synth") -> None:
+        super().__init__(f"{tool} is not installed; fix it with: {fix.extra(extra)}")
 
 
 class ToolFailed(RuntimeError):
@@ -29,12 +30,16 @@ class ToolFailed(RuntimeError):
     lies."""
 
 
-def find_tool(name: str) -> str:
-    """The program's path: beside this Python first, then on PATH."""
+class Stopped(RuntimeError):
+    """A tool was stopped because another one beside it has failed."""
+
+
+def find_tool(name: str, extra: str = "synth") -> str:
+    """The program's path: beside this Python first, then on PATH; extra: what of ours brings it."""
     beside = Path(sysconfig.get_path("scripts")) / name
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:
-        raise ToolMissing(name)
+        raise ToolMissing(name, extra)
     return found
 
 
@@ -45,14 +50,17 @@ def run_tool(
     log_name: str,
     writes_log: bool = False,
     progress: Tell | None = None,
+    extra: str = "synth",
+    stop: threading.Event | None = None,
 ) -> None:
     """Run `command` in folder `work`, log into `work/log_name`; raises ToolFailed when it does not
-    end with 0.
+    end with 0, ToolMissing where it is not installed (extra: what of ours brings it), Stopped when
+    `stop` is set meanwhile.
 
     The log is what the tool prints, or what it writes there itself. `progress` is told of the
     stage's begin and end, and every ten seconds what the tool says it is doing.
     """
-    program = find_tool(command[0])
+    program = find_tool(command[0], extra)
     log = work / log_name
     log.write_bytes(b"")
     with open(os.devnull if writes_log else log, "wb") as sink:
@@ -62,7 +70,7 @@ def run_tool(
         )
         try:
             with Progress(stage, log, progress, note="" if compiled(command[0]) else FIRST_RUN):
-                status = process.wait()
+                status = _ended(process, stop)
         finally:
             process.kill()
             process.wait()
@@ -73,12 +81,25 @@ def run_tool(
         )
 
 
+def _ended(process: "subprocess.Popen[bytes]", stop: threading.Event | None) -> int:
+    """The status with which the process ends."""
+    while stop is not None:
+        if stop.is_set():
+            raise Stopped
+        try:
+            return process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            continue
+    return process.wait()
+
+
 def compiled(tool: str) -> bool:
-    """Whether a yowasp tool has been run on this machine before, and so starts at once."""
+    """Whether this tool starts at once: one that is no yowasp tool, or has been run on this machine
+    before."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     root = os.environ.get("YOWASP_CACHE_DIR") or cache / "YoWASP"
-    package = "yowasp_" + tool.removeprefix("yowasp-").replace("-", "_")
-    return any((Path(root) / package).glob("*"))
+    name = tool.removeprefix("yowasp-")
+    return name == tool or any(Path(root).glob(f"*/{name}.wasm/*"))
 
 
 def last_error(log: Path) -> str:

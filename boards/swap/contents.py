@@ -5,72 +5,57 @@ first, with the rows that only the block RAMs have.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from polyrhythm.boards.rom import BoardRom
 from polyrhythm.hw.lib.rom import padded, stored
-from polyrhythm.sw.plan.layer import LayerPlan
 from polyrhythm.sw.plan.network import NetworkPlan
-from polyrhythm.sw.plan.neurons import CountingNeuron, ReactingNeuron, TickingNeuron
 from polyrhythm.sw.plan.table import Table
 
 Contents = Mapping[str, npt.NDArray[np.uint8]]
 
 
-def tables(plan: NetworkPlan) -> dict[str, Table]:
-    """The memories of a plan by name."""
-    return {table.name: table for layer in plan.layers for table in layer.memories}
+def tables_of(plan: NetworkPlan) -> list[Table]:
+    """The memories of a plan that may be swapped. Raises ValueError where there are none."""
+    if plan.shape is None:
+        raise ValueError(f"{plan.name}: only circuits that are planned for a shape can be swapped")
+    return [table for layer in plan.layers for table in layer.memories if table.swappable]
 
 
-def contents_of(plan: NetworkPlan) -> Contents:
+def contents_of(tables: Sequence[Table]) -> Contents:
     """What the memories hold."""
-    return {name: _bits(stored(table), table.width) for name, table in tables(plan).items()}
+    return {table.name: _bits(stored(table), table.width) for table in tables}
 
 
-def _bits(words: list[int], width: int) -> npt.NDArray[np.uint8]:
+def template_of(tables: Sequence[Table]) -> Contents:
+    """What the template's memories hold."""
+    return {table.name: _bits(scrambled(table), table.width) for table in tables}
+
+
+def scrambled(table: Table) -> list[int]:
+    """Random words for a whole memory: the same ones whatever network it is of, by its name."""
+    seed = int.from_bytes(hashlib.sha256(table.name.encode()).digest()[:8], "little")
+    rng = np.random.Generator(np.random.PCG64(seed))
+    size, mask = -(-table.width // 8), (1 << table.width) - 1
+    data = rng.bytes(size * padded(table))
+    starts = range(0, len(data), size)
+    return [int.from_bytes(data[at : at + size], "little") & mask for at in starts]
+
+
+class TemplateRom(BoardRom):
+    """The memories of the template; those that are never swapped are as they are."""
+
+    @property
+    def words(self) -> Sequence[int]:
+        """What the memory holds."""
+        return scrambled(self._table) if self._table.swappable else super().words
+
+
+def _bits(words: Sequence[int], width: int) -> npt.NDArray[np.uint8]:
     size = -(-width // 8)
     data = b"".join(word.to_bytes(size, "little") for word in words)
     whole = np.frombuffer(data, np.uint8).reshape(len(words), size)
     return np.unpackbits(whole, axis=1, bitorder="little")[:, :width]
-
-
-def template(plan: NetworkPlan) -> NetworkPlan:
-    """The same circuit with random words in every memory that may be swapped, the same ones for
-    all networks of the shape."""
-    if plan.shape is None:
-        raise ValueError("a template is made of a plan with a shape; plan the network with one")
-    return replace(plan, layers=tuple(_layer(layer) for layer in plan.layers))
-
-
-def _layer(layer: LayerPlan) -> LayerPlan:
-    edge, neuron = layer.input, layer.neuron
-    synapses = replace(edge.synapses, weights=_random(edge.synapses.weights))
-    match neuron:
-        case CountingNeuron() | ReactingNeuron():
-            neuron = replace(neuron, thresholds=_random(neuron.thresholds))
-        case TickingNeuron():
-            held = neuron.held and replace(neuron.held, offset=_random(neuron.held.offset))
-            thresholds, initial = _random(neuron.thresholds), _random(neuron.initial)
-            neuron = replace(neuron, thresholds=thresholds, initial=initial, held=held)
-    return replace(
-        layer,
-        inputs=(replace(edge, synapses=synapses),),
-        sums=replace(layer.sums, start=_random(layer.sums.start)),
-        neuron=neuron,
-    )
-
-
-def _random(table: Table) -> Table:
-    """Random words in a table, and in the rows behind it, by its name."""
-    if not table.swappable:
-        return table
-    seed = hashlib.sha256(table.name.encode()).digest()
-    rng = np.random.Generator(np.random.PCG64(int.from_bytes(seed[:8], "little")))
-    made = replace(table, values=rng.integers(0, 1 << table.bits, table.values.shape))
-    memory = made.memory
-    behind = padded(memory) - len(memory.values)
-    words = tuple(int.from_bytes(rng.bytes(-(-memory.width // 8)), "little") for _ in range(behind))
-    return replace(made, behind=tuple(word & ((1 << memory.width) - 1) for word in words))

@@ -12,7 +12,7 @@ from amaranth.utils import ceil_log2
 
 
 def memory_of(
-    shape: Any, depth: int, init: Iterable[int] = (), attrs: dict[str, int | str] | None = None
+    shape: Any, depth: int, init: Iterable[int] = (), attrs: dict[str, Any] | None = None
 ) -> Memory:
     """`depth` words of `shape`; two where one is asked for, since Verilog has no address of no
     bits."""

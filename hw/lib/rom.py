@@ -26,10 +26,8 @@ class Rom(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        rows, attrs = list(self._table.rows), None
-        if self._table.swappable:
-            rows, attrs = stored(self._table), {"rom_style": "block"}
-        m.submodules.memory = memory = memory_of(self._table.width, len(rows), rows, attrs)
+        rows = self._table.rows
+        m.submodules.memory = memory = memory_of(self._table.width, len(rows), rows)
         read = read_port(memory)
         m.d.comb += [read.addr.eq(self.address), self.data.eq(read.data)]
         return m
@@ -98,9 +96,8 @@ def padded(table: Table) -> int:
 
 
 def stored(table: Table) -> list[int]:
-    """The words of the exported memory: behind the table's own those that it names, or zeros."""
-    rows = [*table.rows, *table.behind]
-    return [*rows, *[0] * (padded(table) - len(rows))]
+    """The words of the exported memory: zeros behind the table's own."""
+    return [*table.rows, *[0] * (padded(table) - len(table.rows))]
 
 
 def check_sum(rows: Sequence[int], width: int) -> int:

@@ -50,7 +50,7 @@ class State(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # A word that is read in the cycle of its write comes from the results
-        attrs: dict[str, int | str] = {"no_rw_check": 1}
+        attrs = {"no_rw_check": 1}
         m.submodules.memory = memory = memory_of(len(self.result), self._words, attrs=attrs)
         read, write = read_port(memory), write_port(memory)
         written = self.latency + 1  # cycles from an operation to its write

@@ -21,6 +21,7 @@ CHECK_ERRORS = {
     "polyrhythm.sim.verilator": "BuildError",
     "polyrhythm.sim.job": "SimulationError",
     "polyrhythm.boards.stage": "ToolFailed",
+    "polyrhythm.boards.build": "ClockMissed",
     "polyrhythm.sw.training.train": "DivergedError",
 }
 

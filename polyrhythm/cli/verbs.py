@@ -292,6 +292,39 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     hardware_arguments(parser)
 
 
+def build_arguments(parser: argparse.ArgumentParser) -> None:
+    network_argument(parser)
+    told = "what to build for; polyrhythm boards lists them"
+    parser.add_argument("--board", required=True, metavar="NAME", help=told)
+    parser.add_argument("--out", metavar="DIR", help="folder to write (build/NETWORK-BOARD)")
+    told = "the clock, rounded down to one that the board makes (what the placements reach)"
+    parser.add_argument("--freq", type=float, metavar="MHZ", help=told)
+    told = "of the link (the highest that clock and board allow)"
+    parser.add_argument("--baud", type=int, metavar="N", help=told)
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="of the first placement (1)"
+    )
+    parser.add_argument(
+        "--seeds", type=positive, default=1, metavar="N", help="placements; the best is kept (1)"
+    )
+    parser.add_argument(
+        "--router",
+        metavar="router1|router2",
+        help="nextpnr's; the second routes crowded parts (its own choice)",
+    )
+    hardware_arguments(parser)
+
+
+def program_arguments(parser: argparse.ArgumentParser) -> None:
+    told = "the file, beside its build.json as build wrote it"
+    parser.add_argument("bitstream", metavar="BITSTREAM", help=told)
+    parser.add_argument(
+        "--flash", action="store_true", help="into the board's flash, from which it starts"
+    )
+    told = "the board, for a bitstream without its build.json"
+    parser.add_argument("--board", metavar="NAME", help=told)
+
+
 def completion_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="which shell's script")
 
@@ -334,6 +367,9 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),
     "compare": ("compare", "a test set through torch, golden model and RTL", compare_arguments),
     "synth": ("place", "size and speed on an FPGA", synth_arguments),
+    "boards": ("board", "the boards that build knows", None),
+    "build": ("board", "the bitstream of a network for a board", build_arguments),
+    "program": ("board", "load a bitstream into a board", program_arguments),
     "demo": ("demo", "all of it on handwritten digits", None),
     "doctor": ("doctor", "which tools are there, and how to fix what is not", None),
     "completion": (

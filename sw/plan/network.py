@@ -34,6 +34,7 @@ class NetworkPlan:
     name, digest, schedule  of the network
     lanes, coding           as chosen
     input                   words of the network's input
+    shape                   of the network's input, (channels, rows, columns)
     ticks                   source ticks of a frame
     live                    whether the readout's sums are shown at any moment (event_driven)
     shape                   of the networks whose contents the finished circuit takes; None where it
@@ -46,6 +47,7 @@ class NetworkPlan:
     lanes: tuple[Lanes, ...]
     coding: Coding
     input: EventWord
+    shape: tuple[int, ...]
     ticks: int
     live: bool
     layers: tuple[LayerPlan, ...]
@@ -103,6 +105,7 @@ def plan(
         chosen,
         coding,
         first,
+        network.input.shape,
         network.input.T,
         network.schedule == "event_driven",
         tuple(layers),

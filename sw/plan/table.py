@@ -24,7 +24,6 @@ class Table:
     copies     how often a row holds the same lanes, one behind the other
     swappable  other contents may come into the finished circuit, so that it may hang on none of
                them: always a memory, a block RAM
-    behind     words behind the rows, in memories that are deeper; zeros where none are given
     """
 
     name: str
@@ -33,7 +32,6 @@ class Table:
     layout: str
     copies: int = 1
     swappable: bool = False
-    behind: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         values = np.array(self.values, np.int64)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyrhythm.boards import stage, synth
+from polyrhythm.boards import mapping, stage, synth
 from polyrhythm.boards.harness import Port, cost, ports_of, ring
 from polyrhythm.boards.parts import PARTS
 from polyrhythm.boards.stage import ToolFailed, ToolMissing, last_error, run_tool
@@ -150,6 +150,7 @@ def test_what_is_known_is_not_run_again(
             (work / file).write_text(json.dumps(content))
 
     monkeypatch.setattr(synth, "run_tool", pretend)
+    monkeypatch.setattr(mapping, "run_tool", pretend)
     source = folder(tmp_path / "toy")
     first = synth.place(source, "ecp5-25k")
     assert calls == ["reading", "synthesis", "place"]
@@ -205,7 +206,7 @@ def test_thresholds_become_luts_where_block_rams_run_out(
     work.mkdir(parents=True)
     part = dataclasses.replace(PARTS[name], has=PARTS[name].has | {"bram": there})
     synth.synthesize(source, json.loads((source / "interface.json").read_text()), part, work)
-    assert synth.block_rams(work, part.family) == used
+    assert mapping.block_rams(work, part.family) == used
 
 
 def test_the_log_is_whole_to_its_end(build: Path, tmp_path: Path) -> None:
@@ -362,9 +363,10 @@ def test_the_last_error_of_a_log_is_found(tmp_path: Path) -> None:
 
 
 def test_progress_names_the_stage_its_log_and_its_time(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
+    monkeypatch.setattr(stage, "compiled", lambda tool: False)
     run_tool(
         ["true"], "nothing at all", tmp_path, "log", progress=lambda line: lines.append(str(line))
     )

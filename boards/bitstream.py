@@ -1,0 +1,177 @@
+"""A network on a board: its bitstream, and build.json that tells what is in it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyrhythm.boards import mapping
+from polyrhythm.boards.build import Built, Make, TooBig, build_design, fits_at, pack, tools_of
+from polyrhythm.boards.catalog.row import Board
+from polyrhythm.boards.catalog.rows import BOARDS
+from polyrhythm.boards.stage import Tell
+from polyrhythm.boards.synth import build_root
+from polyrhythm.boards.timing import path_in_words
+from polyrhythm.sw.lib import fix
+from polyrhythm.sw.lib.atomic import write_whole
+from polyrhythm.sw.lib.check import near
+
+if TYPE_CHECKING:
+    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.plan.lanes import Lanes
+    from polyrhythm.sw.plan.network import NetworkPlan
+    from polyrhythm.sw.plan.parameters import Coding
+
+FORMAT = 1  # of build.json
+TRIES = 4  # syntheses with fewer lanes, where the lanes asked for do not fit
+ROOM = 0.9  # share of a part up to which lanes are proposed
+
+
+def board_named(name: str) -> Board:
+    """The board's row; ValueError names the boards there are."""
+    if name not in BOARDS:
+        close = near(name, BOARDS)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise ValueError(f"board must be one of {', '.join(BOARDS)}, not {name!r}{hint}")
+    return BOARDS[name]
+
+
+def build(
+    network: "Network",
+    board: str,
+    lanes: "Sequence[Lanes] | None" = None,
+    coding: "Coding" = "count",
+    freq: float | None = None,
+    baud: int | None = None,
+    seeds: Sequence[int] = (1,),
+    router: str | None = None,
+    out: Path | None = None,
+    progress: Tell | None = None,
+) -> dict[str, Any]:
+    """Build the bitstream of `network` for `board` into the folder `out`; the answer is build.json
+    with the folder.
+
+    out: by default build/NETWORK-BOARD. The rest as of `build_design`, which says what is raised
+    too; TooBig names lanes that fit where there are any.
+    """
+    from polyrhythm.sw.plan.network import plan
+
+    row = board_named(board)
+    planned = plan(network, lanes, coding)
+    folder = out or build_root() / f"{network.name}-{board}"
+    make = maker(planned)
+    try:
+        built = build_design(row, make, freq, baud, seeds, router, progress)
+    except TooBig as error:
+        advice = fewer_lanes(network, row, planned, error, freq, baud, progress)
+        raise TooBig(f"{error}; {advice}", error.needs) from None
+    bitstream = pack(built, folder, network.name, progress)
+    told = record(built, planned, bitstream)
+    write_whole(folder / "build.json", (json.dumps(told, indent=1) + "\n").encode())
+    return told | {"folder": str(folder), "work": str(built.work)}
+
+
+def maker(plan: "NetworkPlan") -> Make:
+    """Makes the endpoint of the link with the network's accelerator in it."""
+    from polyrhythm.boards.link.endpoint import Endpoint
+    from polyrhythm.boards.rom import BoardRom
+
+    return lambda clock_hz, baud: Endpoint(plan, clock_hz, baud, BoardRom)
+
+
+def fewer_lanes(
+    network: "Network",
+    board: Board,
+    asked: "NetworkPlan",
+    error: TooBig,
+    freq: float | None,
+    baud: int | None,
+    progress: Tell | None,
+) -> str:
+    """Lanes that fit, found by synthesizing with fewer of them; what to do, in words."""
+    from polyrhythm.sw.plan.network import plan
+
+    lanes, needs, has = list(asked.lanes), error.needs, board.part.has
+    for _ in range(TRIES):
+        share = min(ROOM * has[word] / needs[word] for word in needs if needs[word])
+        fewer = [scaled(lane, min(share, 0.75)) for lane in lanes]
+        if asked.schedule == "event_driven":
+            fewer[-1] = lanes[-1]
+        if fewer == lanes:
+            break
+        lanes = fewer
+        if progress is not None:
+            progress(f"too big; trying --lanes {spelled(lanes)}")
+        make = maker(plan(network, lanes, asked.coding))
+        needs = fits_at(board, make, freq, baud, progress)
+        if all(needs[word] <= has[word] for word in needs):
+            return f"--lanes {spelled(lanes)} fits"
+    return f"with --lanes {spelled(lanes)} it still does not fit: take a larger board"
+
+
+def scaled(lanes: "Lanes", share: float) -> "Lanes":
+    """So much of a layer's lanes, at least one; a convolution gives channels first, then banks."""
+    if isinstance(lanes, int):
+        return max(1, int(lanes * share))
+    channels, banks = lanes
+    if channels > 1:
+        return max(1, int(channels * share)), banks
+    return 1, max(1, int(banks * share))
+
+
+def spelled(lanes: "Sequence[Lanes]") -> str:
+    """Lanes as --lanes takes them."""
+    return ",".join(
+        "x".join(map(str, lane)) if isinstance(lane, tuple) else str(lane) for lane in lanes
+    )
+
+
+def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]:
+    """What build.json holds."""
+    from polyrhythm.boards.link.layout import layout
+
+    board, best = built.board, built.best
+    report = best.read()
+    sites = board.part.family.sites
+    used = {word: report["utilization"].get(site) for word, site in sites.items()}
+    mapped = mapping.counted(built.work, board.part.family)
+    return {
+        "format": FORMAT,
+        "polyrhythm": fix.version(),
+        "board": board.name,
+        "title": board.title,
+        "part": board.part.title,
+        "network": plan.name,
+        "digest": plan.digest,
+        "lanes": [list(lane) if isinstance(lane, tuple) else lane for lane in plan.lanes],
+        "coding": plan.coding,
+        "clock_hz": round(built.target.mhz * 1e6),
+        "pll": built.target.pll.dividers,
+        "baud": built.target.baud,
+        "seed": best.seed,
+        "fmax_mhz": {clock.name: round(clock.achieved, 2) for clock in best.clocks},
+        "constraint_mhz": {clock.name: round(clock.constraint, 2) for clock in best.clocks},
+        "fmax_mhz_by_seed": {str(run.seed): round(run.mhz, 2) for run in built.runs},
+        "fmax_mhz_median": round(built.median_mhz, 2),
+        "critical_path": path_in_words(report),
+        "use": {word: site["used"] for word, site in used.items() if site},
+        "available": {word: board.part.has[word] for word in sites},
+        "mapped": mapped,
+        "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
+        "bitstream": bitstream.name,
+        "tools": tools_of(board),
+        "link": layout(plan),
+    }
+
+
+def files_beside(bitstream: Path, built: Built) -> list[Path]:
+    """The bitstream, and what the placer wrote."""
+    flow = built.board.part.family.flow
+    assert flow is not None
+    return [bitstream, bitstream.with_name(bitstream.stem + flow.routed)]
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

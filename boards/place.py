@@ -1,0 +1,142 @@
+"""nextpnr: a netlist placed and routed, once for each seed, several at a time."""
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from polyrhythm.boards.parts import Flow, Part
+from polyrhythm.boards.stage import Tell, ToolFailed, compiled, run_tool
+from polyrhythm.boards.timing import Clock, checked
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One placement: its seed, its clocks, and where its files lie."""
+
+    seed: int
+    clocks: tuple[Clock, ...]
+    report: Path
+    routed: Path
+
+    @property
+    def mhz(self) -> float:
+        """What the slowest clock reaches."""
+        return min(clock.achieved for clock in self.clocks)
+
+    @property
+    def met(self) -> bool:
+        """Whether every clock reaches what it must."""
+        return all(clock.met for clock in self.clocks)
+
+    def read(self) -> dict[str, Any]:
+        """nextpnr's report."""
+        report: dict[str, Any] = json.loads(self.report.read_text())
+        return report
+
+
+def placements(
+    part: Part,
+    work: Path,
+    top: str,
+    mhz: float,
+    seeds: Sequence[int],
+    router: str | None = None,
+    progress: Tell | None = None,
+) -> list[Placement]:
+    """Place `work`/netlist.json at `mhz` for each seed, as many at a time as there are cores.
+
+    What lies there from before is taken. Raises ToolFailed where one does not come to an end, and
+    stops the others.
+    """
+    missing = [seed for seed in seeds if not files_of(part, work, seed, router)[0].is_file()]
+    if missing and not compiled(part.family.placer):
+        # Several first runs at a time can break the file that each of them writes
+        command, extra = [part.family.placer, "--version"], flow_of(part).extra
+        run_tool(command, "preparing the placer", work, "first.log", progress=progress, extra=extra)
+    stop = threading.Event()
+    with ThreadPoolExecutor(max(1, min(len(missing), os.cpu_count() or 1))) as pool:
+        jobs = [
+            pool.submit(place, part, work, top, mhz, seed, router, progress, stop)
+            for seed in missing
+        ]
+        try:
+            for job in jobs:
+                job.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [read(part, work, mhz, seed, router) for seed in seeds]
+
+
+def flow_of(part: Part) -> Flow:
+    """How the part's bitstream is made; only for parts that nextpnr places."""
+    assert part.family.flow is not None, part.name
+    return part.family.flow
+
+
+def files_of(part: Part, work: Path, seed: int, router: str | None) -> tuple[Path, Path]:
+    """Report and text of one placement."""
+    name = "-".join(["routed", str(seed), *([router] if router else [])])
+    return work / f"{name}.report.json", work / f"{name}{flow_of(part).routed}"
+
+
+def place(
+    part: Part,
+    work: Path,
+    top: str,
+    mhz: float,
+    seed: int,
+    router: str | None,
+    progress: Tell | None,
+    stop: threading.Event,
+) -> None:
+    """Run the placer once; report and text appear when both are whole."""
+    flow = flow_of(part)
+    report, routed = files_of(part, work, seed, router)
+    parts = [path.with_name(f"part-{path.name}") for path in (report, routed)]
+    command = [
+        part.family.placer,
+        *part.flags,
+        *(flag.format(pins=f"{top}{flow.pins}") for flag in flow.pin_flags),
+        *(["--router", router] if router else []),
+        "--json",
+        "netlist.json",
+        "--top",
+        top,
+        "--seed",
+        str(seed),
+        "--freq",
+        f"{mhz:.6f}",
+        "--timing-allow-fail",
+        "--report",
+        parts[0].name,
+        flow.routed_flag,
+        parts[1].name,
+    ]
+    stage = f"place and route on {part.name} at {mhz:.2f} MHz, seed {seed}"
+    log = f"{routed.name.removesuffix(flow.routed)}.log"
+    run_tool(command, stage, work, log, progress=progress, extra=flow.extra, stop=stop)
+    promised(stage, work / log, *parts)
+    for path, name in zip(reversed(parts), (routed, report), strict=True):
+        os.replace(path, name)
+
+
+def promised(stage: str, log: Path, *paths: Path) -> None:
+    """Raise ToolFailed where a file is missing or empty that a tool has promised."""
+    for path in paths:
+        if not path.is_file() or path.stat().st_size == 0:
+            raise ToolFailed(
+                f"{stage}: the tool ended well, but {path.name} is not there; the whole log: {log}"
+            )
+
+
+def read(part: Part, work: Path, mhz: float, seed: int, router: str | None) -> Placement:
+    """A placement that lies in `work`."""
+    report, routed = files_of(part, work, seed, router)
+    return Placement(seed, tuple(checked(json.loads(report.read_text()), mhz)), report, routed)

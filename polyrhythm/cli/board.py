@@ -1,0 +1,127 @@
+"""build, boards, program: a network on a board."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from polyrhythm.boards.parts import ROUTERS, TITLES
+from polyrhythm.cli.files import load_network
+from polyrhythm.cli.report import Answer, one_of, say, table
+
+
+def build(args: argparse.Namespace) -> Answer:
+    """Build the bitstream, or the project for the maker's tools."""
+    from polyrhythm.boards.bitstream import board_named
+    from polyrhythm.boards.bitstream import build as run
+    from polyrhythm.boards.projects import write_project
+
+    row = board_named(args.board)
+    router = one_of("router", args.router, ROUTERS) if args.router else None
+    network = load_network(args.network, args.profile)
+    out = Path(args.out) if args.out else None
+    if row.part.family.flow is None:
+        project = write_project(
+            network, row, args.lanes, args.coding, args.freq, args.baud, out, progress=say
+        )
+        return Answer(project, describe_project(project))
+    result = run(
+        network,
+        row.name,
+        args.lanes,
+        args.coding,
+        args.freq,
+        args.baud,
+        range(args.seed, args.seed + args.seeds),
+        router,
+        out,
+        progress=say,
+    )
+    return Answer(result, describe(result))
+
+
+def describe(result: dict[str, Any]) -> str:
+    """What was built, in a table, and what to do with it."""
+    rows = [
+        (title, result["use"][word], result["available"].get(word))
+        for word, title in TITLES.items()
+        if word in result["use"]
+    ]
+    clock = result["clock_hz"] / 1e6
+    by_seed = result["fmax_mhz_by_seed"]
+    fmax = ", ".join(f"{mhz:.2f} MHz" for mhz in result["fmax_mhz"].values())
+    told = f"Fmax {fmax} of {clock:.2f} MHz asked, seed {result['seed']}"
+    if len(by_seed) > 1:
+        told += (
+            f", the best of {len(by_seed)} (median {result['fmax_mhz_median']:.2f}, "
+            f"lowest {min(by_seed.values()):.2f} MHz)"
+        )
+    bitstream = Path(result["folder"]) / result["bitstream"]
+    return "\n".join(
+        [
+            f"{result['network']} on {result['title']} ({result['part']}), lanes "
+            f"{', '.join(map(str, result['lanes']))}",
+            "",
+            table(rows, ("resource", "used", "of")),
+            "",
+            told,
+            f"Longest path: {result['critical_path']}",
+            f"Clock {clock:.2f} MHz, link {result['baud']:,} baud",
+            f"{bitstream}; load it: polyrhythm program {bitstream}",
+        ]
+    )
+
+
+def describe_project(project: dict[str, Any]) -> str:
+    """What was written, and what Yosys counts in it."""
+    rows = [
+        (TITLES[word], number, project["available"].get(word))
+        for word, number in project["mapped"].items()
+    ]
+    return "\n".join(
+        [
+            f"{project['network']} on {project['title']} ({project['part']})",
+            "",
+            table(rows, ("resource, as Yosys maps it", "used", "of")),
+            "",
+            f"Clock {project['clock_hz'] / 1e6:.2f} MHz, link {project['baud']:,} baud; whether "
+            "the clock is met, the maker's tools say",
+            f"Project: {project['folder']}; build it there: {project['command']}",
+        ]
+    )
+
+
+def boards(args: argparse.Namespace) -> Answer:
+    """All boards with their parts, clocks and links."""
+    from polyrhythm.boards.catalog.rows import ROWS
+    from polyrhythm.boards.projects import TOOLS
+
+    rows = [
+        {
+            "name": row.name,
+            "board": row.title,
+            "part": row.part.title,
+            "clock_mhz": row.clock_mhz,
+            "baud_max": row.baud_max,
+            "link": row.link,
+            "tool": TOOLS[row.part.family.name],
+            "note": row.note,
+        }
+        for row in ROWS
+    ]
+    shown = [
+        (row["name"], row["board"], row["part"], f"{row['clock_mhz']:g}", row["baud_max"],
+         row["tool"]) for row in rows
+    ]  # fmt: skip
+    lines = [f"{row['name']}: {row['link']}" + (f"; {row['note']}" if row["note"] else "")
+             for row in rows]  # fmt: skip
+    header = ("name", "board", "part", "MHz", "baud, most", "built by")
+    return Answer({"boards": rows}, "\n".join([table(shown, header), "", *lines]))
+
+
+def program(args: argparse.Namespace) -> Answer:
+    """Load a bitstream into a board."""
+    from polyrhythm.boards.program import load
+
+    done = load(Path(args.bitstream), args.board, args.flash, progress=say)
+    where = "flash, and starts from there" if done["flash"] else "FPGA, until the power goes"
+    return Answer(done, f"{done['bitstream']} is in the {where} ({done['title']})")
