@@ -67,7 +67,7 @@ class Accelerator(wiring.Component):
             source = self._sends(m, plan, layer.o)
         readout = ReadoutLayer(self._rom, self.plan.readout)
         self._place(m, self.plan.readout, readout, source)
-        if self.plan.shape is not None:
+        if self.plan.swappable is not None:
             cleared.append(readout.cleared)
         wiring.connect(m, readout.o, wiring.flipped(self.o))
         tap = getattr(self, f"tap{self.plan.readout.index}")

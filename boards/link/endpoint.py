@@ -1,5 +1,6 @@
 """The board's end of the link with its accelerator: two wires and two lights."""
 
+from dataclasses import replace
 from typing import Any
 
 from amaranth.hdl import Module, Signal, Value
@@ -8,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from polyrhythm.boards.link.dispatcher import Dispatcher
 from polyrhythm.boards.link.framer import Framer
-from polyrhythm.boards.link.identity import ADDRESS, Identity
+from polyrhythm.boards.link.identity import ADDRESS, Identity, identity_table
 from polyrhythm.boards.link.layout import pixel_bits
 from polyrhythm.boards.link.receiver import FAULTS, Receiver
 from polyrhythm.boards.link.results import ResultPacker, Tag
@@ -100,6 +101,14 @@ class Endpoint(wiring.Component):
             m.d.comb += framer.i.payload.eq(pixels.o.payload)
         self._arbitrate(m, dispatcher.o, results.o, sender.i)
         rows, shown = self._registers(m, core, receiver, dispatcher)
+        if plan.swappable is not None:
+            # Another network's digest must be able to take this one's place.
+            ident = [replace(row, access="status", value=0) for row in ident]
+            m.submodules.identity = memory = self._rom(identity_table(told))
+            m.d.comb += memory.address.eq((dispatcher.port.address - ADDRESS)[2:])
+            shown |= {row.name: memory.data for row in ident}
+            rows += ident
+            ident = []
         m.submodules.bank = bank = Bank([*ident, *rows])
         wiring.connect(m, dispatcher.port, bank.port)
         for row in rows:

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import numpy as np
+
 from polyrhythm.boards.link import layout
+from polyrhythm.hw.bus.registers import words_of
 from polyrhythm.sw.plan.network import NetworkPlan
+from polyrhythm.sw.plan.table import Table
 
 ADDRESS = 0x40  # of the first register
 WORDS, PIXELS = 1, 2  # bits of the capabilities: kinds of packets that it takes
@@ -17,6 +21,13 @@ _SIZES = {  # bytes of each number, in their order
     "classes": 2,
     "capabilities": 2,
 }
+
+
+def identity_table(content: bytes) -> Table:
+    """The identification as a memory of its registers, for circuits whose contents may be
+    swapped."""
+    words = np.array(words_of(content), np.int64)[:, None]
+    return Table("identity", words, 32, "row = register of the identification", swappable=True)
 
 
 @dataclass(frozen=True)

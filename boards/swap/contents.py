@@ -20,7 +20,7 @@ Contents = Mapping[str, npt.NDArray[np.uint8]]
 
 def tables_of(plan: NetworkPlan) -> list[Table]:
     """The memories of a plan that may be swapped. Raises ValueError where there are none."""
-    if plan.shape is None:
+    if plan.swappable is None:
         raise ValueError(f"{plan.name}: only circuits that are planned for a shape can be swapped")
     return [table for layer in plan.layers for table in layer.memories if table.swappable]
 

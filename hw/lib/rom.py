@@ -14,6 +14,7 @@ from polyrhythm.sw.plan.table import Table
 DEEP_ROWS = 256  # memories of more rows are deeper than the widest shape of a block RAM
 FNV_START, FNV_PRIME = 0x811C9DC5, 0x01000193  # of the hash FNV-1a in 32 bits
 LOGIC_ROWS = 32  # memories of so many rows are cheaper in lookup tables than in a block RAM
+SWAPPABLE = "swappable"  # attribute of memories that synthesis must leave what they are
 SWAP_ROWS = 256  # the fewest rows of a memory that may be swapped: no block RAM has fewer
 
 
@@ -114,12 +115,13 @@ def rom_verilog(
     top: str, memory: str, width: int, rows: Sequence[int], block: bool = False
 ) -> str:
     """A read-only memory in Verilog: `rows` of `width` bits, read one clock edge after the address;
-    block: in a block RAM, however few they are.
+    block: in a block RAM, however few they are, since their contents may be swapped.
 
     A simulator that finds other contents under the file's name, or no such file, stops and says so:
     nothing else would.
     """
     name, words, address = hex_file(top, memory), -(-width // 32), bits_for(len(rows) - 1)
+    kept = f", {SWAPPABLE} = 1" if block else ""
     fill = f"{words * 32 - width}'d0, " if width % 32 else ""
     told = "must hold the words that were written with this module, but holds others, or is missing"
     return f"""\
@@ -130,7 +132,7 @@ module \\{rom_module(top, memory)} (
     input  wire [{address - 1}:0] address,
     output reg  [{width - 1}:0] data
 );
-    (* rom_style = "{"block" if block or len(rows) > LOGIC_ROWS else "logic"}" *)
+    (* rom_style = "{"block" if block or len(rows) > LOGIC_ROWS else "logic"}"{kept} *)
     reg [{width - 1}:0] rows [0:{len(rows) - 1}];
     always @(posedge clk) data <= rows[address];
 `ifndef SYNTHESIS

@@ -37,8 +37,8 @@ class NetworkPlan:
     shape                   of the network's input, (channels, rows, columns)
     ticks                   source ticks of a frame
     live                    whether the readout's sums are shown at any moment (event_driven)
-    shape                   of the networks whose contents the finished circuit takes; None where it
-                            is made for this one
+    swappable               shape of the networks whose contents the finished circuit takes; None
+                            where it is made for this one
     """
 
     name: str
@@ -52,7 +52,7 @@ class NetworkPlan:
     live: bool
     layers: tuple[LayerPlan, ...]
     parameters: Parameters
-    shape: Shape | None = None
+    swappable: Shape | None = None
 
     @property
     def hidden(self) -> tuple[LayerPlan, ...]:
