@@ -173,7 +173,7 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "bitstream": bitstream.name,
         "tools": tools_of(board),
         "link": layout(plan),
-        "swappable": None if plan.swappable is None else plan.swappable.ranges(),
+        **({} if plan.swappable is None else {"swappable": plan.swappable.ranges()}),
     }
 
 

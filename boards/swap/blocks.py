@@ -120,7 +120,9 @@ def _gowin(port: Port) -> Index:
     return np.arange(size, dtype=np.int64).reshape(-1, port.width)
 
 
-ECP5 = Blocks(("DP16KD", "PDPW16KD"), _numbered("INITVAL_", 64, 2), _ecp5_port, _ecp5, lambda _: 320)
+ECP5 = Blocks(
+    ("DP16KD", "PDPW16KD"), _numbered("INITVAL_", 64, 2), _ecp5_port, _ecp5, lambda _: 320
+)
 ICE40 = Blocks(
     ("SB_RAM40_4K", "SB_RAM40_4KNR", "SB_RAM40_4KNW", "SB_RAM40_4KNRNW"),
     _numbered("INIT_", 16, 1),

@@ -6,7 +6,7 @@ position map, must be what was wanted.
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ import numpy as np
 from polyrhythm.boards.parts import Part
 from polyrhythm.boards.place import flow_of, promised
 from polyrhythm.boards.stage import Tell, run_tool
+from polyrhythm.boards.swap.blocks import Bits
 from polyrhythm.boards.swap.contents import Contents
-from polyrhythm.boards.swap.places import Places
 from polyrhythm.boards.swap.placed import PLACED
+from polyrhythm.boards.swap.places import Places
 
 
 class SwapFailed(RuntimeError):
@@ -40,7 +41,8 @@ def finish(
     ValueError for contents of other memories, what `run_tool` raises.
     """
     flow, family = flow_of(part), PLACED[part.family.name]
-    new = family.replaced(text, places.filled(family.blocks, contents))
+    filled = places.filled(family.blocks, contents)
+    new = family.replaced(text, filled)
     compare(places.held(family.blocks, family.read(new)), contents, "the placed design")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".swap.") as scratch:
@@ -50,9 +52,7 @@ def finish(
         stage = "packing the bitstream"
         names = {"routed": routed.name, "bitstream": bitstream.name}
         command = [word.format(**names) for word in flow.packer]
-        run_tool(
-            [*command, *packing], stage, work, "pack.log", progress=progress, extra=flow.extra
-        )
+        run_tool([*command, *packing], stage, work, "pack.log", progress=progress, extra=flow.extra)
         promised(stage, work / "pack.log", bitstream)
         if family.unpacker:
             again = work / f"again{flow.routed}"
@@ -61,8 +61,9 @@ def finish(
             stage = "unpacking it again"
             run_tool(command, stage, work, "unpack.log", progress=progress, extra=flow.extra)
             promised(stage, work / "unpack.log", again)
-            held = places.held(family.blocks, family.read(again.read_text()))
-            compare(held, contents, "the bitstream")
+            packed = family.read(again.read_text())
+            compare(places.held(family.blocks, packed), contents, "the bitstream")
+            compare_blocks(packed, filled)
         for path in (routed, bitstream):
             os.replace(path, folder / f"{name}{path.suffix}")
     return folder / f"{name}{flow.bitstream}"
@@ -78,4 +79,14 @@ def compare(held: Contents, wanted: Contents, where: str) -> None:
             raise SwapFailed(
                 f"{where}: bit {bit} of row {row} of {name} must be {want[row, bit]}, but "
                 f"{len(wrong)} of {want.size} bits differ"
+            )
+
+
+def compare_blocks(packed: Mapping[str, Bits], filled: Mapping[str, Bits]) -> None:
+    """Raise SwapFailed unless the block RAMs hold no more than that: what no memory has is 0."""
+    for key, bits in filled.items():
+        if number := int((packed[key] != bits).sum()):
+            raise SwapFailed(
+                f"the bitstream: block RAM {key} must hold its memory alone, but {number} bits of "
+                "none differ"
             )

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.conv.operation import ConvOp
 from polyrhythm.hw.lib.bits import delay
-from polyrhythm.hw.lib.operations import FinishedSignature, operations
 from polyrhythm.hw.lib.loading import row_of
+from polyrhythm.hw.lib.operations import FinishedSignature, operations
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.lib.state import State
 from polyrhythm.hw.lib.times import times_count

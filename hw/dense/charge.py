@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.dense.operation import Op
 from polyrhythm.hw.lib.bits import delay
-from polyrhythm.hw.lib.operations import FinishedSignature, operations
 from polyrhythm.hw.lib.loading import loading, row_of
+from polyrhythm.hw.lib.operations import FinishedSignature, operations
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.lib.times import times_count
 from polyrhythm.sw.plan.neurons import Sums

@@ -9,8 +9,8 @@ from polyrhythm.hw.conv.charge import silent
 from polyrhythm.hw.event_driven.operation import Visit
 from polyrhythm.hw.event_driven.position import Position
 from polyrhythm.hw.lib.bits import bits_for, delay
-from polyrhythm.hw.lib.operations import CreditedSignature, operations
 from polyrhythm.hw.lib.loading import row_of
+from polyrhythm.hw.lib.operations import CreditedSignature, operations
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.lib.state import State
 from polyrhythm.hw.lib.times import times_count

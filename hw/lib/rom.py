@@ -111,9 +111,7 @@ def check_sum(rows: Sequence[int], width: int) -> int:
     return total
 
 
-def rom_verilog(
-    top: str, memory: str, width: int, rows: Sequence[int], block: bool = False
-) -> str:
+def rom_verilog(top: str, memory: str, width: int, rows: Sequence[int], block: bool = False) -> str:
     """A read-only memory in Verilog: `rows` of `width` bits, read one clock edge after the address;
     block: in a block RAM, however few they are, since their contents may be swapped.
 

@@ -6,8 +6,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.lib.bits import delay
-from polyrhythm.hw.lib.operations import Finished, FinishedSignature
 from polyrhythm.hw.lib.loading import loading, row_of
+from polyrhythm.hw.lib.operations import Finished, FinishedSignature
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.lib.rotating import RotatingMemory
 from polyrhythm.sw.plan.neurons import HeldCurrent, TickingNeuron

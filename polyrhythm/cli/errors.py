@@ -22,6 +22,8 @@ CHECK_ERRORS = {
     "polyrhythm.sim.job": "SimulationError",
     "polyrhythm.boards.stage": "ToolFailed",
     "polyrhythm.boards.build": "ClockMissed",
+    "polyrhythm.boards.swap.finish": "SwapFailed",
+    "polyrhythm.boards.swap.places": "MapError",
     "polyrhythm.sw.training.train": "DivergedError",
 }
 

@@ -185,9 +185,7 @@ def _neurons(
     return two_phase(profiles, i, rows, limits)
 
 
-def _potentials(
-    network: Network, sums: Sums, neuron: Neuron, limits: Worst
-) -> tuple[int, int]:
+def _potentials(network: Network, sums: Sums, neuron: Neuron, limits: Worst) -> tuple[int, int]:
     """Least and greatest potential over all networks of a shape."""
     if network.schedule == "time_stepped":
         return limits.ticking.v

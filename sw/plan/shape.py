@@ -82,9 +82,7 @@ class Shape:
     @classmethod
     def of(cls, network: Network, room_bits: int = ROOM_BITS) -> "Shape":
         """The shape of `network`, whose thresholds and biases may have `room_bits` bits more."""
-        layers = tuple(
-            _layer(network.schedule, layer, room_bits) for layer in network.layers
-        )
+        layers = tuple(_layer(network.schedule, layer, room_bits) for layer in network.layers)
         source = network.input
         return cls(network.schedule, tuple(source.shape), source.T, source.max_count, layers)
 

@@ -47,9 +47,7 @@ def time_stepped(
     return steps, Sums(span, bits, table), neuron
 
 
-def _steps(
-    profiles: Profiles, i: int, swappable: bool
-) -> tuple[tuple[Steps, ...], list[Array]]:
+def _steps(profiles: Profiles, i: int, swappable: bool) -> tuple[tuple[Steps, ...], list[Array]]:
     """Steps of each profile, and its b(t) - threshold, (phases, channels)."""
     steps, offsets, before = [], [], 0
     for network in profiles:

@@ -42,9 +42,7 @@ def two_phase(
     return steps, sums, SummingNeuron() if readout else _counting(profiles, i, rows, worst)
 
 
-def _counting(
-    profiles: Profiles, i: int, rows: Rows, worst: Worst | None
-) -> CountingNeuron:
+def _counting(profiles: Profiles, i: int, rows: Rows, worst: Worst | None) -> CountingNeuron:
     values = [thresholds_of(network.layers[i])[:, None] for network in profiles]
     highest = int(max(v.max() for v in values)) if worst is None else worst.thresholds[1]
     bits = highest.bit_length()
