@@ -95,7 +95,10 @@ class Neurons(wiring.Component):
         )
         wiring.connect(m, events, sequencer.i)
         wiring.connect(m, sequencer.ops, charge.i)
-        m.d.comb += [sequencer.returned.eq(self.o.returned), self.cleared.eq(1 if loads is None else ~loads)]
+        m.d.comb += [
+            sequencer.returned.eq(self.o.returned),
+            self.cleared.eq(1 if loads is None else ~loads),
+        ]
         return charge
 
     def _conv(self, m: Module, synapses: ConvSynapses, loads: Value | None) -> ConvCharge:

@@ -38,8 +38,8 @@ def time_stepped(
     span = hull(reached)
     if worst is not None:
         first = (0, 0) if held else worst.offsets
-        low, high = (side + start for side, start in zip(worst.current, first, strict=True))
-        span = min(first[0], low), max(first[1], high)
+        current = worst.current
+        span = first[0] + min(current[0], 0), first[1] + max(current[1], 0)
     bits = signed_width(min(*span, idle), max(*span, idle))
     ticks = rows.of_ticks(steps[0].phases)
     table = rows.table("start", starts, idle, bits, f"{ticks}; what a sum starts with")

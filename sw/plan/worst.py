@@ -109,7 +109,7 @@ class Worst:
 def worst(shape: Shape, network: Network, i: int) -> Worst:
     """Bounds of layer i; network: any one of the shape."""
     layer, ticks = shape.layers[i], network.layers[i].T
-    merged = (1,)
+    merged: tuple[int, ...] = (1,)
     if shape.schedule == "time_stepped":
         merged = tuple(len(group) for group in source_ticks(network.t_in(i), ticks))
     return Worst(

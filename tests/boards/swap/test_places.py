@@ -96,7 +96,7 @@ def test_a_missing_block_a_wrong_bit_and_a_column_twice_are_refused() -> None:
     tables = [table("weight", 300, 5, 4), table("start", 3, 2, 11)]
     template = template_of(tables)
     whole = filled_module("ice40", "READ_MODE 0", template)
-    lost = {"cells": {name: cell for name, cell in list(whole["cells"].items())[1:]}}
+    lost = {"cells": dict(list(whole["cells"].items())[1:])}
     with pytest.raises(MapError) as refused:
         find(lost, blocks.ICE40, template)
     assert str(refused.value) == (
