@@ -6,14 +6,22 @@ first, with the rows that only the block RAMs have.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from polyrhythm.boards.rom import BoardRom
-from polyrhythm.hw.lib.rom import padded, stored
-from polyrhythm.sw.plan.network import NetworkPlan
-from polyrhythm.sw.plan.table import Table
+from polyrhythm.hw.export import export
+from polyrhythm.hw.lib.rom import hex_file, padded, stored
+from polyrhythm.sw.lib.atomic import write_whole
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.lanes import Lanes
+from polyrhythm.sw.plan.names import top_name
+from polyrhythm.sw.plan.network import NetworkPlan, plan
+from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.shape import Shape
+from polyrhythm.sw.plan.table import Table, hex_lines
 
 Contents = Mapping[str, npt.NDArray[np.uint8]]
 
@@ -59,3 +67,15 @@ def _bits(words: Sequence[int], width: int) -> npt.NDArray[np.uint8]:
     data = b"".join(word.to_bytes(size, "little") for word in words)
     whole = np.frombuffer(data, np.uint8).reshape(len(words), size)
     return np.unpackbits(whole, axis=1, bitorder="little")[:, :width]
+
+
+def export_template(
+    network: Network, folder: Path, lanes: Sequence[Lanes] | None, coding: Coding
+) -> None:
+    """The Verilog of the circuit for all networks of `network`'s shape, with the template's
+    contents: what synthesis is to see."""
+    planned = plan(network, lanes, coding, shape=Shape.of(network))
+    export(network, folder, lanes, coding, shape=planned.swappable)
+    for table in tables_of(planned):
+        text = hex_lines(scrambled(table), table.width)
+        write_whole(folder / hex_file(top_name(network.name), table.name), text.encode("ascii"))

@@ -64,8 +64,8 @@ def finish(
             packed = family.read(again.read_text())
             compare(places.held(family.blocks, packed), contents, "the bitstream")
             compare_blocks(packed, filled)
-        for path in (routed, bitstream):
-            os.replace(path, folder / f"{name}{path.suffix}")
+        for path, suffix in ((routed, flow.routed), (bitstream, flow.bitstream)):
+            os.replace(path, folder / f"{name}{suffix}")
     return folder / f"{name}{flow.bitstream}"
 
 

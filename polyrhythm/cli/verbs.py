@@ -289,6 +289,7 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--freq", type=float, metavar="MHZ", help="what the placer aims at (beyond reach)"
     )
+    swappable_argument(parser)
     hardware_arguments(parser)
 
 
@@ -312,9 +313,13 @@ def build_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="router1|router2",
         help="nextpnr's; the second routes crowded parts (its own choice)",
     )
-    told = "a design into which swap puts other weights, thresholds and biases"
-    parser.add_argument("--swappable", action="store_true", help=told)
+    swappable_argument(parser)
     hardware_arguments(parser)
+
+
+def swappable_argument(parser: argparse.ArgumentParser) -> None:
+    told = "a circuit into which swap puts other weights, thresholds and biases"
+    parser.add_argument("--swappable", action="store_true", help=told)
 
 
 def swap_arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,6 @@ class Worst:
     biases      B
     shares      b(t), what one tick adds of it
     v0          start potential without the bias
-    T           of the layer
     merged      source ticks that each tick adds up
     """
 
@@ -32,11 +31,9 @@ class Worst:
     biases: Span
     shares: Span
     v0: Span
-    T: int
     merged: tuple[int, ...]
     leak_shift: int | None
     reset: str
-    signed: bool
 
     @property
     def fires(self) -> bool:
@@ -73,14 +70,13 @@ class Worst:
 
     @property
     def between_visits(self) -> Span:
-        """The same between visits, as `sw.plan.event_driven` bounds it of one network."""
-        low, high = self.before_events
-        least, greatest = low + self.drive[0], high + self.drive[1]
-        if not self.signed:
-            return min(low, least, self.drive[0]), max(high, greatest)
-        # S is at most T, and S thresholds are at most the greatest sum.
-        spent = min(max(greatest, 0), self.T * self.thresholds[1])
-        return least - spent, greatest
+        """The same between visits.
+
+        What has been emitted takes no potential below this: S thresholds are at most the greatest
+        sum, so v is at least -sum |w|*n, or the start less all negative input.
+        """
+        low, high = self.before_events  # the least bias is negative
+        return low + self.drive[0], high + self.drive[1]
 
     @property
     def ticking(self) -> Bounds:
@@ -118,11 +114,9 @@ def worst(shape: Shape, network: Network, i: int) -> Worst:
         biases=layer.biases,
         shares=_shares(layer, ticks),
         v0=(0, layer.thresholds[1] >> 1),
-        T=ticks,
         merged=merged,
         leak_shift=layer.leak_shift,
         reset=network.layers[i].reset,
-        signed=layer.neuron != "unsigned",
     )
 
 
