@@ -13,6 +13,7 @@ from polyrhythm.boards.catalog.rows import BOARDS
 from polyrhythm.boards.stage import Tell
 from polyrhythm.boards.synth import build_root
 from polyrhythm.boards.timing import path_in_words
+from polyrhythm.boards.use import used
 from polyrhythm.sw.lib import fix
 from polyrhythm.sw.lib.atomic import write_whole
 from polyrhythm.sw.lib.check import near
@@ -144,9 +145,8 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
 
     board, best = built.board, built.best
     report = best.read()
-    sites = board.part.family.sites
-    used = {word: report["utilization"].get(site) for word, site in sites.items()}
-    mapped = mapping.counted(built.work, board.part.family)
+    taken = used(report, board.part)
+    halves = mapping.halves(built.work, board.part.family)
     return {
         "format": FORMAT,
         "polyrhythm": fix.version(),
@@ -166,9 +166,8 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "fmax_mhz_by_seed": {str(run.seed): round(run.mhz, 2) for run in built.runs},
         "fmax_mhz_median": round(built.median_mhz, 2),
         "critical_path": path_in_words(report),
-        "use": {word: site["used"] for word, site in used.items() if site},
-        "available": {word: board.part.has[word] for word in sites},
-        "mapped": mapped,
+        "use": halves | taken,
+        "available": {word: board.part.has[word] for word in taken},
         "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
         "bitstream": bitstream.name,
         "tools": tools_of(board),

@@ -17,11 +17,11 @@ from typing import Any
 from polyrhythm.boards import mapping
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.clock import Pll, baud_of, best_below, divides, outputs
-from polyrhythm.boards.place import Placement, flow_of, placements, promised
+from polyrhythm.boards.place import Placement, flow_of, packed, placements, promised
 from polyrhythm.boards.prepare import TOP, prepared
 from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
 from polyrhythm.boards.synth import build_root
-from polyrhythm.boards.use import missing, told, use
+from polyrhythm.boards.use import missing, told
 from polyrhythm.sw.lib.atomic import write_whole
 
 RECIPE = 1  # part of every cache key: raise it when what is done with the RTLIL changes
@@ -118,7 +118,7 @@ def build_design(
     )
 
 
-def choices(board: Board, baud: int | None) -> list[Pll]:
+def choices(board: Board, baud: int | None) -> Sequence[Pll]:
     """The clocks that the board can make, and of which the rate can be made."""
     settings = outputs(board.part.family.pll, board.clock_mhz)
     if baud is None:
@@ -134,7 +134,7 @@ def choices(board: Board, baud: int | None) -> list[Pll]:
 
 
 def chosen(
-    board: Board, settings: list[Pll], mhz: float, baud: int | None, exact: bool = False
+    board: Board, settings: Sequence[Pll], mhz: float, baud: int | None, exact: bool = False
 ) -> Target:
     """The target of a design that reaches `mhz`; exact: as near to it as there is."""
     pll = best_below(settings, mhz, board.baud_max, 0.0 if exact else 0.03)
@@ -165,7 +165,7 @@ def fits_at(
     """What the design takes of the board's part; it is mapped, but not placed."""
     highest = board.part.family.target_mhz if freq is None else freq
     target = chosen(board, choices(board, baud), highest, baud, exact=freq is not None)
-    return use(mapping.module_of(netlist(board, make, target, progress), TOP), board.part)
+    return needs_of(board, netlist(board, make, target, progress), progress)
 
 
 def netlist(board: Board, make: Make, target: Target, progress: Tell | None) -> Path:
@@ -211,11 +211,17 @@ def tools_of(board: Board) -> dict[str, str]:
         raise ToolMissing(str(error.name), extra) from error
 
 
-def fitting(board: Board, work: Path, progress: Tell | None) -> dict[str, int]:
-    """What the netlist takes, told; TooBig where the part has less."""
-    needs = use(mapping.module_of(work, TOP), board.part)
+def needs_of(board: Board, work: Path, progress: Tell | None) -> dict[str, int]:
+    """What the netlist takes of the board's part, told."""
+    needs = packed(board.part, work, TOP, progress)
     if progress is not None:
         progress(told(needs, board.part))
+    return needs
+
+
+def fitting(board: Board, work: Path, progress: Tell | None) -> dict[str, int]:
+    """What the netlist takes, told; TooBig where the part has less."""
+    needs = needs_of(board, work, progress)
     lacking = missing(needs, board.part)
     if lacking:
         raise TooBig(f"{board.name} has too little for this: {lacking}", needs)

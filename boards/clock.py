@@ -7,14 +7,16 @@ FPGA-TN-02052; GW1NR Data Sheet DS117 (speed C6/I5) and UG286 for the divisors; 
 (speed -1) and UG472. [MHz] everywhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
-BAUD_ERROR = 0.015  # how far a UART may be from its rate: with 10 bits, 15 % of a bit at the last
-# Clocks of a bit: the fewest that a receiver can work with, and what is chosen where nobody asks,
-# since the middle of a bit is then met within a sixteenth of it
-BIT_CLOCKS, GOOD_BIT_CLOCKS = 4, 8
+from polyrhythm.boards.link.uart import divisor
+
+# Clocks of a bit that are chosen where nobody asks for a rate: its middle is then met within a
+# sixteenth of it. The receiver can work with half of that.
+GOOD_BIT_CLOCKS = 8
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ SOLVERS: dict[str | None, Callable[[Fraction], Iterator[Pll]]] = {
 }
 
 
-def outputs(kind: str | None, source_mhz: float) -> list[Pll]:
+@cache
+def outputs(kind: str | None, source_mhz: float) -> tuple[Pll, ...]:
     """One setting for each frequency that there can be, the fastest first; kind: one of `SOLVERS`.
 
     Of several settings the one that compares at the highest frequency is kept: it jitters least.
@@ -151,7 +154,7 @@ def outputs(kind: str | None, source_mhz: float) -> list[Pll]:
     found = {source: Pll(source, {})}
     for setting in SOLVERS[kind](source):
         found.setdefault(setting.output, setting)
-    return sorted(found.values(), key=lambda setting: -setting.output)
+    return tuple(sorted(found.values(), key=lambda setting: -setting.output))
 
 
 def baud_of(clock_hz: float, most: int) -> int | None:
@@ -185,12 +188,15 @@ RATES = (
 
 
 def divides(clock_hz: float, baud: float) -> bool:
-    """Whether whole clocks make the rate within `BAUD_ERROR`, and enough of them."""
-    clocks = clock_hz / baud
-    return round(clocks) >= BIT_CLOCKS and abs(round(clocks) - clocks) <= BAUD_ERROR * clocks
+    """Whether the clock divides into the rate as well as the link wants it."""
+    try:
+        divisor(clock_hz, baud)
+    except ValueError:
+        return False
+    return True
 
 
-def best_below(settings: list[Pll], fmax_mhz: float, baud_max: int, spare: float = 0.03) -> Pll:
+def best_below(settings: Sequence[Pll], fmax_mhz: float, baud_max: int, spare: float = 0.03) -> Pll:
     """The setting for a design that reaches `fmax_mhz`: the fastest one not above it, or a slightly
     slower one where the link is faster with that.
 
@@ -200,7 +206,9 @@ def best_below(settings: list[Pll], fmax_mhz: float, baud_max: int, spare: float
     if not below:
         slowest = settings[-1].mhz
         raise ValueError(
-            f"the PLL's slowest clock is {slowest:g} MHz, but the design reaches {fmax_mhz:g} MHz"
+            f"the slowest clock is {slowest:g} MHz, but the design reaches {fmax_mhz:g} MHz"
         )
-    near = [setting for setting in below if setting.output >= below[0].output * (1 - spare)]
+    near = [
+        setting for setting in below if setting.output >= below[0].output * (1 - Fraction(spare))
+    ]
     return max(near, key=lambda s: (baud_of(float(s.output) * 1e6, baud_max) or 0, s.output))

@@ -47,12 +47,27 @@ def block_rams(work: Path, family: Family) -> int:
 
 def counted(work: Path, family: Family) -> dict[str, int]:
     """Sites that the cells of the netlist take which was written last, by our words for them."""
-    cells = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]
     found: dict[str, int] = {}
-    for cell, number in cells.items():
+    for cell, number in cells_of(work).items():
         kind = kind_of(cell, family.kinds)
         if kind is not None:
             found[kind[0]] = found.get(kind[0], 0) + kind[1] * number
+    return found
+
+
+def halves(work: Path, family: Family) -> dict[str, int]:
+    """What of the netlist its placer does not count by itself: the LUTs and flip-flops of logic
+    cells."""
+    return {
+        word: sum(number for cell, number in cells_of(work).items() if cell.startswith(begin))
+        for word, begin in family.cells.items()
+    }
+
+
+def cells_of(work: Path) -> dict[str, int]:
+    """How many cells of each of Yosys's types the netlist has."""
+    told = json.loads((work / "cells.json").read_text())
+    found: dict[str, int] = told["design"]["num_cells_by_type"]
     return found
 
 

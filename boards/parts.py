@@ -23,6 +23,8 @@ class Family:
     flip_flop: str  # Verilog that instantiates the family's flip-flop from d to q, clocked by c
     # How Yosys's cell types begin -> our word, and how many of its sites one takes
     kinds: dict[str, tuple[str, int]] = field(default_factory=dict)
+    # Cell types that take sites of our word too, and how many
+    beside: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     pll: str | None = None  # a solver of boards.clock
     flow: "Flow | None" = None  # from netlist to bitstream
 
@@ -147,6 +149,7 @@ GOWIN = Family(
         "pROM": ("bram", 1),
         "MULT": ("dsp", 1),
     },
+    beside={"lut4": (("ALU", 1), ("RAM16SDP4", 8))},
     pll="gowin",
     flow=Flow(
         ".cst",

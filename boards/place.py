@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from polyrhythm.boards.parts import Flow, Part
-from polyrhythm.boards.stage import Tell, ToolFailed, compiled, run_tool
+from polyrhythm.boards.stage import Tell, ToolFailed, run_tool
 from polyrhythm.boards.timing import Clock, checked
+from polyrhythm.boards.use import used
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,11 @@ def placements(
 ) -> list[Placement]:
     """Place `work`/netlist.json at `mhz` for each seed, as many at a time as there are cores.
 
-    What lies there from before is taken. Raises ToolFailed where one does not come to an end, and
-    stops the others.
+    What lies there from before is taken. Several first runs of a YoWASP tool at a time can break
+    its cache: `packed` has been the first one. Raises ToolFailed where one does not come to an end,
+    and stops the others.
     """
     missing = [seed for seed in seeds if not files_of(part, work, seed, router)[0].is_file()]
-    if missing and not compiled(part.family.placer):
-        # Several first runs at a time can break the file that each of them writes
-        command, extra = [part.family.placer, "--version"], flow_of(part).extra
-        run_tool(command, "preparing the placer", work, "first.log", progress=progress, extra=extra)
     stop = threading.Event()
     with ThreadPoolExecutor(max(1, min(len(missing), os.cpu_count() or 1))) as pool:
         jobs = [
@@ -72,6 +70,32 @@ def placements(
             pool.shutdown(cancel_futures=True)
             raise
     return [read(part, work, mhz, seed, router) for seed in seeds]
+
+
+def packed(part: Part, work: Path, top: str, progress: Tell | None = None) -> dict[str, int]:
+    """What `work`/netlist.json takes of the part, counted by nextpnr without placing it."""
+    report, log = work / "packed.json", "packing.log"
+    if not report.is_file():
+        part_name = work / "part-packed.json"
+        command = [*call(part, top), "--pack-only", "--report", part_name.name]
+        extra = flow_of(part).extra
+        run_tool(command, f"packing for {part.name}", work, log, progress=progress, extra=extra)
+        promised(f"packing for {part.name}", work / log, part_name)
+        os.replace(part_name, report)
+    return used(json.loads(report.read_text()), part)
+
+
+def call(part: Part, top: str) -> list[str]:
+    """How nextpnr is called for the part's netlist.json and pins."""
+    return [
+        part.family.placer,
+        *part.flags,
+        *(flag.format(pins=f"{top}{flow_of(part).pins}") for flag in flow_of(part).pin_flags),
+        "--json",
+        "netlist.json",
+        "--top",
+        top,
+    ]
 
 
 def flow_of(part: Part) -> Flow:
@@ -101,14 +125,8 @@ def place(
     report, routed = files_of(part, work, seed, router)
     parts = [path.with_name(f"part-{path.name}") for path in (report, routed)]
     command = [
-        part.family.placer,
-        *part.flags,
-        *(flag.format(pins=f"{top}{flow.pins}") for flag in flow.pin_flags),
+        *call(part, top),
         *(["--router", router] if router else []),
-        "--json",
-        "netlist.json",
-        "--top",
-        top,
         "--seed",
         str(seed),
         "--freq",

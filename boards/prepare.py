@@ -6,6 +6,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from amaranth.back import rtlil
 
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.clock import Pll
@@ -22,10 +25,8 @@ def prepared(board: Board, pll: Pll, design: Design) -> dict[str, str]:
     The same board, clock and design give the same text: nothing of the environment or of where the
     sources lie goes into it.
     """
-    module, _, name = board.platform.partition(":")
-    platform = getattr(importlib.import_module(module), name)()
     with own_environment():
-        plan = platform.prepare(BoardTop(board, pll, design), TOP, emit_src=False)
+        plan = platform_of(board).prepare(BoardTop(board, pll, design), TOP, emit_src=False)
     files = {
         file: text if isinstance(text, str) else text.decode()
         for file, text in plan.files.items()
@@ -34,6 +35,25 @@ def prepared(board: Board, pll: Pll, design: Design) -> dict[str, str]:
     if f"{TOP}.il" in files:
         files[f"{TOP}.il"] = without_read_write_check(files[f"{TOP}.il"])
     return files
+
+
+def rtlil_of(board: Board, pll: Pll, design: Design) -> str:
+    """The same top as RTLIL, for boards whose own tools read Verilog."""
+    seen: list[str] = []
+    platform = platform_of(board)
+
+    def keep(design: Any, name: str, **_: object) -> None:
+        seen.append(rtlil.convert_fragment(design, name, emit_src=False)[0])
+
+    platform.toolchain_prepare = keep
+    platform.prepare(BoardTop(board, pll, design), TOP)
+    return without_read_write_check(seen[0])
+
+
+def platform_of(board: Board) -> Any:
+    """The board's pins, as amaranth-boards or a file of ours has them."""
+    module, _, name = board.platform.partition(":")
+    return getattr(importlib.import_module(module), name)()
 
 
 @contextmanager
@@ -61,22 +81,25 @@ def without_read_write_check(text: str) -> str:
     free: set[str] = set()  # memories of the module at hand
     marked = reading = False
     for line in text.splitlines(keepends=True):
-        stripped = line.strip()
-        if line.startswith("module "):
-            free = set()
-        found = MEMORY.match(line.rstrip())
-        if found and marked:
-            free.add(found[1].replace("\\", "\\\\"))
-        if stripped.startswith("attribute "):
-            marked = marked or stripped == "attribute \\no_rw_check 1"
-        elif stripped:
+        word = line.split(maxsplit=1)[:1]
+        match word:
+            case ["module"]:
+                free = set()
+            case ["memory"]:
+                found = MEMORY.match(line.rstrip())
+                if found and marked:
+                    free.add(found[1].replace("\\", "\\\\"))
+            case ["cell"]:
+                reading = False
+            case ["parameter"]:
+                if line.startswith("    parameter \\MEMID"):
+                    reading = line.split(maxsplit=2)[2].strip().strip('"') in free
+                mask = re.match(r"(    parameter \\COLLISION_X_MASK )(\d+)'[01]+$", line.rstrip())
+                if mask and reading:
+                    line = f"{mask[1]}{mask[2]}'{'1' * int(mask[2])}\n"
+        if word == ["attribute"]:
+            marked = marked or line.strip() == "attribute \\no_rw_check 1"
+        elif word:
             marked = False
-        if stripped.startswith("parameter \\MEMID"):
-            reading = stripped.split(" ", 2)[2].strip('"') in free
-        if stripped.startswith("cell "):
-            reading = False
-        mask = re.match(r"(    parameter \\COLLISION_X_MASK )(\d+)'[01]+$", line.rstrip())
-        if mask and reading:
-            line = f"{mask[1]}{mask[2]}'{'1' * int(mask[2])}\n"
         out.append(line)
     return "".join(out)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.boards.harness import TOP, cost, ports_of, ring
-from polyrhythm.boards.mapping import YOSYS, mapped, module_of, run_yosys
+from polyrhythm.boards.mapping import YOSYS, halves, mapped, module_of, run_yosys
 from polyrhythm.boards.parts import PARTS, Part
 from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
 from polyrhythm.boards.use import told, use
@@ -248,11 +248,7 @@ def figures(part: Part, work: Path, report_path: Path) -> dict[str, Any]:
     """What the design itself takes, the ring's own cells taken off, and how fast it is."""
     report = json.loads(report_path.read_text())
     own = json.loads((work / "ring.json").read_text())
-    mapped = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]
-    used = {
-        word: sum(n for cell, n in mapped.items() if cell.startswith(prefix))
-        for word, prefix in part.family.cells.items()
-    }
+    used = halves(work, part.family)
     none = {"used": 0, "available": 0}
     sites = {
         word: report["utilization"].get(site, none) for word, site in part.family.sites.items()

@@ -33,7 +33,7 @@ class BoardTop(Elaboratable):
     ----------
     board : Board
     pll : Pll               what makes its clock
-    design : Design         makes a component with members rx: In(1) (idles high), tx, alive and
+    design : Design         makes a component with members rx: In(1) (of any clock), tx, alive and
                             error: Out(1), clocked by `sync`
 
     The domain `sync` is in reset until the PLL has locked and the button has been up for
@@ -52,8 +52,7 @@ class BoardTop(Elaboratable):
         uart = platform.request(board.uart.resource, board.uart.number, dir="-")
         m.submodules.rx_pad = rx = io.Buffer("i", uart.rx)
         m.submodules.tx_pad = tx = io.Buffer("o", uart.tx)
-        m.submodules.rx_stable = FFSynchronizer(rx.i, design.rx, init=1)
-        m.d.comb += tx.o.eq(design.tx)
+        m.d.comb += [design.rx.eq(rx.i), tx.o.eq(design.tx)]
         for name, pad in (("alive", board.alive), ("error", board.error)):
             if pad is not None:
                 m.submodules[f"{name}_pad"] = led = io.Buffer("o", port_of(platform, pad))
@@ -129,7 +128,10 @@ def _ice40_pll(pll: Pll, pin: Any, clock: Any, locked: Any) -> Instance:
 def _ecp5_pll(
     pll: Pll, source_mhz: float, source: Any, clock: Any, locked: Any
 ) -> dict[str, Instance]:
-    """CLKOP is fed back, CLKOS is the design's clock; both begin their cycles together."""
+    """CLKOP is fed back, CLKOS is the design's clock; both begin their cycles together.
+
+    The attributes set the loop's analog side as ecppll does.
+    """
     fed_back = Signal()
     d = pll.dividers
     cell = Instance(
@@ -138,16 +140,18 @@ def _ecp5_pll(
         ("a", "FREQUENCY_PIN_CLKOS", f"{pll.mhz:g}"),
         ("a", "ICP_CURRENT", "12"),
         ("a", "LPF_RESISTOR", "8"),
+        ("a", "MFG_ENABLE_FILTEROPAMP", "1"),
+        ("a", "MFG_GMCREF_SEL", "2"),
         ("p", "FEEDBK_PATH", "CLKOP"),
         ("p", "CLKI_DIV", d["CLKI_DIV"]),
         ("p", "CLKFB_DIV", d["CLKFB_DIV"]),
         ("p", "CLKOP_ENABLE", "ENABLED"),
         ("p", "CLKOP_DIV", d["CLKOP_DIV"]),
-        ("p", "CLKOP_CPHASE", d["CLKOP_DIV"] // 2),
+        ("p", "CLKOP_CPHASE", d["CLKOP_DIV"] - 1),
         ("p", "CLKOP_FPHASE", 0),
         ("p", "CLKOS_ENABLE", "ENABLED"),
         ("p", "CLKOS_DIV", d["CLKOS_DIV"]),
-        ("p", "CLKOS_CPHASE", d["CLKOS_DIV"] // 2),
+        ("p", "CLKOS_CPHASE", d["CLKOS_DIV"] - 1),
         ("p", "CLKOS_FPHASE", 0),
         ("p", "OUTDIVIDER_MUXA", "DIVA"),
         ("p", "OUTDIVIDER_MUXB", "DIVB"),
@@ -155,11 +159,8 @@ def _ecp5_pll(
         ("p", "INTFB_WAKE", "DISABLED"),
         ("p", "STDBY_ENABLE", "DISABLED"),
         ("p", "DPHASE_SOURCE", "DISABLED"),
-        *(
-            ("i", name, Const(0))
-            for name in ("RST", "STDBY", "PHASESEL0", "PHASESEL1", "PHASEDIR", "PHASESTEP")
-        ),
-        ("i", "PHASELOADREG", Const(0)),
+        *(("i", name, Const(0)) for name in ("RST", "STDBY", "PHASESEL0", "PHASESEL1")),
+        *(("i", name, Const(1)) for name in ("PHASEDIR", "PHASESTEP", "PHASELOADREG")),
         ("i", "PLLWAKESYNC", Const(0)),
         ("i", "CLKI", source),
         ("i", "CLKFB", fed_back),

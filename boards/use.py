@@ -80,6 +80,19 @@ def told(found: dict[str, int], part: Part) -> str:
     return f"{part.name} before placement: {line}: {verdict}; try fewer lanes or a larger part"
 
 
+def used(report: dict[str, Any], part: Part) -> dict[str, int]:
+    """What nextpnr's report says is taken, by our words for it."""
+    taken, family = report["utilization"], part.family
+    return {
+        word: sum(
+            number * taken[cell]["used"]
+            for cell, number in ((site, 1), *family.beside.get(word, ()))
+            if cell in taken
+        )
+        for word, site in family.sites.items()
+    }
+
+
 def missing(found: dict[str, int], part: Part) -> str:
     """What the part has too little of, in words; nothing where it has enough."""
     return ", ".join(

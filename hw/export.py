@@ -5,13 +5,15 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+from polyrhythm.hw.bus import axi
+from polyrhythm.hw.bus.axi import AxiTop
 from polyrhythm.hw.interface import interface
 from polyrhythm.hw.lib.rom import hex_file, rom_verilog, stored
-from polyrhythm.hw.top import Top
+from polyrhythm.hw.top import Top, ports_of
 from polyrhythm.hw.verilog import verilog
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.lanes import Lanes
@@ -23,6 +25,11 @@ from polyrhythm.sw.plan.table import hex_lines
 
 FORMAT = 1  # of manifest.json
 WORK = ".export."  # how a folder begins in which an export is prepared
+BUILT = "sim_build"  # the folder that tools fill beside the files of an export that are for them
+
+# Makes further files of those that an export has: the names and texts of both
+Beside = Callable[[Mapping[str, str]], Mapping[str, str]]
+Bus = Literal["none", "axi"]  # what stands between the accelerator and its ports
 
 
 def export(
@@ -31,24 +38,31 @@ def export(
     lanes: Sequence[Lanes] | None = None,
     coding: Coding = "count",
     name: str | None = None,
+    beside: Beside | None = None,
+    bus: Bus = "none",
     shape: Shape | None = None,
 ) -> Path:
     """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that
     lies there; return its path.
 
     lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as
-    of `plan`; name: of the top module, an identifier (default: made of the network's name); shape:
-    of all networks that the circuit is for, as of `plan`. Every
+    of `plan`; name: of the top module, an identifier (default: made of the network's name). Every
     module and every file that a tool reads begins with it, so exports of other names can lie in one
-    project. The files are the same byte for byte whenever the network and these are. Raises
-    TypeError for lanes that are no integers, ValueError for what the gateware cannot build, for a
-    wrong name, or a folder that holds anything but an export, OSError where it cannot be written.
+    project. shape: of all networks that the circuit is for, as of `plan`. bus: "axi" puts AXI4-Stream and AXI4-Lite in front. beside: makes further files of
+    those of the export, such as a testbench; what tools build of them in the folder BUILT goes when
+    the export is written again. The files are the same byte for byte whenever the network and these
+    are. Raises TypeError for lanes that are no integers, ValueError for what the gateware cannot
+    build, for a wrong name, or a folder that holds anything but an export, OSError where it cannot
+    be written.
     The folder appears complete or not at all.
     """
     out = Path(os.path.abspath(out_dir))
     _check_folder(out)
     called = top_name(network.name) if name is None else check_top(name)
-    files = texts(Top(plan(network, lanes, coding, shape=shape), name=called))
+    if bus not in get_args(Bus):
+        raise ValueError(f"bus must be one of {', '.join(get_args(Bus))}, not {bus!r}")
+    kind = AxiTop if bus == "axi" else Top
+    files = texts(kind(plan(network, lanes, coding, shape=shape), name=called), beside)
     out.parent.mkdir(parents=True, exist_ok=True)
     there = out.is_dir()
     # What exists is filled where it is: it may be the current folder, a link, or a mount, none of
@@ -83,8 +97,8 @@ def _exchange(out: Path, new: Path, work: Path) -> None:
         raise
 
 
-def texts(top: Top) -> dict[str, str]:
-    """All files of the export by name."""
+def texts(top: Top | AxiTop, beside: Beside | None = None) -> dict[str, str]:
+    """All files of the export by name; `beside` as of `export`."""
     plan, name = top.plan, top.name
     source, files, used, roms = verilog(top, name), dict[str, str](), dict[str, Any](), ""
     for layer in plan.layers:
@@ -101,7 +115,13 @@ def texts(top: Top) -> dict[str, str]:
                 "layout": table.layout,
             }
     files[f"{name}.v"] = _header(top) + "\n" + roms + source
-    files["interface.json"] = _json(interface(top, used))
+    told = interface(name, plan, ports_of(plan), used)
+    if isinstance(top, AxiTop):
+        told = axi.interface(top, told)
+        files["registers.json"] = _json(axi.register_table(plan))
+    files["interface.json"] = _json(told)
+    if beside is not None:
+        files |= beside(dict(files))
     sums = {file: hashlib.sha256(text.encode("ascii")).hexdigest() for file, text in files.items()}
     files["manifest.json"] = _json(
         {
@@ -111,14 +131,19 @@ def texts(top: Top) -> dict[str, str]:
             "lanes": list(plan.lanes),
             "coding": plan.coding,
             "sha256": dict(sorted(sums.items())),
+            **({} if beside is None else {"built": BUILT}),
         }
     )
     return files
 
 
-def _header(top: Top) -> str:
+def _header(top: Top | AxiTop) -> str:
     plan = top.plan
     steps = f"; words with i_tick = 1 separate its {plan.ticks} time steps."
+    usage = [
+        "A frame goes in as spikes and a last word with i_end = 1"
+        + (steps if plan.ticks > 1 else ".")
+    ]
     lines = [
         f"{top.name}: spiking network {plan.name}, schedule {plan.schedule}, digest {plan.digest}",
         f"lanes {list(plan.lanes)}, {plan.coding} coding",
@@ -126,13 +151,11 @@ def _header(top: Top) -> str:
         "",
         "Simulate and synthesize in this folder: $readmemh reads the .hex files beside this file; "
         "interface.json has the layout.",
-        "A frame goes in as spikes and a last word with i_end = 1"
-        + (steps if plan.ticks > 1 else "."),
+        *(usage if isinstance(top, Top) else top.usage()),
         "Addresses ascend within a time step. Frames may follow each other without a gap; answers "
         "come in their order.",
         "Malformed input is corrected and counted: what is wrong with a frame never reaches the "
-        "one "
-        "behind the next i_end.",
+        f"one behind the next {'i_end' if isinstance(top, Top) else 'end'}.",
         "",
         *(f"{port.dir:6} {port.name:19} {port.bits:4}  {port.doc}" for port in top.ports),
         "",
@@ -172,9 +195,11 @@ def _check_folder(out: Path) -> None:
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether all that lies in `folder` is what its manifest, one of ours, lists."""
+    """Whether all that lies in `folder` is what its manifest, one of ours, lists, and what tools
+    have built of it."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="ascii"))
-        return {path.name for path in folder.iterdir()} <= {*manifest["sha256"], "manifest.json"}
+        known = {*manifest["sha256"], "manifest.json", manifest.get("built")}
+        return {path.name for path in folder.iterdir()} <= known
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -1,24 +1,28 @@
 """interface.json: everything that a simulator, a driver or a user needs to know of an export."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from polyrhythm.hw.top import Top
+from polyrhythm.hw.top import Port
 from polyrhythm.sw.plan.conv import ConvSynapses
 from polyrhythm.sw.plan.layer import LayerPlan, Spikes
+from polyrhythm.sw.plan.network import NetworkPlan
 from polyrhythm.sw.plan.neurons import ReactingNeuron, TickingNeuron
 
 FORMAT = 2  # of interface.json: 2 states ticks, largest count and repeats of every tap
 
 
-def interface(top: Top, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What interface.json says; files: of each memory its file, layer, rows, bits and layout."""
-    plan, bits = top.plan, {port.name: port.bits for port in top.ports}
+def interface(
+    name: str, plan: NetworkPlan, ports: Sequence[Port], files: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What interface.json says of the top module `name`; ports: of `hw.top.Top`; files: of each
+    memory its file, layer, rows, bits and layout."""
+    bits = {port.name: port.bits for port in ports}
     taps = [_tap(layer, bits) for layer in plan.layers]
     sums = {key: taps[-1][key] for key in ("classes", "logit_bits")}
     return {
         "format": FORMAT,
-        "top": top.name,
+        "top": name,
         "digest": plan.digest,
         "network": plan.name,
         "schedule": plan.schedule,
@@ -39,7 +43,7 @@ def interface(top: Top, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any
         "files": files,
         "ports": [
             {"name": port.name, "dir": port.dir, "bits": port.bits, "doc": port.doc}
-            for port in top.ports
+            for port in ports
         ],
     }
 

@@ -14,6 +14,7 @@ needs no torch.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polyrhythm.boards.driver.device import Device
     from polyrhythm.face import compare, convert, load, run, synthesize, train, write_verilog
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.trace import Trace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Device",
     "Network",
     "Trace",
     "__version__",
@@ -45,6 +47,8 @@ def __getattr__(name: str) -> Any:
         found = version()
     elif name == "Network":
         from polyrhythm.sw.network import Network as found
+    elif name == "Device":
+        from polyrhythm.boards.driver.device import Device as found
     elif name == "Trace":
         from polyrhythm.sw.trace import Trace as found
     else:

@@ -155,13 +155,15 @@ def write_verilog(
     lanes: "Sequence[Lanes] | None" = None,
     coding: "Coding" = "count",
     name: str | None = None,
+    testbench: int = 0,
 ) -> Path:
     """Write the accelerator: NAME.v, the hex files that it reads, interface.json, manifest.json.
     Returns the folder.
 
     name: of the top module, an identifier with which every module and file begins (default: made of
-    the network's name). Raises ValueError for what the gateware cannot build, for a name that
-    cannot be, or a folder with anything but an export in it.
+    the network's name). testbench: frames that a self-checking testbench beside it sends (0: there
+    is none); `make` in the folder runs it. Raises ValueError for what the gateware cannot build,
+    for a name that cannot be, or a folder with anything but an export in it.
     """
     from polyrhythm.hw.export import export
 
@@ -169,7 +171,13 @@ def write_verilog(
     check.path_of("folder", folder)
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name must be a text, not {name!r}")
-    return export(network, Path(folder), lanes, coding, name)
+    check.whole("testbench", testbench, 0)
+    beside = None
+    if testbench:
+        from polyrhythm.sim import testbench as benches
+
+        beside = benches.beside(benches.vectors(network, testbench))
+    return export(network, Path(folder), lanes, coding, name, beside)
 
 
 def synthesize(

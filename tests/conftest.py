@@ -12,6 +12,7 @@ import pytest
 from commands import digits_network
 
 from polyrhythm.cli import progress
+from polyrhythm.sim import verilator
 from polyrhythm.sw import data
 
 REPO = Path(__file__).resolve().parents[1]
@@ -42,6 +43,11 @@ def unpacked(root: Path) -> Path:
                     unpack.STEPS[name](Path(place))
                     (Path(place) / folder).rename(root / folder)
     return root
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "of the board that tests/board is run on: a serial port, or sim (the whole board, simulated)"
+    parser.addoption("--port", default="sim", help=told)
 
 
 @pytest.fixture(scope="session")
@@ -78,3 +84,10 @@ def quiet_stages(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     itself is tested."""
     if request.module.__name__ != "test_progress":
         monkeypatch.setattr(progress, "QUIET_S", 3600.0)
+
+
+@pytest.fixture(autouse=True)
+def quick_simulators(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Fast tests simulate some thousand cycles of a design: compiling it is most of their time."""
+    if "long" not in request.keywords:
+        monkeypatch.setattr(verilator, "OPTIMISE", "-O0")

@@ -1,21 +1,24 @@
 """What the board does with a packet."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, ValueLike
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.boards.link.packets import PACKETS, PROTOCOL, Kind, Reason
+from polyrhythm.boards.link.packets import CRC_BYTES, PACKETS, Kind, Reason
 from polyrhythm.boards.link.results import Tag
 from polyrhythm.boards.link.sender import BodyByte
-from polyrhythm.hw.bus.bank import PORT
+from polyrhythm.hw.bus.bank import Port
 
-HEAD = {kind: PACKETS[kind].head for kind in Kind if kind < 0x80}
+ASKED = [kind for kind in Kind if kind < 0x80]
 MOST_READ = 32  # registers of one READ
-NEXT, ACT, SKIP, DONE = range(4)  # what follows an answer
 
 
 class Dispatcher(wiring.Component):
     """Takes packets one by one: answers them, and hands the data of frames on.
+
+    identity: number of registers, from address 0 on, that hold the identification.
 
     Members
     -------
@@ -31,8 +34,8 @@ class Dispatcher(wiring.Component):
     unknown      for one cycle: a packet was not understood
     """
 
-    def __init__(self, identity: tuple[int, int]):
-        self._identity = identity  # address of the identification's registers, and their number
+    def __init__(self, identity: int):
+        self._identity = identity
         byte = stream.Signature(8)
         framer = {"close": Out(1), "closed": In(1), "ended": In(1), "wrong": In(1)}
         super().__init__(
@@ -41,7 +44,7 @@ class Dispatcher(wiring.Component):
                 "waits": In(1),
                 "dropped": In(1),
                 "o": Out(stream.Signature(BodyByte())),
-                "port": Out(PORT),
+                "port": Out(Port()),
                 "data": Out(byte),
                 "pixels": Out(1),
                 "begin": Out(1),
@@ -55,204 +58,287 @@ class Dispatcher(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        byte = self.i.payload
-        left, kind = Signal(8, name="left"), Signal(8, name="kind")
-        header, count = Signal(40, name="header"), Signal(3, name="count")
-        out, out_left, words = Signal(32, name="out"), Signal(3, name="out_left"), Signal(6)
-        reply, then = Signal(8, name="reply"), Signal(2, name="then")
-        reason, abandons = Signal(8, name="reason"), Signal(name="abandons")
-        open_, frame, chunk = Signal(name="open"), Signal(16, name="frame"), Signal(8, name="chunk")
-        lost, extra = Signal(name="lost"), Signal(name="extra")
-        status = Signal(name="status")
-        address = Signal(16, name="address")
-        seq, of = header[:8], header[8:24]
-        number, flags = header[24:32], header[32:34]
-        first, final = flags[0], flags[1]
-        takes = Signal(name="takes")
-        m.d.comb += takes.eq(self.i.valid & self.i.ready)
+        self._left, self._kind = Signal(8, name="left"), Signal(3, name="kind")
+        # Bytes come in at the top: the last one of the fields is always there.
+        self._head, self._place = Signal(40, name="head"), Signal(3, name="place")
+        self._open, self._frame = Signal(name="open"), Signal(16, name="frame")
+        self._chunk = Signal(8, name="chunk")  # the one that comes next in the open frame
+        self._reason, self._what = Signal(4, name="reason"), Signal(3, name="what")
+        # What is to be done before the next packet: send REFUSED, look at this one again, send DONE
+        self._refuses, self._again = Signal(name="refuses"), Signal(name="again")
+        self._done = Signal(name="done")
+        self._base, self._index = Signal(14, name="base"), Signal(7, name="index")
+        self._status = Signal(name="status")
+        self._lost = Signal(name="lost")  # the receiver has dropped a packet
+        takes = self.i.valid & self.i.ready
         with m.If(takes):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += self._left.eq(self._left - 1)
         with m.If(self.dropped):
-            m.d.sync += lost.eq(1)
-
-        def refuse(why: int, after: int) -> None:
-            m.d.sync += [reason.eq(why), then.eq(after)]
-            m.next = "refuse"
-
-        def abandon(why: int, after: int) -> None:
-            m.d.sync += [reason.eq(why), then.eq(after), abandons.eq(1)]
-            m.next = "tag"
-
-        def answer(what: Kind, content: ValueLike, number: int, more: ValueLike = 0) -> None:
-            m.d.sync += [reply.eq(what), out.eq(content), out_left.eq(number), words.eq(more)]
-            m.next = "reply"
-
+            m.d.sync += self._lost.eq(1)
+        byte, ends = self._fields(m)
         m.d.comb += [
-            self.port.address.eq(address),
-            self.port.data.eq(out),
-            self.port.write.eq(kind == Kind.WRITE),
-            self.pixels.eq(kind == Kind.PIXELS),
-            self.data.payload.eq(byte),
-            self.tags.payload.frame.eq(frame),
-            self.tags.payload.abandoned.eq(abandons),
+            self.port.address.eq(Cat(Const(0, 2), self._base + self._index)),
+            self.port.data.eq(self._head[8:]),
+            self.port.write.eq(self._is(Kind.WRITE)),
+            self.pixels.eq(self._is(Kind.PIXELS)),
+            self.data.payload.eq(self.i.payload),
+            self.tags.payload.frame.eq(self._frame),
+            self.tags.payload.abandoned.eq(self._refuses),
         ]
         with m.FSM(name="state"):
-            with m.State("length"):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += abandons.eq(0)
-                with m.If(self.i.valid):
-                    m.d.sync += left.eq(byte)
-                    m.next = "kind"
-                with m.Elif(lost & ~self.waits):
-                    m.d.sync += lost.eq(0)
-                    with m.If(open_):
-                        abandon(Reason.BROKEN, NEXT)
-                    with m.Else():
-                        refuse(Reason.DROPPED, NEXT)
-            with m.State("kind"):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += kind.eq(byte)
-                with m.If(self.i.valid):
-                    m.next = "size"
-            with m.State("size"):
-                m.next = "unknown"
-                for name, size in HEAD.items():
-                    fits = left >= size if PACKETS[name].rest else left == size
-                    if name == Kind.WRITE:
-                        fits = (left[:2] == size) & (left > size)
-                    with m.If((kind == name) & fits):
-                        m.d.sync += count.eq(size)
-                        m.next = "head"
-            with m.State("head"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(self.i.valid):
-                    m.d.sync += [header.eq(Cat(header[8:], byte)), count.eq(count - 1)]
-                    with m.If(count == 1):
-                        m.next = "act"
-            with m.State("unknown"):
-                m.d.comb += [self.i.ready.eq(left != 0)]
-                with m.If(left == 0):
-                    m.d.comb += self.unknown.eq(1)
-                    refuse(Reason.UNKNOWN, NEXT)
-            with m.State("act"):
-                m.d.sync += [abandons.eq(0), status.eq(0), count.eq(0), extra.eq(0)]
-                with m.Switch(kind):
-                    with m.Case(Kind.HELLO):
-                        with m.If(open_):
-                            abandon(Reason.HELLO, ACT)
-                        with m.Else():
-                            m.d.sync += address.eq(self._identity[0])
-                            answer(
-                                Kind.IDENTITY,
-                                Cat(header[32:], Const(PROTOCOL, 8)),
-                                2,
-                                self._identity[1],
-                            )
-                    with m.Case(Kind.READ):
-                        m.d.sync += address.eq(header[16:32])
-                        many = header[32:]
-                        with m.If((many == 0) | (many > MOST_READ)):
-                            m.next = "unknown"
-                        with m.Else():
-                            answer(Kind.VALUES, header[16:32], 2, many)
-                    with m.Case(Kind.WRITE):
-                        m.d.sync += address.eq(header[24:])
-                        m.next = "value"
-                    with m.Default():
-                        with m.If(open_ & first):
-                            abandon(Reason.REPLACED, ACT)
-                        with m.Elif(open_ & ((of != frame) | (number != chunk))):
-                            abandon(Reason.MISSING, SKIP)
-                        with m.Elif(~open_ & (~first | (number != 0))):
-                            m.d.sync += frame.eq(of)
-                            refuse(Reason.NO_FIRST, SKIP)
-                        with m.Else():
-                            m.d.comb += self.begin.eq(first)
-                            m.d.sync += [open_.eq(1), frame.eq(of), chunk.eq(number + 1)]
-                            m.next = "data"
-            with m.State("data"):
-                m.d.comb += [
-                    self.data.valid.eq(self.i.valid & (left != 0)),
-                    self.i.ready.eq(self.data.ready & (left != 0)),
-                ]
-                with m.If(takes & self.ended):
-                    m.d.sync += extra.eq(1)
-                with m.If((left == 0) & ~self.busy):
-                    m.next = "judge"
-            with m.State("judge"):
-                with m.If(extra | self.wrong | self.part | (final & ~self.ended)):
-                    abandon(Reason.MALFORMED, DONE)
-                with m.Elif(final):
-                    m.d.sync += then.eq(DONE)
-                    m.next = "tag"
-                with m.Else():
-                    m.next = "done"
-            with m.State("tag"):
-                m.d.comb += self.tags.valid.eq(1)
-                with m.If(self.tags.ready):
-                    m.next = "close"
-            with m.State("close"):
-                m.d.comb += self.close.eq(1)
-                with m.If(self.closed):
-                    m.d.sync += open_.eq(0)
-                    m.next = "done"
-                    with m.If(abandons):
-                        m.next = "refuse"
-            with m.State("refuse"):
-                answer(Kind.REFUSED, Cat(reason, frame), 3)
-            with m.State("skip"):
-                m.d.comb += self.i.ready.eq(left != 0)
-                with m.If(left == 0):
-                    m.next = "done"
-            with m.State("done"):
-                m.d.sync += then.eq(NEXT)
-                answer(Kind.DONE, seq, 1)
-            with m.State("value"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(self.i.valid):
-                    m.d.sync += [out.eq(Cat(out[8:], byte)), out_left.eq(out_left + 1)]
-                    with m.If(out_left[:2] == 3):
-                        m.next = "write"
-            with m.State("write"):
-                m.d.comb += self.port.ask.eq(1)
-                m.next = "written"
-            with m.State("written"), m.If(self.port.done):
-                m.d.sync += [status.eq(status | self.port.refused), address.eq(address + 4)]
-                m.d.sync += words.eq(words + 1)
-                m.next = "value"
-                with m.If(left == 0):
-                    m.next = "all written"
-            with m.State("all written"):
-                answer(Kind.WRITTEN, Cat(header[24:], words, Const(0, 2), status), 4)
-            with m.State("reply"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.byte.eq(reply)]
-                with m.If(self.o.ready):
-                    m.next = "bytes"
-            with m.State("bytes"):
-                last = (out_left == 1) & (words == 0)
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.payload.byte.eq(out[:8]),
-                    self.o.payload.last.eq(last),
-                ]
-                with m.If(self.o.ready):
-                    m.d.sync += [out.eq(out >> 8), out_left.eq(out_left - 1)]
-                    with m.If(last):
-                        m.next = "then"
-                    with m.Elif(out_left == 1):
-                        m.next = "ask"
-            with m.State("ask"):
-                m.d.comb += self.port.ask.eq(1)
-                m.d.sync += [words.eq(words - 1), address.eq(address)]
-                m.next = "wait"
-            with m.State("wait"), m.If(self.port.done):
-                m.d.sync += [out.eq(self.port.value), out_left.eq(4), address.eq(address + 4)]
-                m.next = "bytes"
-            with m.State("then"):
-                m.d.sync += [then.eq(NEXT), abandons.eq(0)]
-                m.next = "length"
-                with m.Switch(then):
-                    for where, state in ((ACT, "act"), (SKIP, "skip"), (DONE, "done")):
-                        with m.Case(where):
-                            m.next = state
+            self._packet(m)
+            self._act(m)
+            self._data(m, takes)
+            self._write(m)
+            self._reply(m, byte, ends)
         return m
+
+    def _is(self, kind: Kind) -> Value:
+        return self._kind == kind.value & 7
+
+    def _refuse(self, m: Module, why: Reason, more: Any = ()) -> None:
+        m.d.sync += [self._reason.eq(why), self._refuses.eq(1), *more]
+        m.next = "next"
+
+    def _abandon(self, m: Module, why: Reason, more: Any = ()) -> None:
+        """Close the open frame, and say so."""
+        self._refuse(m, why, more)
+        m.next = "tag"
+
+    def _answer(self, m: Module, kind: Kind) -> None:
+        m.d.sync += [self._what.eq(kind.value & 7), self._place.eq(0)]
+        m.next = "reply"
+
+    def _packet(self, m: Module) -> None:
+        """From one packet to the fields of the next."""
+        byte, left, lost, odd = self.i.payload, self._left, self._lost, Signal(name="odd")
+        with m.State("next"):
+            m.d.sync += [self._refuses.eq(0), self._again.eq(0)]
+            with m.If(self._refuses):
+                m.d.sync += self._again.eq(self._again)
+                self._answer(m, Kind.REFUSED)
+            with m.Elif(self._again):
+                m.next = "act"
+            # What is left of the packet, its CRC at least
+            with m.Elif(left != 0):
+                m.d.comb += self.i.ready.eq(1)
+            with m.Elif(self._done):
+                m.d.sync += self._done.eq(0)
+                self._answer(m, Kind.DONE)
+            with m.Else():
+                m.next = "length"
+        with m.State("length"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                m.d.sync += left.eq(byte)
+                m.next = "kind"
+            # What came before the dropped packet has been dealt with.
+            with m.Elif(lost & ~self.waits):
+                m.d.sync += lost.eq(0)
+                with m.If(self._open):
+                    self._abandon(m, Reason.BROKEN)
+                with m.Else():
+                    self._refuse(m, Reason.DROPPED)
+        with m.State("kind"):
+            m.d.comb += self.i.ready.eq(1)
+            m.d.sync += [self._kind.eq(byte[:3]), odd.eq(byte[3:].any())]
+            with m.If(self.i.valid):
+                m.next = "size"
+        with m.State("size"):
+            m.next = "unknown"
+            for kind in ASKED:
+                size = PACKETS[kind].head
+                with m.If(self._is(kind) & ~odd & _fits(kind, left)):
+                    m.d.sync += self._place.eq(size)
+                    m.next = "fields"
+        with m.State("fields"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                self._shift(m)
+                m.d.sync += self._place.eq(self._place - 1)
+                with m.If(self._place == 1):
+                    m.next = "act"
+        with m.State("unknown"):
+            m.d.comb += self.unknown.eq(1)
+            self._refuse(m, Reason.UNKNOWN)
+
+    def _shift(self, m: Module) -> None:
+        m.d.sync += self._head.eq(Cat(self._head[8:], self.i.payload))
+
+    def _act(self, m: Module) -> None:
+        """What a packet asks for."""
+        head, open_ = self._head, self._open
+        seen_frame, number, first = head[8:24], head[24:32], head[32]
+        base = Mux(self._is(Kind.READ), head[16:32], head[24:40])
+        # Compared a cycle before they are looked at
+        other, wrong = Signal(name="other"), Signal(name="wrong_count")
+        looked = Signal(name="looked")
+        m.d.sync += [
+            looked.eq(0),
+            other.eq((seen_frame != self._frame) | (number != self._chunk)),
+            wrong.eq((head[32:] == 0) | (head[32:] > MOST_READ)),
+        ]
+        with m.State("act"):
+            m.d.sync += [
+                looked.eq(1),
+                self._base.eq(Mux(self._is(Kind.HELLO), 0, base[2:])),
+                self._index.eq(0),
+                self._place.eq(0),
+                self._status.eq(0),
+            ]
+            with m.If(looked), m.Switch(self._kind):
+                with m.Case(Kind.HELLO):
+                    with m.If(open_):
+                        self._abandon(m, Reason.HELLO, [self._again.eq(1)])
+                    with m.Else():
+                        self._answer(m, Kind.IDENTITY)
+                with m.Case(Kind.READ):
+                    self._answer(m, Kind.VALUES)
+                    with m.If(wrong | base[:2].any()):
+                        m.next = "unknown"
+                with m.Case(Kind.WRITE):
+                    m.next = "value"
+                    with m.If(base[:2].any()):
+                        m.next = "unknown"
+                with m.Default():
+                    with m.If(open_ & first):
+                        self._abandon(m, Reason.REPLACED, [self._again.eq(1)])
+                    with m.Elif(open_ & other):
+                        self._abandon(m, Reason.MISSING, [self._done.eq(1)])
+                    with m.Else():
+                        m.d.sync += [self._frame.eq(seen_frame), self._done.eq(1)]
+                        with m.If(open_ | (first & (number == 0))):
+                            m.d.comb += self.begin.eq(first)
+                            m.d.sync += [open_.eq(1), self._chunk.eq(number + 1)]
+                            m.next = "data"
+                        with m.Else():
+                            self._refuse(m, Reason.NO_FIRST)
+
+    def _data(self, m: Module, takes: Value) -> None:
+        """Data of a frame, and its end."""
+        whole, extra = Signal(name="whole"), Signal(name="extra")
+        final = self._head[33]
+        m.d.sync += whole.eq(self._left == CRC_BYTES)
+        with m.State("data"):
+            more = ~whole & (self._left != CRC_BYTES)
+            m.d.comb += [
+                self.data.valid.eq(self.i.valid & more),
+                self.i.ready.eq(self.data.ready & more),
+            ]
+            with m.If(takes & self.ended):
+                m.d.sync += extra.eq(1)
+            with m.If(whole & ~self.busy):
+                m.next = "judge"
+        with m.State("judge"):
+            m.d.sync += extra.eq(0)
+            with m.If(extra | self.wrong | self.part | (final & ~self.ended)):
+                self._abandon(m, Reason.MALFORMED)
+            with m.Elif(final):
+                m.next = "tag"
+            with m.Else():
+                m.next = "next"
+        # Who takes the answer must know whose it is before it comes.
+        with m.State("tag"):
+            m.d.comb += self.tags.valid.eq(1)
+            with m.If(self.tags.ready):
+                m.next = "close"
+        with m.State("close"):
+            m.d.comb += self.close.eq(1)
+            with m.If(self.closed):
+                m.d.sync += [self._open.eq(0), self._chunk.eq(0)]
+                m.next = "next"
+
+    def _write(self, m: Module) -> None:
+        """Values of a WRITE."""
+        with m.State("value"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                self._shift(m)
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(self._place[:2] == 3):
+                    m.next = "write"
+        with m.State("write"):
+            m.d.comb += self.port.ask.eq(1)
+            m.next = "written"
+        with m.State("written"), m.If(self.port.done):
+            m.d.sync += [
+                self._status.eq(self._status | self.port.refused),
+                self._index.eq(self._index + 1),
+            ]
+            m.next = "value"
+            with m.If(self._left == CRC_BYTES):
+                self._answer(m, Kind.WRITTEN)
+
+    def _fields(self, m: Module) -> tuple[Value, Value]:
+        """The byte of an answer's fields, its kind first, and whether it is their last one."""
+        head, base = self._head, Cat(Const(0, 2), self._base)
+        fields: dict[Kind, list[Value]] = {
+            Kind.IDENTITY: [head[32:]],
+            Kind.VALUES: [base[:8], base[8:]],
+            Kind.WRITTEN: [base[:8], base[8:], self._index, self._status],
+            Kind.DONE: [head[:8]],
+            Kind.REFUSED: [self._reason, self._frame[:8], self._frame[8:]],
+        }
+        byte, ends = Signal(8, name="byte"), Signal(name="ends")
+        with m.Switch(self._what):
+            for kind, values in fields.items():
+                with m.Case(kind.value & 7):
+                    shown = Array([Const(kind, 8), *values])
+                    m.d.comb += [
+                        byte.eq(shown[self._place]),
+                        ends.eq(self._place == len(values)),
+                    ]
+        return byte, ends
+
+    def _reply(self, m: Module, byte: Value, ends: Value) -> None:
+        """The bytes of an answer: its fields, then registers where it has some."""
+        last = Signal(name="last")
+        registers = (self._what == Kind.IDENTITY & 7) | (self._what == Kind.VALUES & 7)
+        many = Mux(self._is(Kind.HELLO), self._identity, self._head[32:38])
+        m.d.sync += last.eq(self._index == many)
+        taken = self.o.ready
+        with m.State("reply"):
+            m.d.comb += [
+                self.o.valid.eq(1),
+                self.o.payload.byte.eq(byte),
+                self.o.payload.last.eq(ends & ~registers),
+            ]
+            with m.If(taken):
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(ends):
+                    m.next = "next"
+                    with m.If(registers):
+                        m.next = "ask"
+        with m.State("ask"):
+            m.d.comb += self.port.ask.eq(1)
+            m.d.sync += self._place.eq(0)
+            m.next = "asked"
+        with m.State("asked"), m.If(self.port.done):
+            m.d.sync += self._index.eq(self._index + 1)
+            m.next = "settle"
+        # `last` is known a cycle after the index.
+        with m.State("settle"):
+            m.next = "register"
+        with m.State("register"):
+            at = self._place[:2]
+            m.d.comb += [
+                self.o.valid.eq(1),
+                self.o.payload.byte.eq(self.port.value.word_select(at, 8)),
+                self.o.payload.last.eq((at == 3) & last),
+            ]
+            with m.If(taken):
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.If(at == 3):
+                    m.next = "ask"
+                    with m.If(last):
+                        m.next = "next"
+
+
+def _fits(kind: Kind, left: Value) -> Value:
+    """Whether so many bytes behind the kind, the CRC among them, can be a packet of that kind."""
+    least = PACKETS[kind].head + CRC_BYTES
+    if not PACKETS[kind].rest:
+        return left == least
+    if kind == Kind.WRITE:
+        return (left[:2] == least % 4) & (left > least)
+    return left >= least

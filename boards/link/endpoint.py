@@ -9,24 +9,23 @@ from amaranth.lib.wiring import In, Out
 
 from polyrhythm.boards.link.dispatcher import Dispatcher
 from polyrhythm.boards.link.framer import Framer
-from polyrhythm.boards.link.identity import ADDRESS, Identity, identity_table
 from polyrhythm.boards.link.layout import pixel_bits
-from polyrhythm.boards.link.receiver import FAULTS, Receiver
+from polyrhythm.boards.link.map import LINK_BITS, LINK_FAULTS, RING_BYTES, identity_table, link_map
+from polyrhythm.boards.link.receiver import Receiver
 from polyrhythm.boards.link.results import ResultPacker, Tag
 from polyrhythm.boards.link.sender import Sender
 from polyrhythm.boards.link.uart import divisor
 from polyrhythm.boards.link.unpack import PixelUnpacker, WordUnpacker
 from polyrhythm.hw.bus.bank import Bank
 from polyrhythm.hw.bus.counted import Counted
-from polyrhythm.hw.bus.registers import Register, constants
+from polyrhythm.hw.bus.registers import Register
 from polyrhythm.hw.layer import result_of
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.queue import Queue
 from polyrhythm.sw.plan.network import NetworkPlan
 
-SLOTS = 4  # data packets that the host may have on their way
-FRAMES = 3  # closed frames in the accelerator
+FRAMES = 2  # closed frames in the accelerator
 
 
 class Endpoint(wiring.Component):
@@ -54,12 +53,12 @@ class Endpoint(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, event = self.plan, Event.of(self.plan.input)
-        told = Identity.of(plan, self.clock_hz, SLOTS).encode()
-        ident = constants("identity", ADDRESS, told, "the identification, see HELLO")
+        rows = link_map(plan, self.clock_hz)
+        told = sum(row.access == "constant" for row in rows)  # registers of the identification
         m.submodules.accelerator = core = Counted(plan, self._rom)
-        m.submodules.receiver = receiver = Receiver(self._divisor, SLOTS)
+        m.submodules.receiver = receiver = Receiver(self._divisor, RING_BYTES)
         m.submodules.sender = sender = Sender(self._divisor)
-        m.submodules.dispatcher = dispatcher = Dispatcher((ident[0].address, len(ident)))
+        m.submodules.dispatcher = dispatcher = Dispatcher(told)
         m.submodules.words = words = WordUnpacker(event)
         m.submodules.pixels = pixels = PixelUnpacker(event, pixel_bits(plan))
         m.submodules.framer = framer = Framer(event, plan.ticks)
@@ -95,31 +94,46 @@ class Endpoint(wiring.Component):
             framer.begin.eq(dispatcher.begin),
             pixels.begin.eq(dispatcher.begin),
             words.restart.eq(dispatcher.begin),
-            results.cycles.eq(core.counts.cycles),
+            results.cycles.eq(core.counts.cycles[:8]),
+            core.turn.eq(results.turn),
         ]
         with m.If(~words.o.valid):
             m.d.comb += framer.i.payload.eq(pixels.o.payload)
         self._arbitrate(m, dispatcher.o, results.o, sender.i)
-        rows, shown = self._registers(m, core, receiver, dispatcher)
+        shown: dict[str, Value] = {}
         if plan.swappable is not None:
-            # Another network's digest must be able to take this one's place.
-            ident = [replace(row, access="status", value=0) for row in ident]
-            m.submodules.identity = memory = self._rom(identity_table(told))
-            m.d.comb += memory.address.eq((dispatcher.port.address - ADDRESS)[2:])
-            shown |= {row.name: memory.data for row in ident}
-            rows += ident
-            ident = []
-        m.submodules.bank = bank = Bank([*ident, *rows])
+            rows, shown = self._identity(m, rows, dispatcher.port.address)
+        m.submodules.bank = bank = Bank(rows)
         wiring.connect(m, dispatcher.port, bank.port)
-        for row in rows:
-            if row.access == "status":
-                m.d.comb += getattr(bank, f"s_{row.name}").eq(shown[row.name])
+        for name, value in shown.items():
+            m.d.comb += getattr(bank, f"s_{name}").eq(value)
+        for name in core.counts.shape().members:
+            m.d.comb += getattr(bank, f"s_{name}").eq(core.counts[name])
+        for name in core.status.shape().members:
+            m.d.comb += getattr(bank, f"s_input_{name}").eq(core.status[name])
+        for name, seen in zip(LINK_FAULTS, (*receiver.fault, dispatcher.unknown), strict=True):
+            total = Signal(LINK_BITS, name=f"link_{name}")
+            m.d.sync += total.eq(total + seen)
+            m.d.comb += getattr(bank, f"s_link_{name}").eq(total)
         blink = Signal(max(1, int(self.clock_hz / 2)).bit_length(), name="blink")
         m.d.sync += blink.eq(blink + 1)
         m.d.comb += self.alive.eq(blink[-1])
         with m.If(core.error | receiver.fault.any() | dispatcher.unknown):
             m.d.sync += self.error.eq(1)
         return m
+
+    def _identity(
+        self, m: Module, rows: list[Register], address: Value
+    ) -> tuple[list[Register], dict[str, Value]]:
+        """The rows with an identification that is read from a memory, and what those show: the word
+        at the address, which stands as long as a request does."""
+        m.submodules.identity = memory = self._rom(identity_table(rows))
+        m.d.comb += memory.address.eq(address[2:])
+        shown: dict[str, Value] = {
+            row.name: memory.data for row in rows if row.access == "constant"
+        }
+        told = [replace(r, access="status", value=0) if r.name in shown else r for r in rows]
+        return told, shown
 
     def _arbitrate(self, m: Module, answers: Any, results: Any, sender: Any) -> None:
         owned, second = Signal(name="owned"), Signal(name="second")
@@ -137,29 +151,3 @@ class Endpoint(wiring.Component):
             ]
         with m.Elif(sender.valid & sender.ready & sender.payload.last):
             m.d.sync += owned.eq(0)
-
-    def _registers(
-        self, m: Module, core: Counted, receiver: Receiver, dispatcher: Dispatcher
-    ) -> tuple[list[Register], dict[str, Value]]:
-        rows, shown, at = list[Register](), dict[str, Value](), 0x100
-        for name in core.counts.shape().members:
-            value = core.counts[name]
-            rows.append(Register(name, at, "status", len(value), ""))
-            shown[name] = value
-            at += 4
-        at = 0x140
-        for name in core.status.shape().members:
-            value = core.status[name]
-            rows.append(Register(f"input_{name}", at, "status", len(value), ""))
-            shown[f"input_{name}"] = value
-            at += 4
-        at = 0x180
-        for k, name in enumerate((*FAULTS, "unknown")):
-            total = Signal(16, name=f"link_{name}")
-            hit = receiver.fault[k] if k < len(FAULTS) else dispatcher.unknown
-            m.d.sync += total.eq(total + hit)
-            rows.append(Register(f"link_{name}", at, "status", 16, ""))
-            shown[f"link_{name}"] = total
-            at += 4
-        rows.append(Register("scratch", 0x8, "control", 8, ""))
-        return rows, shown

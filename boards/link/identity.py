@@ -3,31 +3,21 @@
 from dataclasses import dataclass
 from importlib.metadata import version
 
-import numpy as np
-
 from polyrhythm.boards.link import layout
-from polyrhythm.hw.bus.registers import words_of
+from polyrhythm.boards.link.packets import BODY_BYTES, PROTOCOL
 from polyrhythm.sw.plan.network import NetworkPlan
-from polyrhythm.sw.plan.table import Table
 
-ADDRESS = 0x40  # of the first register
 WORDS, PIXELS = 1, 2  # bits of the capabilities: kinds of packets that it takes
 _SIZES = {  # bytes of each number, in their order
-    "clock_hz": 4,
     "slots": 1,
     "word_bytes": 1,
     "pixel_bits": 1,
     "logit_bytes": 1,
+    "buffer": 2,
     "classes": 2,
     "capabilities": 2,
+    "clock_hz": 4,
 }
-
-
-def identity_table(content: bytes) -> Table:
-    """The identification as a memory of its registers, for circuits whose contents may be
-    swapped."""
-    words = np.array(words_of(content), np.int64)[:, None]
-    return Table("identity", words, 32, "row = register of the identification", swappable=True)
 
 
 @dataclass(frozen=True)
@@ -35,57 +25,64 @@ class Identity:
     """Who answers.
 
     digest        of the network, 64 hex digits
-    clock_hz      of the accelerator
-    slots         data packets that the host may have on their way
+    slots         data packets of any size that the host may have on their way
+    buffer        or as many bytes: their bodies, and one more for each packet
     word_bytes, pixel_bits, logit_bytes, classes   see `layout`
     capabilities  WORDS | PIXELS, those that it takes
+    clock_hz      of the accelerator
     version       of the tool that made the design
     """
 
     digest: str
-    clock_hz: int
     slots: int
+    buffer: int
     word_bytes: int
     pixel_bits: int
     logit_bytes: int
     classes: int
     capabilities: int
+    clock_hz: int
     version: str
 
     @classmethod
-    def of(cls, plan: NetworkPlan, clock_hz: float, slots: int) -> "Identity":
-        """The identity of a design."""
+    def of(cls, plan: NetworkPlan, clock_hz: float, buffer: int) -> "Identity":
+        """The identity of a design whose receiver has room for `buffer` bytes of data packets."""
         return cls(
-            plan.digest,
-            round(clock_hz),
-            slots,
-            layout.word_bytes(plan),
-            layout.pixel_bits(plan),
-            layout.logit_bytes(plan),
-            layout.classes(plan),
-            WORDS | PIXELS,
-            version("polyrhythm"),
+            digest=plan.digest,
+            slots=buffer // (BODY_BYTES + 1),
+            buffer=buffer,
+            word_bytes=layout.word_bytes(plan),
+            pixel_bits=layout.pixel_bits(plan),
+            logit_bytes=layout.logit_bytes(plan),
+            classes=layout.classes(plan),
+            capabilities=WORDS | PIXELS,
+            clock_hz=round(clock_hz),
+            version=version("polyrhythm"),
         )
 
     def encode(self) -> bytes:
-        """Digest, numbers, the version behind its length; zeros up to a multiple of 4."""
+        """The protocol, the numbers, the digest, and the version behind its length; zeros up to a
+        multiple of 4."""
         numbers = b"".join(
             getattr(self, name).to_bytes(size, "little") for name, size in _SIZES.items()
         )
         text = self.version.encode("ascii")
-        content = bytes.fromhex(self.digest) + numbers + bytes([len(text)]) + text
+        content = bytes([PROTOCOL]) + numbers + bytes.fromhex(self.digest) + bytes([len(text)])
+        content += text
         return content + bytes(-len(content) % 4)
 
     @classmethod
     def decode(cls, content: bytes) -> "Identity":
-        """The identity in what follows IDENTITY's fields. Raises ValueError where it is cut off."""
-        at, numbers = 32, dict[str, int]()
+        """The identity in what follows IDENTITY's fields, of which the protocol is the last one.
+        Raises ValueError where it is cut off."""
+        at, numbers = 0, dict[str, int]()
         for name, size in _SIZES.items():
             numbers[name] = int.from_bytes(content[at : at + size], "little")
             at += size
-        if len(content) <= at or len(content) <= at + content[at]:
+        digest, text = content[at : at + 32], content[at + 32 :]
+        if not text or len(text) <= text[0]:
             raise ValueError(
-                f"an identification must have at least {at + 2} bytes, not {len(content)}"
+                f"an identification must have at least {at + 34} bytes, not {len(content)}"
             )
-        text = content[at + 1 : at + 1 + content[at]].decode("ascii", "replace")
-        return cls(digest=content[:32].hex(), version=text, **numbers)
+        told = text[1 : 1 + text[0]].decode("ascii", "replace")
+        return cls(digest=digest.hex(), version=told, **numbers)

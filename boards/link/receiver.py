@@ -11,11 +11,10 @@ from polyrhythm.boards.link.ring import Ring
 from polyrhythm.boards.link.uart import UartReceiver
 
 FAULTS = ("framing", "overrun", "length", "cobs", "crc")
-SLOT_BYTES = 256  # of the ring for each packet that the host may have on its way
 
 
 class Receiver(wiring.Component):
-    """Bytes of a line in, bodies without their CRC out, each behind its length.
+    """Bytes of a line in, bodies out, each behind its length; their CRC, which is right, included.
 
     A packet is written into the ring as it comes, and is there for the reader only once its CRC is
     right; else its place is used again.
@@ -28,8 +27,8 @@ class Receiver(wiring.Component):
     fault   one bit for each of FAULTS, for one cycle: a packet was dropped for it
     """
 
-    def __init__(self, divisor: int, slots: int):
-        self._divisor, self._bytes = divisor, slots * SLOT_BYTES
+    def __init__(self, divisor: int, ring_bytes: int):
+        self._divisor, self._bytes = divisor, ring_bytes
         members = {"o": Out(stream.Signature(8)), "waits": Out(1), "fault": Out(len(FAULTS))}
         super().__init__({"rx": In(1), **members})
 
@@ -52,39 +51,42 @@ class Receiver(wiring.Component):
         start, place = Signal(places, name="start"), Signal(places, init=1, name="place")
         size = Signal(8, name="size")  # bytes of the body so far
         room, fits, right = Signal(name="room"), Signal(name="fits"), Signal(name="right")
-        spoilt = Signal(2, name="spoilt")  # framing, overrun
-        verdict = Signal(name="verdict")  # the packet has ended
+        broken, full, whole = (Signal(name=name) for name in ("broken", "full", "whole"))
+        # The packet has ended; a cycle later: the place behind the length of the next one
+        verdict, onward = Signal(name="verdict"), Signal(name="onward")
         m.d.sync += [
             room.eq(place != ring.taken),
+            self.waits.eq(start != ring.taken),
             right.eq(crc.match_detected),
             fits.eq((size > CRC_BYTES) & (size <= BODY_BYTES)),
-            self.waits.eq(start != ring.taken),
-            verdict.eq(decoder.ends & (~decoder.empty | spoilt[0])),
+            verdict.eq(decoder.ends & (~decoder.empty | broken)),
+            onward.eq(verdict),
         ]
-        with m.If(uart.broken):
-            m.d.sync += spoilt[0].eq(1)
-        with m.If(decoder.valid):
-            with m.If(room & (size <= BODY_BYTES)):
-                m.d.sync += place.eq(place + 1)
-            with m.If(~room):
-                m.d.sync += spoilt[1].eq(1)
-            with m.If(size <= BODY_BYTES):
-                m.d.sync += size.eq(size + 1)
-        whole = Signal(name="whole")
-        with m.If(decoder.ends):
-            m.d.sync += whole.eq(decoder.whole)
-        wrong = Cat(spoilt, ~fits, ~whole, ~right)
-        good = ~wrong.any()
+        wrong = Cat(broken, full, ~fits, ~whole, ~right)
+        keeps = decoder.valid & room & (size <= BODY_BYTES)
         m.d.comb += [
             ring.given.eq(start),
             ring.at.eq(Mux(verdict, start, place)),
-            ring.byte.eq(Mux(verdict, size - CRC_BYTES, decoder.o)),
-            ring.put.eq((decoder.valid & room) | (verdict & good)),
+            ring.byte.eq(Mux(verdict, size, decoder.o)),
+            ring.put.eq(keeps | verdict),
+            crc.start.eq(verdict),
         ]
+        with m.If(uart.broken):
+            m.d.sync += broken.eq(1)
+        with m.If(decoder.valid):
+            m.d.sync += full.eq(full | ~room)
+            with m.If(size <= BODY_BYTES):
+                m.d.sync += size.eq(size + 1)
+        with m.If(decoder.ends):
+            m.d.sync += whole.eq(decoder.whole)
+        with m.If(keeps | onward):
+            m.d.sync += place.eq(place + 1)
         with m.If(verdict):
-            following = Mux(good, place - CRC_BYTES, start)
-            m.d.sync += [start.eq(following), place.eq(following + 1), size.eq(0), spoilt.eq(0)]
+            m.d.sync += [size.eq(0), broken.eq(0), full.eq(0)]
             # The first fault is the cause of those behind it.
             m.d.comb += self.fault.eq(wrong & (~wrong + 1))
-            m.d.comb += crc.start.eq(1)
+            with m.If(wrong.any()):
+                m.d.sync += place.eq(start)
+            with m.Else():
+                m.d.sync += start.eq(place)
         return m

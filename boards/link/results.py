@@ -8,6 +8,7 @@ from polyrhythm.boards.link.packets import BODY_BYTES, CRC_BYTES, PACKETS, Kind
 from polyrhythm.boards.link.sender import BodyByte
 from polyrhythm.hw.output.readout import Result
 
+CYCLES = 5  # place of its lowest byte in the body
 HEAD = PACKETS[Kind.RESULT].head
 
 
@@ -23,7 +24,8 @@ class ResultPacker(wiring.Component):
 
     Members
     -------
-    i, cycles  answers, and what each of them took
+    i, cycles  answers, and the lowest byte of what each of them took
+    turn       the next byte of `cycles`, please; four times an answer
     tags       of the frames, in the order of the answers
     o          bodies of packets
     """
@@ -37,7 +39,8 @@ class ResultPacker(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(result)),
-                "cycles": In(32),
+                "cycles": In(8),
+                "turn": Out(1),
                 "tags": In(stream.Signature(Tag())),
                 "o": Out(stream.Signature(BodyByte())),
             }
@@ -46,17 +49,15 @@ class ResultPacker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         tag, answer = self.tags.payload, self.i.payload
+        class_, first = Signal(16, name="class"), Signal(16, name="first")
         place = Signal(range(max(HEAD + 1, self._bytes)), name="place")
         shown = Signal(range(self._classes), name="shown")  # class whose logit is sent next
         room = Signal(range(self._most + 1), name="room")
+        m.d.comb += [class_.eq(answer["class"]), first.eq(shown)]
         logit = Signal(8 * self._bytes, name="logit")
-        wide: list[Value] = [Const(int(Kind.RESULT), 8)]
-        for value, size in ((tag.frame, 2), (answer["class"], 2), (self.cycles, 4), (shown, 2)):
-            whole = Signal(8 * size, name=f"whole_{len(wide)}")
-            m.d.comb += whole.eq(value)
-            wide += [whole.word_select(k, 8) for k in range(size)]
-        head = Signal(8, name="head")
-        byte = Signal(8, name="byte")
+        head, byte = Signal(8, name="head"), Signal(8, name="byte")
+        wide: list[Value] = [Const(int(Kind.RESULT), 8), *_bytes(tag.frame), *_bytes(class_)]
+        wide += [self.cycles] * 4 + _bytes(first)
         m.d.comb += head.eq(Array(wide)[place])
         last = Signal(name="last")
         m.d.comb += [self.o.payload.byte.eq(byte), self.o.payload.last.eq(last)]
@@ -74,6 +75,7 @@ class ResultPacker(wiring.Component):
             with m.State("send head"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
+                    m.d.comb += self.turn.eq((place >= CYCLES) & (place < CYCLES + 4))
                     m.d.sync += place.eq(place + 1)
                     m.next = "head"
                     with m.If(place == HEAD):
@@ -103,3 +105,7 @@ class ResultPacker(wiring.Component):
                 m.d.comb += [self.i.ready.eq(1), self.tags.ready.eq(1)]
                 m.next = "idle"
         return m
+
+
+def _bytes(value: Value) -> list[Value]:
+    return [value.word_select(k, 8) for k in range(len(value) // 8)]

@@ -28,22 +28,22 @@ class Ring(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memory = memory = memory_of(8, self._size)
-        write, read = write_port(memory), read_port(memory)
+        write, read = write_port(memory), read_port(memory, "comb")
+        # The output register of a block RAM. It never reads in a cycle in which the memory is
+        # written: what comes then differs from part to part, and would be made equal by logic.
+        word = Signal(8, name="word", reset_less=True)
         m.d.comb += [
             write.addr.eq(self.at),
             write.data.eq(self.byte),
             write.en.eq(self.put),
             read.addr.eq(self.taken),
         ]
-        some = Signal(name="some")  # the memory's word is the one at `taken`, which was given
-        m.d.sync += [
-            some.eq((self.taken != self.given) & ~some & ~self.o.valid),
-            self.o.payload.eq(read.data),
-        ]
+        with m.If(~self.put):
+            m.d.sync += word.eq(read.data)
+        some = Signal(name="some")  # the word is the one at `taken`, which was given
+        m.d.sync += some.eq((self.taken != self.given) & ~some & ~self.o.valid & ~self.put)
         with m.If(some):
-            m.d.sync += self.o.valid.eq(1)
-        with m.If(self.o.valid):
-            m.d.sync += self.o.payload.eq(self.o.payload)
-            with m.If(self.o.ready):
-                m.d.sync += [self.o.valid.eq(0), self.taken.eq(self.taken + 1)]
+            m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(word)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [self.o.valid.eq(0), self.taken.eq(self.taken + 1)]
         return m

@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.boards.link.endpoint import SLOTS
-from polyrhythm.boards.link.identity import Identity, identity_table
 from polyrhythm.boards.link.layout import layout
+from polyrhythm.boards.link.map import identity_table, link_map
 from polyrhythm.boards.parts import Part
 from polyrhythm.boards.place import flow_of
 from polyrhythm.boards.stage import Tell
@@ -43,8 +42,7 @@ def places_of(part: Part, module: dict[str, Any], text: str, tables: list[Table]
 
 def board_tables(planned: NetworkPlan, clock_hz: float) -> list[Table]:
     """The memories of a board's design: the accelerator's, and what it says of itself."""
-    told = Identity.of(planned, clock_hz, SLOTS).encode()
-    return [*tables_of(planned), identity_table(told)]
+    return [*tables_of(planned), identity_table(link_map(planned, clock_hz))]
 
 
 def pack_swappable(

@@ -1,6 +1,6 @@
 """The accelerator with counters beside it: what went in, what came out, and how long it took."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,13 +11,24 @@ from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.input_checker import Status
 from polyrhythm.sw.plan.network import NetworkPlan
 
+COUNTS = {
+    "answered": (32, "frames answered since the reset, modulo 2^32"),
+    "events": (32, "spikes taken since the reset, modulo 2^32: words that are no tick, no end"),
+    "stalls": (32, "cycles since the reset in which a word waited, modulo 2^32"),
+    "cycles": (
+        32,
+        "cycles of the frame that was answered last: from its first word to its answer, or from "
+        "the answer before it where that came later",
+    ),
+    "in_flight": (8, "frames begun and not answered, modulo 2^8"),
+}
+
 
 class Counts(data.StructLayout):
-    """Since reset, modulo 2^32 (in_flight: exact)."""
+    """What is counted, by name: `COUNTS`."""
 
     def __init__(self) -> None:
-        names = ("begun", "answered", "events", "stalls", "cycles")
-        super().__init__({**dict.fromkeys(names, 32), "in_flight": 8})
+        super().__init__({name: bits for name, (bits, _) in COUNTS.items()})
 
 
 class Counted(wiring.Component):
@@ -26,7 +37,9 @@ class Counted(wiring.Component):
     Members
     -------
     i, o, error, status   of the accelerator
-    counts                `Counts`
+    counts                `Counts`, 2 cycles behind the streams; in_flight is right where frames are
+                          closed by their `end`, as those of the link are
+    turn                  rotate `counts.cycles` by a byte, the second one becomes the lowest
     """
 
     def __init__(self, plan: NetworkPlan, rom: type[Rom] = Rom):
@@ -39,6 +52,7 @@ class Counted(wiring.Component):
                 "error": Out(1),
                 "status": Out(Status(event, plan.ticks)),
                 "counts": Out(Counts()),
+                "turn": In(1),
             }
         )
 
@@ -49,35 +63,46 @@ class Counted(wiring.Component):
         wiring.connect(m, core.o, wiring.flipped(self.o))
         m.d.comb += [self.error.eq(core.error), self.status.eq(core.status)]
         word, counts = self.i.payload, self.counts
-        # Behind registers: what moves is known late in a cycle.
-        taken, waits, begins, answers, offered = (
-            Signal(name=name) for name in ("taken", "waits", "begins", "answers", "offered")
-        )
-        between = Signal(init=1, name="between")  # no frame is open
-        moves = self.i.valid & self.i.ready
-        m.d.sync += [
-            taken.eq(moves & ~word.tick & ~word.end),
-            waits.eq(self.i.valid & ~self.i.ready),
-            begins.eq(moves & between),
-            answers.eq(self.o.valid & self.o.ready),
-            offered.eq(self.o.valid & ~self.o.ready),
-        ]
+        moves, answer = self.i.valid & self.i.ready, self.o.valid & self.o.ready
+        between = Signal(init=1, name="between")  # the next word begins a frame
         with m.If(moves):
             m.d.sync += between.eq(word.end)
-        m.d.sync += [
-            counts.events.eq(counts.events + taken),
-            counts.stalls.eq(counts.stalls + waits),
-            counts.begun.eq(counts.begun + begins),
-            counts.answered.eq(counts.answered + answers),
-        ]
-        with m.If(begins & ~answers):
-            m.d.sync += counts.in_flight.eq(counts.in_flight + 1)
-        with m.If(answers & ~begins):
-            m.d.sync += counts.in_flight.eq(counts.in_flight - 1)
-        # Since the frame's first word, or since the answer before, whichever is later.
-        passed = Signal(32, name="passed")
-        answered = self.o.valid & ~offered
-        m.d.sync += passed.eq(Mux(begins & (counts.in_flight == 0), 1, passed + 1))
-        with m.If(answered):
-            m.d.sync += [counts.cycles.eq(passed), passed.eq(0)]
+        # Behind registers: what moves is known late in a cycle.
+        seen = {
+            "events": moves & ~word.tick & ~word.end,
+            "stalls": self.i.valid & ~self.i.ready,
+            "answered": answer,
+        }
+        for name, happens in seen.items():
+            now = Signal(name=f"{name}_now")
+            m.d.sync += [now.eq(happens), counts[name].eq(counts[name] + now)]
+        begins, answers = Signal(name="begins"), Signal(name="answers")
+        m.d.sync += [begins.eq(moves & between), answers.eq(answer)]
+        _count(m, counts.in_flight, begins, answers)
+        self._time(m, begins)
         return m
+
+    def _time(self, m: Module, begins: Value) -> None:
+        """Cycles of a frame, from its beginning or from the answer before."""
+        cycles, shown, offered = self.counts.cycles, Signal(name="shown"), Signal(name="offered")
+        passed, behind = Signal(32, name="passed"), Signal(8, name="behind")
+        _count(m, behind, begins, offered)
+        alone = begins & (behind == 0)  # a frame has begun, and all others have their answers
+        # An answer is new where none was offered, or that one was taken.
+        m.d.sync += [
+            shown.eq(self.o.valid & ~self.o.ready),
+            offered.eq(self.o.valid & ~shown),
+            passed.eq(Mux(alone, 1, passed + 1)),
+        ]
+        with m.If(offered):
+            m.d.sync += [cycles.eq(passed), passed.eq(1)]
+        with m.Elif(self.turn):
+            m.d.sync += cycles.eq(cycles.rotate_right(8))
+
+
+def _count(m: Module, frames: Signal, comes: Value, goes: Value) -> None:
+    """How many have come and not gone; never below 0, whatever goes."""
+    with m.If(comes & ~goes):
+        m.d.sync += frames.eq(frames + 1)
+    with m.If(goes & ~comes & (frames != 0)):
+        m.d.sync += frames.eq(frames - 1)

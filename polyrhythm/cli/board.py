@@ -119,12 +119,22 @@ def boards(args: argparse.Namespace) -> Answer:
         }
         for row in ROWS
     ]
+    wide = {key: max(len(str(row[key])) for row in rows) for key in ("board", "part", "tool")}
     shown = [
-        (row["name"], row["board"], row["part"], f"{row['clock_mhz']:g}", row["baud_max"],
-         row["tool"]) for row in rows
-    ]  # fmt: skip
-    lines = [f"{row['name']}: {row['link']}" + (f"; {row['note']}" if row["note"] else "")
-             for row in rows]  # fmt: skip
+        (
+            row["name"],
+            str(row["board"]).ljust(wide["board"]),
+            str(row["part"]).ljust(wide["part"]),
+            f"{row['clock_mhz']:g}",
+            row["baud_max"],
+            str(row["tool"]).ljust(wide["tool"]),
+        )
+        for row in rows
+    ]
+    lines = [
+        f"{row['name']}: {row['link']}" + (f"; {row['note']}" if row["note"] else "")
+        for row in rows
+    ]
     header = ("name", "board", "part", "MHz", "baud, most", "built by")
     return Answer({"boards": rows}, "\n".join([table(shown, header), "", *lines]))
 

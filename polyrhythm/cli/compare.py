@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.comparison import Comparison
+from polyrhythm.cli.executors import check_port
 from polyrhythm.cli.files import load_network
 from polyrhythm.cli.owndata import data_set
-from polyrhythm.cli.report import FAILED, OK, Answer, percent, table
+from polyrhythm.cli.report import FAILED, OK, Answer, one_of, percent, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,10 @@ def compare(args: argparse.Namespace) -> Answer:
     """Compare on a data set's test split."""
     from polyrhythm.sw import data
 
+    one_of("executor", args.executor, ("rtl", "board"))
+    check_port(args.executor, args.port, args.lanes, args.coding)
+    if args.executor == "board" and args.alone is not None:
+        raise ValueError("alone belongs to the RTL; leave --alone out with --executor board")
     network = load_network(args.network, args.profile)
     preprocess = data.preprocess_of(network, args.preprocess, args.dataset or "own data")
     dataset = data_set(args, preprocess, ("test",), network)
@@ -43,6 +48,12 @@ def compare(args: argparse.Namespace) -> Answer:
         and (args.limit is None or args.limit >= len(labels))
     )
     hardware = {"lanes": args.lanes, "coding": args.coding}
+    if args.executor == "board":
+        from polyrhythm.cli.boardcomparison import compare_board
+
+        return compare_board(
+            network, inputs[: args.limit], labels[: args.limit], hardware, args.port, dataset.name
+        )
     return answer(
         Comparison(
             network, inputs[: args.limit], labels[: args.limit], whole, hardware, args.alone

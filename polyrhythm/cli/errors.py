@@ -1,5 +1,5 @@
 """From an exception to an exit code and one sentence: 1 a check failed, 2 usage or input, 3 a tool
-is missing.
+or a board is missing.
 
 A room's own exceptions can only fly when the room has been imported, so they are looked up among
 the loaded modules and nothing is imported for it.
@@ -15,7 +15,12 @@ from polyrhythm.sw.lib import fix
 
 T = TypeVar("T")
 
-TOOL_ERRORS = {"polyrhythm.sim.verilator": "ToolMissing", "polyrhythm.boards.stage": "ToolMissing"}
+TOOL_ERRORS = {
+    "polyrhythm.sim.verilator": "ToolMissing",
+    "polyrhythm.boards.stage": "ToolMissing",
+    "polyrhythm.boards.driver.errors": "DeviceError",
+    "polyrhythm.boards.program": "NoDevice",
+}
 CHECK_ERRORS = {
     "polyrhythm.hw.verilog": "YosysFailed",
     "polyrhythm.sim.verilator": "BuildError",
@@ -24,6 +29,7 @@ CHECK_ERRORS = {
     "polyrhythm.boards.build": "ClockMissed",
     "polyrhythm.boards.swap.finish": "SwapFailed",
     "polyrhythm.boards.swap.places": "MapError",
+    "polyrhythm.boards.program": "NotLoaded",
     "polyrhythm.sw.training.train": "DivergedError",
 }
 

@@ -12,27 +12,32 @@ from polyrhythm.cli.progress import Stage
 if TYPE_CHECKING:
     import numpy as np
 
+    from polyrhythm.boards.driver.device import Device
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.trace import Trace
 
 # Counts of all layers that are in memory at a time: 64 MB, and a few times that while they are
 # joined
 SLICE_VALUES = 1 << 24
+SIMULATED = "sim"  # the port of a board that is simulated
 STEPS = 8  # processes that a core starts for a slice: a word of its progress from each
 
 
 @dataclass
 class Executor:
-    """Golden model, Verilog in bulk, or Verilog under cocotb.
+    """Golden model, Verilog in bulk, Verilog under cocotb, or a board.
 
-    hardware: lanes and coding of the Verilog. spikes: record them. design: what `begin` made.
+    hardware: lanes and coding of the Verilog. spikes: record them. port: of the board, or sim.
+    design, device: what `begin` made.
     """
 
     name: str
     network: "Network"
     hardware: dict[str, Any]
     spikes: bool
+    port: str | None = None
     design: Any = None
+    device: "Device | None" = None
 
     def frames(self) -> int:
         """How many frames go through at a time, so that memory stays bounded."""
@@ -49,9 +54,12 @@ class Executor:
         return max(1, SLICE_VALUES // max(1, kept + network.input.T * network.input.size))
 
     def begin(self) -> None:
-        """Write the Verilog and build the simulator, where they do not lie there from the last
-        time."""
+        """Open the board, or write the Verilog and build the simulator, where they do not lie there
+        from the last time."""
         if self.name == "golden":
+            return
+        if self.name == "board":
+            self.device = open_board(self.port, self.network, self.hardware)
             return
         from polyrhythm.sim import bench, bulk
         from polyrhythm.sim.design import export
@@ -71,6 +79,8 @@ class Executor:
 
         if self.name == "golden":
             return self.golden(counts, self.spikes)
+        if self.device is not None:
+            return self.device.run(counts, step)
         if self.name == "rtl":
             from polyrhythm.sim import bulk, verilator
 
@@ -93,16 +103,61 @@ class Executor:
             )
             raise SimulationError(where) from None
 
+    def close(self) -> None:
+        """Let the board go."""
+        if self.device is not None:
+            self.device.close()
+
     def golden(self, counts: "np.ndarray", spikes: bool) -> "Trace":
         from polyrhythm.sw import golden
 
         return golden.run(self.network, counts, spikes=spikes)
 
 
-def check_tools(problems: Problems, name: str) -> None:
+def open_board(port: str | None, network: "Network", hardware: dict[str, Any]) -> "Device":
+    """The board on a port, which holds the network; or a simulated one of it."""
+    from polyrhythm.boards.driver.device import Device
+
+    if port != SIMULATED:
+        return Device.open(str(port), network)
+    from polyrhythm.boards.driver import simulated
+
+    with Stage(f"writing the Verilog of the board of {network.name}"):
+        folder = simulated.design(network, **hardware)
+    with Stage("building the simulated board (kept for the next time)"):
+        simulated.compile(folder)
+    return Device.open(SIMULATED, network, **hardware)
+
+
+def check_port(name: str, port: str | None, lanes: Any, coding: str) -> None:
+    """Refuse a port without a board, a board without one, and lanes for a finished bitstream."""
+    if name != "board":
+        if port is not None:
+            raise ValueError(
+                f"port belongs to --executor board, not {name}; leave --port out, or say "
+                "--executor board"
+            )
+        return
+    if port is None:
+        raise ValueError(
+            "executor board needs a port: --port /dev/ttyUSB0, or --port sim for a simulated board"
+        )
+    if port != SIMULATED and (lanes or coding != "count"):
+        raise ValueError(
+            "lanes and coding belong to the board's bitstream; leave --lanes and --coding out with "
+            f"--port {port}"
+        )
+
+
+def check_tools(problems: Problems, name: str, port: str | None = None) -> None:
     """What an executor needs on this machine."""
     if name == "golden":
         return
+    if name == "board":
+        problems.of(importlib.import_module, "serial")
+        problems.of(importlib.import_module, "cobs")
+        if port != SIMULATED:
+            return
     from polyrhythm.sim import bench, verilator
 
     problems.of(verilator.find)

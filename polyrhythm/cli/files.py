@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polyrhythm.sw.lib.check import near
 
 if TYPE_CHECKING:
+    from polyrhythm.hw.export import Beside, Bus
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.plan.parameters import Coding
 
@@ -42,12 +43,14 @@ def export_verilog(
     lanes: Sequence[Any] | None,
     coding: "Coding" = "count",
     name: str | None = None,
+    beside: "Beside | None" = None,
+    bus: "Bus" = "none",
 ) -> dict[str, Any]:
     """Write the accelerator into `folder`, which appears whole or not at all; the answer is its
-    interface."""
+    interface. beside, bus: as of `hw.export.export`."""
     from polyrhythm.hw.export import export
 
-    export(network, folder, lanes, coding, name)
+    export(network, folder, lanes, coding, name, beside, bus)
     interface: dict[str, Any] = json.loads((folder / "interface.json").read_text("utf-8"))
     return interface
 

@@ -1,9 +1,9 @@
 """Polyrhythm's command line: a spiking network with mixed time steps, from training to Verilog that
 agrees bit for bit.
 
-Exit codes: 0 well, 1 a check failed, 2 usage or input, 3 a tool is missing, 130 interrupted. With
---json, stdout is one object and everything else is on stderr. Heavy imports happen inside the
-verbs, so --help is quick.
+Exit codes: 0 well, 1 a check failed, 2 usage or input, 3 a tool or a board is missing, 130
+interrupted. With --json, stdout is one object and everything else is on stderr. Heavy imports
+happen inside the verbs, so --help is quick.
 """
 
 import argparse

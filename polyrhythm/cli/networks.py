@@ -14,6 +14,7 @@ from polyrhythm.cli.recipes import load_recipe
 from polyrhythm.cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
+    from polyrhythm.sim.testbench import Vectors
     from polyrhythm.sw.data.datasets import Dataset
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.training.recipe import Recipe
@@ -176,15 +177,29 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
 
 def verilog(args: argparse.Namespace) -> Answer:
     """Write the accelerator as Verilog."""
+    from polyrhythm.sim.testbench import beside
     from polyrhythm.sw.plan.names import check_top
 
+    if args.frames is not None and not args.testbench:
+        raise ValueError("--frames is for the testbench: say --testbench")
+    if args.testbench and args.bus != "none":
+        raise ValueError("--testbench drives the accelerator's own ports: leave --bus out")
     name = None if args.name is None else check_top(args.name)
     whole, folder = load_network(args.network), Path(args.out)
     network = whole.profile(args.profile)
     if name is None:
         name = called(whole, args.profile)
+    vectors = testbench_of(network, args)
     with Stage(f"writing the Verilog of {network.name}"):
-        interface = export_verilog(network, folder, args.lanes, args.coding, name)
+        interface = export_verilog(
+            network,
+            folder,
+            args.lanes,
+            args.coding,
+            name,
+            beside(vectors) if vectors else None,
+            args.bus,
+        )
     rows = [
         (
             layer["name"],
@@ -208,7 +223,21 @@ def verilog(args: argparse.Namespace) -> Answer:
         f"module {interface['top']}: {folder / interface['top']}.v, its ports: "
         f"{folder / 'interface.json'}"
     )
+    if vectors is not None:
+        data["testbench"] = {"frames": len(vectors.counts), "from": vectors.told}
+        where += f"\ntestbench: make -C {folder}; frames: {vectors.told}"
     return Answer(data, f"{text}\n\n{where}")
+
+
+def testbench_of(network: "Network", args: argparse.Namespace) -> "Vectors | None":
+    """Frames for a testbench with their golden answers, where one is asked for."""
+    from polyrhythm.sim.testbench import vectors
+
+    if not args.testbench:
+        return None
+    chosen = {} if args.frames is None else {"number": args.frames}
+    with Stage(f"frames and golden answers of {network.name}"):
+        return vectors(network, **chosen)
 
 
 def called(network: "Network", profile: str | None) -> str:

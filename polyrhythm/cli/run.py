@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from polyrhythm.sw.trace import Trace
     from polyrhythm.sw.trace.file import TraceFile
 
-EXECUTORS = ("golden", "rtl", "cocotb")
+EXECUTORS = ("golden", "rtl", "cocotb", "board")
+nothing = contextlib.nullcontext
 SHOWN = 20  # frames that `run` prints to people; JSON and the trace file have all
 TOLD = {
     "class": "answer",
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> Answer:
     """Send frames through one executor."""
     executor, inputs, labels, file = prepared(args)
     result, kept = Result(executor.network, whole=args.json, right=labels), Kept(file, args.trace)
-    with contextlib.closing(file) if file else contextlib.nullcontext():
+    with contextlib.closing(executor), contextlib.closing(file) if file else nothing():
         executor.begin()
         with Stage(f"{args.executor}: {executor.network.name}", len(inputs)) as stage:
             for first, end in inputs.slices(executor.frames()):
@@ -58,7 +59,7 @@ def prepared(
 ) -> "tuple[Executor, Counts | Held, np.ndarray | None, TraceFile | None]":
     """All that the command line names, checked before anything runs; everything that is wrong is
     told at once."""
-    from polyrhythm.cli.executors import Executor, check_tools
+    from polyrhythm.cli.executors import Executor, check_port, check_tools
 
     problems = Problems()
     name = problems.of(one_of, "executor", args.executor, EXECUTORS)
@@ -71,9 +72,11 @@ def prepared(
             "--executor golden"
         )
     elif name and name != "golden":
-        check_tools(problems, name)
+        check_tools(problems, name, args.port)
         if network:
             problems.of(check_hardware, network, args.lanes, args.coding)
+    if name:
+        problems.of(check_port, name, args.port, args.lanes, args.coding)
     file = problems.of(open_trace, args) if args.trace else None
     try:
         problems.settle()
@@ -84,7 +87,7 @@ def prepared(
     assert name is not None and network is not None and inputs is not None
     spikes = bool(args.trace) and network.schedule == "time_stepped"
     return (
-        Executor(name, network, {"lanes": args.lanes, "coding": args.coding}, spikes),
+        Executor(name, network, {"lanes": args.lanes, "coding": args.coding}, spikes, args.port),
         inputs,
         labels,
         file,

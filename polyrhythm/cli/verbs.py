@@ -213,8 +213,9 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sample_arguments(parser)
     parser.add_argument(
-        "--executor", required=True, metavar="golden|rtl|cocotb", help="what runs it"
+        "--executor", required=True, metavar="golden|rtl|cocotb|board", help="what runs it"
     )
+    port_argument(parser)
     parser.add_argument(
         "--trace", metavar="OUT.npz", help="write counts, logits and cycles of every frame"
     )
@@ -229,6 +230,19 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
         "network's, and the profile's)"
     )
     parser.add_argument("--name", metavar="NAME", help=told)
+    parser.add_argument(
+        "--bus",
+        choices=("none", "axi"),
+        default="none",
+        help="in front: AXI4-Stream for frames and answers, AXI4-Lite for registers (none)",
+    )
+    parser.add_argument(
+        "--testbench",
+        action="store_true",
+        help="also self-checking testbenches, Verilog and cocotb: run make in DIR",
+    )
+    told = "of the testbench: the first test images where they are on this machine, else random (5)"
+    parser.add_argument("--frames", type=positive, metavar="N", help=told)
     hardware_arguments(parser)
 
 
@@ -243,6 +257,9 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     told = "images that also go through one at a time, for their latency; all go back to back (all)"
     parser.add_argument("--alone", type=int, metavar="N", help=told)
+    told = "what is held against golden: torch and the RTL, or a board (rtl)"
+    parser.add_argument("--executor", default="rtl", metavar="rtl|board", help=told)
+    port_argument(parser)
     hardware_arguments(parser)
 
 
@@ -349,6 +366,11 @@ def network_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help="a .safetensors network file")
 
 
+def port_argument(parser: argparse.ArgumentParser) -> None:
+    told = "of the board, such as /dev/ttyUSB0; sim: the whole board, simulated"
+    parser.add_argument("--port", metavar="PORT|sim", help=told)
+
+
 def hardware_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", metavar="NAME", help="one of the network's working points (its own)"
@@ -379,9 +401,13 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     ),
     "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
-    "run": ("run", "send frames through golden model, RTL or cocotb", run_arguments),
+    "run": ("run", "send frames through golden model, RTL, cocotb or a board", run_arguments),
     "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),
-    "compare": ("compare", "a test set through torch, golden model and RTL", compare_arguments),
+    "compare": (
+        "compare",
+        "a test set through golden model, torch and RTL, or a board",
+        compare_arguments,
+    ),
     "synth": ("place", "size and speed on an FPGA", synth_arguments),
     "boards": ("board", "the boards that build knows", None),
     "build": ("board", "the bitstream of a network for a board", build_arguments),

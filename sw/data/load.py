@@ -26,6 +26,7 @@ __all__ = [
     "encode",
     "find",
     "inputs_for",
+    "is_here",
     "load",
     "parse_preprocess",
     "roots",
@@ -72,6 +73,12 @@ def find(dataset: str | Dataset) -> Dataset:
     return DATASETS[dataset]
 
 
+def is_here(dataset: str | Dataset, split: str, root: str | Path | None = None) -> bool:
+    """Whether all files of a split lie in one of `roots(root)`, so that nothing is downloaded."""
+    parts = find(dataset).parts.get(split, ())
+    return any(all((place / part).exists() for part in parts) for place in roots(root))
+
+
 def _locate(
     dataset: Dataset, split: str, root: str | Path | None, progress: Progress | None
 ) -> Path:
@@ -113,9 +120,10 @@ def inputs_for(
     split: str = "test",
     root: str | Path | None = None,
     preprocess: str | None = None,
+    limit: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(counts, labels) of a split, encoded by `preprocess`, or as the network's provenance says.
-    Raises DataError."""
+    """(counts, labels) of a split, or of its first `limit` samples, encoded by `preprocess`, or as
+    the network's provenance says. Raises DataError."""
     row, chosen = find(dataset), preprocess_of(network, preprocess, dataset)
     prepared = parse_preprocess(chosen)
     given = (row.shape, prepared.T, prepared.max_count)
@@ -127,7 +135,8 @@ def inputs_for(
             f"{row.name} with {chosen} gives shape {given[0]}, T {given[1]}, max_count {given[2]}"
         )
     images, labels = load(row, split, root)
-    return encode(images, chosen, row.peak, row.shape, row.told), labels
+    counts = encode(images[:limit], chosen, row.peak, row.shape, row.told)
+    return counts, labels[:limit]
 
 
 def preprocess_of(

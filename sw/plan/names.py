@@ -42,6 +42,7 @@ RESERVED = frozenset(_WORDS.split())
 PORT = re.compile(
     r"clk|rst|error|i_(valid|ready|address|count|tick|end)|o_(valid|ready|class|logits)|live_logits"
     r"|status_(address|order|count|tick_missing|end_missing|end_late)|tap\d+_(valid|address|count|negative|tick|end|logits)"
+    r"|aclk|aresetn|[sm]_axis_t(data|valid|ready|last)|s_axi_\w+"
 )
 # Characters of a top's name: files are called by it and by a layer's name, and a file's name ends
 # at 255

@@ -58,7 +58,7 @@ WRONG = {
     "trian": "there is no verb 'trian'; did you mean train? (verbs: train, check, convert, cutoff, to-events, tune, info, run, verilog, compare, synth, demo, doctor, completion)",
     "train --recipe digit": "recipe must be one of digits, digits-lif, digits-mtt, mnist-mlp, mnist-lif, mnist-conv, mnist-conv-lif, mnist-mt, fashion-mt, mnist-mtt, mnist-anytime, nmnist-mtt, nmnist-conv, cifar10-mt, cifar10-resnet18, not 'digit'; did you mean digits?",
     "run tiny.safetensors --lane 3 --input x.npy --executor rtl": "run does not know '--lane'; did you mean --lanes?",
-    "run tiny.safetensors --input x.npy --executor rlt": "executor must be one of golden, rtl, cocotb, not 'rlt'; did you mean rtl?",
+    "run tiny.safetensors --input x.npy --executor rlt": "executor must be one of golden, rtl, cocotb, board, not 'rlt'; did you mean rtl?",
     "compare tiny.safetensors --dataset digitz": "dataset must be one of "
     + f"{', '.join(data.DATASETS)}, not 'digitz'; did you mean digits?",
     "compare tiny.safetensors --dataset digits --limit 0": "limit must be at least 1 frame, not 0",
@@ -75,6 +75,9 @@ WRONG = {
     "verilog tiny.safetensors --out v --coding binary": "argument --coding: invalid choice: 'binary' (choose from 'count', 'unary'); see polyrhythm verilog --help",
     "verilog tiny.safetensors --out v --lanes 3;4": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not '3;4'; see polyrhythm verilog --help",
     "verilog tiny.safetensors --out v --lanes 3,0": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not '3,0'; see polyrhythm verilog --help",
+    "verilog tiny.safetensors --out v --frames 3": "--frames is for the testbench: say --testbench",
+    "verilog tiny.safetensors --out v --testbench --bus axi": "--testbench drives the accelerator's own ports: leave --bus out",
+    "verilog tiny.safetensors --out v --bus apb": "argument --bus: invalid choice: 'apb' (choose from 'none', 'axi'); see polyrhythm verilog --help",
     "verilog tiny.safetensors": "the following arguments are required: --out; see polyrhythm verilog --help",
 }  # fmt: skip
 

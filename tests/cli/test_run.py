@@ -144,7 +144,7 @@ def test_everything_that_is_wrong_is_told_at_once(
     code, out, err = call(capsys, *words.split())
     text = (
         "4 things are wrong:\n"
-        "  executor must be one of golden, rtl, cocotb, not 'rlt'; did you mean rtl?\n"
+        "  executor must be one of golden, rtl, cocotb, board, not 'rlt'; did you mean rtl?\n"
         "  tinny.safetensors: no such network file; did you mean tiny.safetensors?\n"
         "  y.npy: no such file or directory\n"
         "  none/t.npz: no such file or directory"

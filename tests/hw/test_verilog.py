@@ -16,7 +16,6 @@ from polyrhythm.sim import verilator
 
 SHAPES = [unsigned(0), unsigned(1), unsigned(3), signed(1), signed(3), unsigned(5), signed(5)]
 WORDS = 200
-QUICK = ("-CFLAGS", "-O0")
 
 
 def expressions(a: Value, b: Value) -> list[Value]:
@@ -105,7 +104,7 @@ def in_verilog(top: Operators, words: list[int], place: Path) -> list[int]:
     source.write_text(verilog(top, "operators"))
     main.write_text(MAIN)
     program = verilator.program(
-        place, verilator.Program("operators", main, QUICK), source, "operators", {}
+        place, verilator.Program("operators", main), source, "operators", {}
     )
     asked = "".join(f"{word:x}\n" for word in words)
     return [

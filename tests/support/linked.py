@@ -1,58 +1,123 @@
-"""An endpoint in the Amaranth simulator: bytes in, bytes out."""
+"""An endpoint on a line: bytes in, bytes out, in Verilator; and frames as packets, and back."""
 
 from __future__ import annotations
 
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from gateware import simulate
+import numpy as np
 
 from polyrhythm.boards.link.endpoint import Endpoint
+from polyrhythm.boards.link.framing import Deframer, frame
+from polyrhythm.boards.link.layout import layout
+from polyrhythm.boards.link.packets import FIRST, LAST, Kind, Message, decode, encode
+from polyrhythm.hw.verilog import verilog
+from polyrhythm.sim import verilator
+from polyrhythm.sw.network import Network
+from polyrhythm.sw.plan.network import plan
+
+BIT, QUIET = 4, 20_000  # clocks
+LINE = verilator.Program("line", Path(__file__).with_name("line.cpp"), ("-CFLAGS", "-O0"))
+BROKEN, SILENCE = 0x100, 0x8000  # added to a symbol of line.cpp
 
 
-def line_bits(sent: bytes) -> list[int]:
-    """The levels of the line, one for each bit."""
-    return [bit for byte in sent for bit in (0, *(byte >> k & 1 for k in range(8)), 1)]
+class Board:
+    """A network behind a line."""
+
+    def __init__(self, network: Network, root: Path, **planned: Any):
+        self.network, self.plan = network, plan(network, **planned)
+        self.layout = layout(self.plan)
+        with tempfile.TemporaryDirectory() as place:
+            source = Path(place) / "line.v"
+            source.write_text(verilog(Endpoint(self.plan, BIT * 1e6, 1e6), "line"))
+            self._program = verilator.program(root, LINE, source, "line", {})
+
+    def run(self, symbols: Iterable[int]) -> tuple[bytes, bool]:
+        """What the board sends, and whether it shows an error, when these symbols have come."""
+        line = [*symbols]
+        done = subprocess.run(
+            [self._program, str(BIT), str(QUIET)],
+            input=struct.pack(f"<{len(line)}H", *line),
+            stdout=subprocess.PIPE,
+            timeout=300,
+        )
+        assert done.returncode == 0, "the board sent what is no byte"
+        return done.stdout[:-1], bool(done.stdout[-1])
+
+    def talk(self, packets: Iterable[bytes], gap: int = 0) -> list[Message]:
+        """The board's packets in answer to bodies, with so many bits of silence behind each."""
+        sent = [[*frame(body), SILENCE + gap] for body in packets]
+        told, _ = self.run(symbol for packet in sent for symbol in packet)
+        deframer = Deframer()
+        messages = [decode(body) for body in deframer.feed(told)]
+        assert not deframer.faults, f"the board sent broken packets: {deframer.faults}"
+        return messages
+
+    def words(self, inputs: np.ndarray) -> bytes:
+        """A frame (T, *shape) as words."""
+        made, size = b"", self.layout["word_bytes"]
+        at = {name: place["low"] for name, place in self.layout["word"].items()}
+        for tick, counts in enumerate(inputs):
+            for index in np.argwhere(counts):
+                word = _address(self.layout["strides"], index) << at["address"]
+                word |= int(counts[tuple(index)]) << at["count"] if "count" in at else 0
+                made += word.to_bytes(size, "little")
+            closing = at["end" if tick == len(inputs) - 1 else "tick"]
+            made += (1 << closing).to_bytes(size, "little")
+        return made
+
+    def pixels(self, inputs: np.ndarray) -> bytes:
+        """The same as packed counts."""
+        bits, made = self.layout["pixel_bits"], b""
+        for counts in inputs:
+            whole = sum(int(n) << bits * k for k, n in enumerate(counts.reshape(-1)))
+            made += whole.to_bytes(-(-bits * counts.size // 8), "little")
+        return made
 
 
-class Line:
-    """Levels of a line as bytes; the other end of the link, bit by bit."""
-
-    def __init__(self, cycles: int):
-        self._cycles, self._wait, self._bits = cycles, 0, list[int]()
-        self._busy = False
-        self.bytes = bytearray()
-
-    def see(self, level: int) -> None:
-        if not self._busy:
-            if not level:
-                self._busy, self._wait, self._bits = True, self._cycles // 2, []
-            return
-        if self._wait:
-            self._wait -= 1
-            return
-        self._wait = self._cycles - 1
-        self._bits.append(level)
-        if len(self._bits) == 10:
-            assert self._bits[0] == 0 and self._bits[9] == 1, self._bits
-            self.bytes.append(sum(bit << k for k, bit in enumerate(self._bits[1:9])))
-            self._busy = False
+def _address(strides: Sequence[int], index: Iterable[int]) -> int:
+    return sum(int(n) * step for n, step in zip(index, strides, strict=False))
 
 
-def talk(endpoint: Endpoint, sent: bytes, quiet: int = 3000) -> bytes:
-    """Send bytes; return what came back until nothing came for `quiet` cycles."""
-    cycles = endpoint._divisor
-    line = Line(cycles)
+def chunks(kind: Kind, data: bytes, number: int, seq: int, size: int) -> list[bytes]:
+    """Bodies of a frame's packets, with at most `size` bytes of data in each."""
+    pieces = [data[k : k + size] for k in range(0, len(data), size)] or [b""]
+    return [
+        encode(
+            kind,
+            piece,
+            seq=(seq + k) % 256,
+            frame=number,
+            chunk=k,
+            flags=(FIRST if k == 0 else 0) | (LAST if k == len(pieces) - 1 else 0),
+        )
+        for k, piece in enumerate(pieces)
+    ]
 
-    async def bench(ctx: Any, _: Any) -> None:
-        levels = [bit for bit in line_bits(sent) for _ in range(cycles)]
-        idle = at = 0
-        while at < len(levels) or idle < quiet:
-            ctx.set(endpoint.rx, levels[at] if at < len(levels) else 1)
-            at += 1
-            before = len(line.bytes)
-            line.see(ctx.get(endpoint.tx))
-            idle = 0 if len(line.bytes) > before or at < len(levels) else idle + 1
-            await ctx.tick()
 
-    simulate(endpoint, bench)
-    return bytes(line.bytes)
+@dataclass
+class Answers:
+    """RESULT packets put together: class and logits by the frame's number, in their order."""
+
+    size: int
+    logit_bytes: int
+    classes: dict[int, int] = field(default_factory=dict)
+    logits: dict[int, list[int]] = field(default_factory=dict)
+
+    def take(self, messages: Iterable[Message]) -> None:
+        """Add what these tell; no logit comes twice or out of order."""
+        for message in messages:
+            if message.kind != Kind.RESULT:
+                continue
+            known = self.logits.setdefault(message["frame"], [])
+            assert message["first"] == len(known), "logits come in their order"
+            self.classes[message["frame"]] = message["class"]
+            for k in range(0, len(message.rest), self.logit_bytes):
+                part = message.rest[k : k + self.logit_bytes]
+                known.append(int.from_bytes(part, "little", signed=True))
+            assert len(known) <= self.size, "no more logits than classes"

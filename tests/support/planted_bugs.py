@@ -92,4 +92,15 @@ BUGS = [
     Bug("a negative event adds", "hw/event_driven/neuron.py", "Mux(before.negative, -term, term)", "term", "event_driven"),
     Bug("a visit finds the word of the visit before", "hw/event_driven/neuron.py", "state.address.eq(early.address[bank])", "state.address.eq(ops[meet - 1].address[bank])", "event_driven"),
     Bug("a frame closes before its neurons rest", "hw/event_driven/sequencer.py", "with m.If(restless):", "with m.If(0):", "event_driven"),
+    # AXI
+    Bug("a beat on its way out changes while it waits", "hw/bus/axi_stream.py", "free.eq(~self.o.valid | self.o.ready)", "free.eq(1)", "axi"),
+    Bug("TLAST stands on the last beat but one", "hw/bus/axi_stream.py", "last.eq(index == self._classes)", "last.eq(index == self._classes - 1)", "axi"),
+    Bug("an AXI answer is withdrawn before it is taken", "hw/bus/axi_lite.py", 'with m.Elif(getattr(self, f"{channel}ready")):', "with m.Else():", "axi"),
+    Bug("a refused transfer says OKAY", "hw/bus/axi_lite.py", "Mux(partial | self.port.refused, SLVERR, OKAY)", "Mux(partial, SLVERR, OKAY)", "axi"),
+    Bug("a write of some bytes is carried out", "hw/bus/axi_lite.py", "self.port.ask.eq(begun & ~partial)", "self.port.ask.eq(begun)", "axi"),
+    Bug("a write is answered before its data have come", "hw/bus/axi_lite.py", "aw.full & w.full & ~self.bvalid", "aw.full & ~self.bvalid", "axi"),
+    # testbenches beside an export
+    Bug("a testbench compares no spikes", "sim/testbench/checks.py", "if (seen{k}[n] !== count) begin", "if (0) begin", "testbench"),
+    Bug("a testbench takes the sum of a layer on to the next frame", "sim/testbench/checks.py", "                    seen{k}[n] = 0;\n", "", "testbench"),
+    Bug("a testbench passes whatever the line says", "sim/testbench/makefile.py", "grep -q '^PASS' $(BUILT)/icarus.log", "grep -q . $(BUILT)/icarus.log", "testbench"),
 ]  # fmt: skip

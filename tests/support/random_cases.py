@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 from unittest import mock
@@ -40,8 +41,7 @@ SIZES = (1, 2, 3, 5, 8, 13, 17)
 FRAMES = 6
 # A design runs for some thousand cycles only, so compiling it fast counts and running it fast does
 # not.
-QUICK = replace(bulk.BULK, kind="quick", flags=(*bulk.BULK.flags, "-CFLAGS", "-O0"))
-QUICK_WAVES = replace(bulk.WAVES, kind="quick-waves", flags=(*bulk.WAVES.flags, "-CFLAGS", "-O0"))
+QUICK = partial(mock.patch.object, verilator, "OPTIMISE", "-O0")
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def find(case: Case, folder: Path) -> Finding | None:
 
 def _compare(case: Case, trace: Trace, design: Design, mode: Mode) -> Finding | None:
     try:
-        with mock.patch.object(bulk, "BULK", QUICK):
+        with QUICK():
             seen = bulk.simulate(design, case.inputs, mode, jobs=1).trace
     except SimulationError as error:
         return Finding(mode, len(case.inputs) - 1, f"the contract is broken: {error}")
@@ -192,7 +192,7 @@ def waveform(case: Case, finding: Finding, folder: Path) -> Path:
     path = folder / f"seed-{case.seed}.vcd"
     design = Design.load(folder / "rtl")
     try:
-        with mock.patch.object(bulk, "WAVES", QUICK_WAVES):
+        with QUICK():
             bulk.simulate(design, case.inputs[: finding.frame + 2], finding.mode, waveform=path)
     except SimulationError:
         pass  # it is what the waveform is to show

@@ -1,0 +1,43 @@
+"""The registers of a board with the link: the accelerator's, and those of the line."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from polyrhythm.boards.link.identity import Identity
+from polyrhythm.boards.link.receiver import FAULTS
+from polyrhythm.hw.bus.map import BUS, accelerator_map
+from polyrhythm.hw.bus.registers import Register
+from polyrhythm.sw.plan.network import NetworkPlan
+from polyrhythm.sw.plan.table import Table
+
+RING_BYTES = 1024  # of the ring in which packets wait that have come
+CONTROL_BYTES = 16  # of it, for HELLO, READ and a short WRITE
+LINK_BITS = 8  # of each counter of faults
+LINK_DOC = {
+    "framing": "a byte had no stop bit",
+    "overrun": "there was no room for it",
+    "length": "its body had less than 3 or more than 253 bytes",
+    "cobs": "a run of bytes was cut short",
+    "crc": "its CRC was wrong",
+    "unknown": "it had no known kind, or another length than its kind has",
+}
+LINK_FAULTS = (*FAULTS, "unknown")
+
+
+def link_map(plan: NetworkPlan, clock_hz: float) -> list[Register]:
+    """The registers of an `Endpoint`, its identification among them."""
+    told = Identity.of(plan, clock_hz, RING_BYTES - CONTROL_BYTES).encode()
+    rows = accelerator_map(plan, told)
+    for k, name in enumerate(LINK_FAULTS):
+        doc = f"packets dropped since the reset, modulo {1 << LINK_BITS}: {LINK_DOC[name]}"
+        rows.append(Register(f"link_{name}", BUS + 4 * k, "status", LINK_BITS, doc))
+    return rows
+
+
+def identity_table(rows: Sequence[Register]) -> Table:
+    """The identification as a memory of its registers, for circuits whose contents may be swapped:
+    another network's digest must be able to take this one's place."""
+    values = [row.value for row in rows if row.access == "constant"]
+    words, text = np.array(values, np.int64)[:, None], "row = register of the identification"
+    return Table("identity", words, 32, text, swappable=True)

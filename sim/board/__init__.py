@@ -1,0 +1,1 @@
+"""A whole board in Verilator: its UART pins behind a pseudo-terminal."""
