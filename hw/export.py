@@ -48,12 +48,12 @@ def export(
     lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as
     of `plan`; name: of the top module, an identifier (default: made of the network's name). Every
     module and every file that a tool reads begins with it, so exports of other names can lie in one
-    project. shape: of all networks that the circuit is for, as of `plan`. bus: "axi" puts AXI4-Stream and AXI4-Lite in front. beside: makes further files of
-    those of the export, such as a testbench; what tools build of them in the folder BUILT goes when
-    the export is written again. The files are the same byte for byte whenever the network and these
-    are. Raises TypeError for lanes that are no integers, ValueError for what the gateware cannot
-    build, for a wrong name, or a folder that holds anything but an export, OSError where it cannot
-    be written.
+    project. shape: of all networks that the circuit is for, as of `plan`. bus: "axi" puts
+    AXI4-Stream and AXI4-Lite in front. beside: makes further files of those of the export, such as
+    a testbench; what tools build of them in the folder BUILT goes when the export is written again.
+    The files are the same byte for byte whenever the network and these are. Raises TypeError for
+    lanes that are no integers, ValueError for what the gateware cannot build, for a wrong name, or
+    a folder that holds anything but an export, OSError where it cannot be written.
     The folder appears complete or not at all.
     """
     out = Path(os.path.abspath(out_dir))
