@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from polyrhythm.sw.plan.lanes import Lanes
     from polyrhythm.sw.plan.network import NetworkPlan
     from polyrhythm.sw.plan.parameters import Coding
+    from polyrhythm.sw.plan.shape import Shape
 
 FORMAT = 1  # of build.json
 TRIES = 4  # syntheses with fewer lanes, where the lanes asked for do not fit
@@ -58,9 +59,12 @@ def build(
     router: str | None = None,
     out: Path | None = None,
     progress: Tell | None = None,
+    shape: "Shape | None" = None,
 ) -> dict[str, Any]:
     """Build the bitstream of `network` for `board` into the folder `out`; the answer is build.json
     with the folder.
+
+    shape: of all networks that can be put into the finished design, see `boards.swap`.
 
     out: by default build/NETWORK-BOARD. The rest as of `build_design`, which says what is raised
     too; TooBig names lanes that fit where there are any.
@@ -68,7 +72,7 @@ def build(
     from polyrhythm.sw.plan.network import plan
 
     row = board_named(board)
-    planned = plan(network, lanes, coding)
+    planned = plan(network, lanes, coding, shape=shape)
     folder = out or build_root() / f"{network.name}-{board}"
     make = maker(planned)
     try:
@@ -76,7 +80,12 @@ def build(
     except TooBig as error:
         advice = fewer_lanes(network, row, planned, error, freq, baud, progress)
         raise TooBig(f"{error}; {advice}", error.needs) from None
-    bitstream = pack(built, folder, network.name, progress)
+    if shape is None:
+        bitstream = pack(built, folder, network.name, progress)
+    else:
+        from polyrhythm.boards.swap.design import pack_swappable
+
+        bitstream = pack_swappable(built, planned, folder, progress)
     told = record(built, planned, bitstream)
     write_whole(folder / "build.json", (json.dumps(told, indent=1) + "\n").encode())
     return told | {"folder": str(folder), "work": str(built.work)}
@@ -86,8 +95,10 @@ def maker(plan: "NetworkPlan") -> Make:
     """Makes the endpoint of the link with the network's accelerator in it."""
     from polyrhythm.boards.link.endpoint import Endpoint
     from polyrhythm.boards.rom import BoardRom
+    from polyrhythm.boards.swap.contents import TemplateRom
 
-    return lambda clock_hz, baud: Endpoint(plan, clock_hz, baud, BoardRom)
+    rom = BoardRom if plan.swappable is None else TemplateRom
+    return lambda clock_hz, baud: Endpoint(plan, clock_hz, baud, rom)
 
 
 def fewer_lanes(
@@ -113,7 +124,7 @@ def fewer_lanes(
         lanes = fewer
         if progress is not None:
             progress(f"too big; trying --lanes {spelled(lanes)}")
-        make = maker(plan(network, lanes, asked.coding))
+        make = maker(plan(network, lanes, asked.coding, shape=asked.swappable))
         needs = fits_at(board, make, freq, baud, progress)
         if all(needs[word] <= has[word] for word in needs):
             return f"--lanes {spelled(lanes)} fits"
@@ -176,6 +187,7 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "available": {word: board.part.has[word] for word in taken},
         "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
         "bitstream": bitstream.name,
+        **({} if plan.swappable is None else {"swappable": plan.swappable.ranges()}),
     }
 
 
