@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from linked import Answers, Board, chunks
+from linked import Board, answers, chunks
 from networks import random_inputs, random_network
 from shapes import sibling
 
@@ -29,8 +29,8 @@ def test_the_digest_and_the_answers_are_those_of_the_network_inside(
         packets += chunks(Kind.WORDS, board.words(frame), k, len(packets), 240)
     messages = board.talk(packets, gap=300)
     assert Identity.decode(messages[0].rest).digest == network.digest
-    answers = Answers(board.layout["classes"], board.layout["logit_bytes"])
-    answers.take(messages)
     expected = golden.run(network, inputs)
-    assert [answers.logits[n] for n in range(4)] == expected.logits.tolist()
-    assert [answers.classes[n] for n in range(4)] == expected.answer.tolist()
+    told = answers(messages, board)
+    assert [number for number, _, _ in told] == list(range(4))
+    assert [chosen for _, chosen, _ in told] == expected.answer.tolist()
+    assert [logits for _, _, logits in told] == expected.logits.tolist()
