@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.boards.link.packets import CRC_BYTES, Kind
+from polyrhythm.boards.link.packets import Kind
 from polyrhythm.boards.link.results import Tag
 from polyrhythm.boards.link.sender import BodyByte
 from polyrhythm.hw.bus.bank import Port
@@ -49,6 +49,8 @@ class Answering(wiring.Component):
         self._done = Signal(name="done")
         self._base, self._index = Signal(14, name="base"), Signal(7, name="index")
         self._status = Signal(name="status")
+        # Of the packet, only the CRC is left; nothing is left
+        self._whole, self._over = Signal(name="whole"), Signal(name="over")
         self._lost = Signal(name="lost")  # the receiver has dropped a packet
 
     def _is(self, kind: Kind) -> Value:
@@ -80,7 +82,7 @@ class Answering(wiring.Component):
                 self._index.eq(self._index + 1),
             ]
             m.next = "value"
-            with m.If(self._left == CRC_BYTES):
+            with m.If(self._whole):
                 self._answer(m, Kind.WRITTEN)
 
     def _fields(self, m: Module) -> tuple[Value, Value]:

@@ -38,6 +38,8 @@ class Dispatcher(Answering):
             m.d.sync += self._left.eq(self._left - 1)
         with m.If(self.dropped):
             m.d.sync += self._lost.eq(1)
+        # Known a cycle late, which is early enough: bytes come in 3 cycles at the earliest.
+        m.d.sync += [self._whole.eq(self._left == CRC_BYTES), self._over.eq(self._left == 0)]
         byte, ends = self._fields(m)
         m.d.comb += [
             self.port.address.eq(Cat(Const(0, 2), self._base + self._index)),
@@ -77,7 +79,7 @@ class Dispatcher(Answering):
             with m.Elif(self._again):
                 m.next = "act"
             # What is left of the packet, its CRC at least
-            with m.Elif(left != 0):
+            with m.Elif(~self._over):
                 m.d.comb += self.i.ready.eq(1)
             with m.Elif(self._done):
                 m.d.sync += self._done.eq(0)
@@ -170,14 +172,11 @@ class Dispatcher(Answering):
 
     def _data(self, m: Module, takes: Value) -> None:
         """Data of a frame, and its end."""
-        whole, extra = Signal(name="whole"), Signal(name="extra")
-        final = self._head[33]
-        m.d.sync += whole.eq(self._left == CRC_BYTES)
+        whole, extra, final = self._whole, Signal(name="extra"), self._head[33]
         with m.State("data"):
-            more = ~whole & (self._left != CRC_BYTES)
             m.d.comb += [
-                self.data.valid.eq(self.i.valid & more),
-                self.i.ready.eq(self.data.ready & more),
+                self.data.valid.eq(self.i.valid & ~whole),
+                self.i.ready.eq(self.data.ready & ~whole),
             ]
             with m.If(takes & self.ended):
                 m.d.sync += extra.eq(1)
