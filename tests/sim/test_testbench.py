@@ -192,6 +192,55 @@ def test_cocotb_says_so_too_and_finds_a_wrong_weight(simulator: str, tmp_path: P
     assert re.search(r"frame \d+, layer l0, neuron \d+: expected \d+, got \d+", said), said
 
 
+# --- AXI ---
+
+
+def written_axi(place: Path, case: str) -> Path:
+    network, coding = network_of(case)
+    vectors = benches.vectors(network, 4)
+    return export(network, place / "out", coding=coding, beside=benches.beside(vectors), bus="axi")
+
+
+@pytest.mark.parametrize("stall", ["", "1"], ids=["flowing", "pausing"])
+@pytest.mark.parametrize("case", ["two_phase", "time_stepped", "maps", "spikes taken back"])
+def test_icarus_says_that_all_of_an_axi_export_is_golden(
+    case: str, stall: str, tmp_path: Path
+) -> None:
+    code, said = icarus(written_axi(tmp_path, case), f"STALL={stall}")
+    right = (
+        r"^PASS: random, 4 frames, \d+ cycles: every class, logit and register is as it must be$"
+    )
+    assert code == 0 and re.search(right, said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize(
+    ("file", "row", "bit", "told"),
+    [
+        ("beats", 6, 0, r"frame 1, beat 0: expected -?\d+, TLAST 0, got -?\d+, TLAST 0"),
+        ("beats", 5, 32, r"frame 0, beat 5: expected -?\d+, TLAST 0, got -?\d+, TLAST 1"),
+        ("registers", 1, 0, r"register 0004: expected [0-9a-f]{8}, got [0-9a-f]{8}, response 0"),
+        ("registers", 2, 45, r"register 2008: expected [0-9a-f]{8}, got 00000000, response 2"),
+    ],
+)
+def test_every_expected_number_of_an_axi_export_is_compared(
+    file: str, row: int, bit: int, told: str, tmp_path: Path
+) -> None:
+    folder = written_axi(tmp_path, "two_phase")
+    path = folder / f"random_tb.{file}.hex"
+    rows = path.read_text().splitlines()
+    rows[row] = f"{int(rows[row], 16) ^ 1 << bit:0{len(rows[row])}x}"
+    path.write_text("\n".join([*rows, ""]))
+    code, said = icarus(folder)
+    lines = [line for line in said.splitlines() if line.startswith(("frame", "register"))]
+    assert code != 0 and len(lines) == 1 and re.fullmatch(told, lines[0]), said
+
+
+def test_an_axi_export_has_no_cocotb_testbench(tmp_path: Path) -> None:
+    folder = written_axi(tmp_path, "two_phase")
+    assert "cocotb" not in (folder / "Makefile").read_text()
+    assert not (folder / "random_tb.py").exists() and (folder / "random_tb.v").exists()
+
+
 # --- frames ---
 
 
