@@ -153,6 +153,7 @@ def main(simulator: str = "verilator", seed: str = "1") -> int:
         timescale=("1ns", "1ps"), log_file=build / "build.log",
     )  # fmt: skip
     results = build / "results.xml"
+    results.unlink(missing_ok=True)  # of the run before
     # A failed test ends the runner; the results say it too.
     with contextlib.suppress(RuntimeError, SystemExit):
         runner.test(
