@@ -137,7 +137,7 @@ def test_verilog_needs_no_extra(tmp_path: Path) -> None:
     said = [
         line
         for line in done.stderr.splitlines()
-        if not line.startswith("writing the Verilog of small: ")
+        if not line.startswith("writing the Verilog of little: ")
     ]
     assert (done.returncode, said) == (0, [])
     assert (tmp_path / "v" / "interface.json").is_file()

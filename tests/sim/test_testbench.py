@@ -89,6 +89,16 @@ def test_pauses_take_cycles(tmp_path: Path) -> None:
     assert pausing > flowing
 
 
+def sensitive() -> Network:
+    """One whose answers hang on every weight."""
+    weight = np.array([[2, 1, 0], [1, 2, -1]])
+    layers = (
+        Layer("fc", "dense", weight, np.zeros(2, int), np.full(2, 2), 4, T=7),
+        Layer("out", "readout", np.array([[3, 1], [-3, 2]]), np.zeros(2, int), None, 4),
+    )
+    return Network("net", "two_phase", Input((3,), 1, 3), layers)
+
+
 def with_wrong_weight(network: Network, layer: int) -> Network:
     """One weight of a layer is another."""
     chosen = network.layers[layer]
@@ -104,12 +114,7 @@ def with_wrong_weight(network: Network, layer: int) -> Network:
     [(0, r"frame \d, layer fc, neuron 0: expected \d+, got \d+"), (1, r"frame \d, logit 0: expected -?\d+, got -?\d+")],
 )  # fmt: skip
 def test_a_wrong_weight_fails(layer: int, first: str, tmp_path: Path) -> None:
-    weight = np.array([[2, 1, 0], [1, 2, -1]])
-    layers = (
-        Layer("fc", "dense", weight, np.zeros(2, int), np.full(2, 2), 4, T=7),
-        Layer("out", "readout", np.array([[3, 1], [-3, 2]]), np.zeros(2, int), None, 4),
-    )
-    network = Network("net", "two_phase", Input((3,), 1, 3), layers)
+    network = sensitive()
     folder = written(tmp_path, with_wrong_weight(network, layer), shown=network)
     code, said = icarus(folder)
     assert code != 0 and re.search(r"^FAIL: net, \d+ differences in \d+ cycles$", said, re.M), said
@@ -182,14 +187,14 @@ def test_verilator_says_so_too(tmp_path: Path) -> None:
 def test_cocotb_says_so_too_and_finds_a_wrong_weight(simulator: str, tmp_path: Path) -> None:
     if simulator == "icarus" and shutil.which("iverilog") is None:
         pytest.skip("needs Icarus Verilog: sudo apt-get install iverilog")
-    network, _ = network_of("maps")
+    network = sensitive()
     folder = written(tmp_path / "right", network)
     code, said = make(folder, "cocotb", f"SIM={simulator}", "SEED=3")
-    assert code == 0 and f"PASS: random under cocotb in {simulator}, seed 3" in said, said
+    assert code == 0 and f"PASS: net under cocotb in {simulator}, seed 3" in said, said
     folder = written(tmp_path / "wrong", with_wrong_weight(network, 0), shown=network)
     code, said = make(folder, "cocotb", f"SIM={simulator}")
-    assert code != 0 and f"FAIL: random under cocotb in {simulator}" in said, said
-    assert re.search(r"frame \d+, layer l0, neuron \d+: expected \d+, got \d+", said), said
+    assert code != 0 and f"FAIL: net under cocotb in {simulator}" in said, said
+    assert re.search(r"frame \d+, layer fc, neuron \d+: expected \d+, got \d+", said), said
 
 
 # --- AXI ---
