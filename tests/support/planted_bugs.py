@@ -20,7 +20,7 @@ BUGS = [
     Bug("the aligner counts two ticks for one", "hw/stream/aligner.py", "0, tick + 1))", "0, tick + 2))", "aligner"),
     Bug("a step ends a source tick late", "sw/plan/steps.py", "tuple(tick + 1 in edges", "tuple(tick in edges", "plan accelerator"),
     Bug("a held tick takes the next step's current", "hw/neuron/membrane.py", "Mux(op.held, memory.o, sums.as_value())", "sums.as_value()", "membrane"),
-    Bug("a sum begins with the bias phase of its own sweep", "hw/dense/charge.py", "early.following)", "early.table)", "charge"),
+    Bug("a sum begins with the bias phase of its own sweep", "hw/dense/charge.py", "early.following", "early.table", "charge"),
     Bug("behind the last group comes this tick's bias phase, not the next one's", "hw/dense/sequencer.py", "op.following.eq(Mux(now.last_group, ticks.following,", "op.following.eq(Mux(now.last_group, ticks.table,", "sequencer"),
     Bug("words cleared after a reset begin with a later tick's bias", "hw/conv/sequencer.py", "Mux(clear, 0, ticks.following)", "ticks.following", "convolution"),
     Bug("a convolution's sum begins with the bias phase of its own sweep", "hw/conv/charge.py", "ops[meet - 1].following)", "ops[meet - 1].table)", "conv_charge"),
