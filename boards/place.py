@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.parts import Flow, Part
+from polyrhythm.boards.families import Flow
+from polyrhythm.boards.parts import Part
 from polyrhythm.boards.stage import Tell, ToolFailed, run_tool
 from polyrhythm.boards.timing import Clock, checked
 from polyrhythm.boards.use import used
@@ -52,24 +53,31 @@ def placements(
     """Place `work`/netlist.json at `mhz` for each seed, as many at a time as there are cores.
 
     What lies there from before is taken. Several first runs of a YoWASP tool at a time can break
-    its cache: `packed` has been the first one. Raises ToolFailed where one does not come to an end,
-    and stops the others.
+    its cache: `packed` has been the first one. A seed that comes to no end on a full part is told
+    and left out; raises ToolFailed where none does.
     """
     missing = [seed for seed in seeds if not files_of(part, work, seed, router)[0].is_file()]
-    stop = threading.Event()
+    stop, failed = threading.Event(), dict[int, ToolFailed]()
     with ThreadPoolExecutor(max(1, min(len(missing), os.cpu_count() or 1))) as pool:
-        jobs = [
-            pool.submit(place, part, work, top, mhz, seed, router, progress, stop)
+        jobs = {
+            seed: pool.submit(place, part, work, top, mhz, seed, router, progress, stop)
             for seed in missing
-        ]
+        }
         try:
-            for job in jobs:
-                job.result()
+            for seed, job in jobs.items():
+                try:
+                    job.result()
+                except ToolFailed as error:
+                    failed[seed] = error
+                    if progress is not None:
+                        progress(error)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    return [read(part, work, mhz, seed, router) for seed in seeds]
+    if len(failed) == len(seeds):
+        raise next(iter(failed.values()))
+    return [read(part, work, mhz, seed, router) for seed in seeds if seed not in failed]
 
 
 def packed(part: Part, work: Path, top: str, progress: Tell | None = None) -> dict[str, int]:

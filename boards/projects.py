@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.boards import mapping
-from polyrhythm.boards.bitstream import FORMAT, digest_of, maker
-from polyrhythm.boards.build import choices, chosen, digest, tools_of
+from polyrhythm.boards.bitstream import about, digest_of, maker
+from polyrhythm.boards.build import choices, chosen, digest
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.prepare import TOP, prepared, rtlil_of
 from polyrhythm.boards.stage import Tell
 from polyrhythm.boards.synth import build_root
-from polyrhythm.sw.lib import fix
 from polyrhythm.sw.lib.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ TOOLS = {
     "xilinx7": "a Vivado project",
     "cyclone5": "a Quartus project",
 }
+DESIGN = f"{TOP}.endpoint"  # what the design is called inside the board's top
 COMMANDS = {
     "xilinx7": f"vivado -mode batch -source {TOP}.tcl",
     "cyclone5": f"quartus_sh --flow compile {TOP}",
@@ -49,7 +49,6 @@ def write_project(
     freq: the clock [MHz] (default: the board's oscillator); whether it is met, the maker's tools
     say. Raises ValueError for a clock that the board cannot make, what `run_tool` raises.
     """
-    from polyrhythm.boards.link.layout import layout
     from polyrhythm.sw.plan.network import plan
 
     planned = plan(network, lanes, coding)
@@ -64,36 +63,27 @@ def write_project(
     for name, text in files.items():
         write_whole(folder / name, text.encode())
     work = mapped(board, rtlil_of(board, target.pll, lambda: make(clock_hz, target.baud)), progress)
-    told = {
-        "format": FORMAT,
-        "polyrhythm": fix.version(),
-        "board": board.name,
-        "title": board.title,
-        "part": board.part.title,
-        "network": planned.name,
-        "digest": planned.digest,
-        "lanes": [list(lane) if isinstance(lane, tuple) else lane for lane in planned.lanes],
-        "coding": planned.coding,
-        "clock_hz": round(clock_hz),
-        "pll": target.pll.dividers,
-        "baud": target.baud,
+    told = about(board, planned, target) | {
         "mapped": mapping.counted(work, board.part.family),
         "available": board.part.has,
         "files": {name: digest_of(folder / name) for name in files},
-        "tools": tools_of(board),
         "command": COMMANDS[board.part.family.name],
-        "link": layout(planned),
     }
     write_whole(folder / "build.json", (json.dumps(told, indent=1) + "\n").encode())
     return told | {"folder": str(folder), "work": str(work)}
 
 
 def mapped(board: Board, rtlil: str, progress: Tell | None) -> Path:
-    """The folder in which Yosys has mapped the top to the family's cells."""
+    """The folder in which Yosys has mapped the design to the family's cells.
+
+    The design without pads and PLL: Yosys knows Intel's pads with other ports than Amaranth does.
+    """
     files = {f"{TOP}.il": rtlil}
     work = build_root() / "boards" / f"{board.name}-{digest(board, files)}"
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "netlist.json").is_file():
         (work / f"{TOP}.il").write_text(rtlil)
-        mapping.mapped(board.part, [f"read_rtlil {TOP}.il"], TOP, work, progress, where=board.name)
+        mapping.mapped(
+            board.part, [f"read_rtlil {TOP}.il"], DESIGN, work, progress, where=board.name
+        )
     return work

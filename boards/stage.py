@@ -31,7 +31,7 @@ class ToolFailed(RuntimeError):
 
 
 class Stopped(RuntimeError):
-    """A tool was stopped because another one beside it has failed."""
+    """A tool was stopped because the work beside it was."""
 
 
 def find_tool(name: str, extra: str = "synth") -> str:

@@ -41,8 +41,11 @@ def synth(
     coding: "Coding" = "count",
     router: str | None = None,
     progress: Tell | None = None,
+    swappable: bool = False,
 ) -> dict[str, Any]:
     """Export a network and place it once for each seed; the figures are those of the median Fmax.
+
+    swappable: the circuit for all networks of this one's shape, see `boards.swap`.
 
     router: one of `parts.ROUTERS`, nextpnr's own choice if none is named. progress: takes lines
     that tell how far it is and, before anything is placed, what the design takes of the part.
@@ -58,9 +61,15 @@ def synth(
         "place",
         *(map(_spelled, lanes) if lanes else ["default"]),
         *(["unary"] if coding == "unary" else []),
+        *(["swappable"] if swappable else []),
     ]
     folder = build_root() / network.digest[:16] / "-".join(words)
-    export(network, folder, lanes, coding)
+    if swappable:
+        from polyrhythm.boards.swap.contents import export_template
+
+        export_template(network, folder, lanes, coding)
+    else:
+        export(network, folder, lanes, coding)
     work = netlist(folder, row, progress)
     runs = [placed(row, work, seed, freq, router, progress) for seed in seeds]
     middle = statistics.median_low([run["fmax_mhz"] for run in runs])

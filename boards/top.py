@@ -14,7 +14,6 @@ from amaranth.hdl import (
     Signal,
 )
 from amaranth.lib import io
-from amaranth.lib.cdc import FFSynchronizer
 
 from polyrhythm.boards.catalog.row import Board, Pad
 from polyrhythm.boards.clock import Pll
@@ -92,8 +91,9 @@ class BoardTop(Elaboratable):
         if self.board.reset is not None:
             m.submodules.reset_pad = button = io.Buffer("i", port_of(platform, self.board.reset))
             asked = asked | button.i
-        stable = Signal()
-        m.submodules.reset_stable = FFSynchronizer(asked, stable, o_domain="wake", init=1)
+        # Two registers make it of our clock
+        first, stable = Signal(init=1), Signal(init=1)
+        m.d.wake += [first.eq(asked), stable.eq(first)]
         count = Signal(range(RESET_CLOCKS))
         with m.If(stable):
             m.d.wake += [count.eq(0), held.eq(1)]

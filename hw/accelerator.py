@@ -67,6 +67,8 @@ class Accelerator(wiring.Component):
             source = self._sends(m, plan, layer.o)
         readout = ReadoutLayer(self._rom, self.plan.readout)
         self._place(m, self.plan.readout, readout, source)
+        if self.plan.swappable is not None:
+            cleared.append(readout.cleared)
         wiring.connect(m, readout.o, wiring.flipped(self.o))
         tap = getattr(self, f"tap{self.plan.readout.index}")
         wiring.connect(m, readout.running, wiring.flipped(tap))

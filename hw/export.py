@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args
 
 from polyrhythm.hw.bus import axi
 from polyrhythm.hw.bus.axi import AxiTop
+from polyrhythm.hw.bus.printers import c_header, registers_json
 from polyrhythm.hw.interface import interface
-from polyrhythm.hw.lib.rom import hex_file, padded, rom_verilog
+from polyrhythm.hw.lib.rom import hex_file, rom_verilog, stored
 from polyrhythm.hw.top import Top, ports_of
 from polyrhythm.hw.verilog import verilog
 from polyrhythm.sw.network import Network
@@ -20,6 +21,7 @@ from polyrhythm.sw.plan.lanes import Lanes
 from polyrhythm.sw.plan.names import check_top, top_name
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.plan.parameters import Coding
+from polyrhythm.sw.plan.shape import Shape
 from polyrhythm.sw.plan.table import hex_lines
 
 FORMAT = 1  # of manifest.json
@@ -39,6 +41,7 @@ def export(
     name: str | None = None,
     beside: Beside | None = None,
     bus: Bus = "none",
+    shape: Shape | None = None,
 ) -> Path:
     """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that
     lies there; return its path.
@@ -46,12 +49,12 @@ def export(
     lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as
     of `plan`; name: of the top module, an identifier (default: made of the network's name). Every
     module and every file that a tool reads begins with it, so exports of other names can lie in one
-    project. bus: "axi" puts AXI4-Stream and AXI4-Lite in front. beside: makes further files of
-    those of the export, such as a testbench; what tools build of them in the folder BUILT goes when
-    the export is written again. The files are the same byte for byte whenever the network and these
-    are. Raises TypeError for lanes that are no integers, ValueError for what the gateware cannot
-    build, for a wrong name, or a folder that holds anything but an export, OSError where it cannot
-    be written.
+    project. shape: of all networks that the circuit is for, as of `plan`. bus: "axi" puts
+    AXI4-Stream and AXI4-Lite in front. beside: makes further files of those of the export, such as
+    a testbench; what tools build of them in the folder BUILT goes when the export is written again.
+    The files are the same byte for byte whenever the network and these are. Raises TypeError for
+    lanes that are no integers, ValueError for what the gateware cannot build, for a wrong name, or
+    a folder that holds anything but an export, OSError where it cannot be written.
     The folder appears complete or not at all.
     """
     out = Path(os.path.abspath(out_dir))
@@ -60,7 +63,7 @@ def export(
     if bus not in get_args(Bus):
         raise ValueError(f"bus must be one of {', '.join(get_args(Bus))}, not {bus!r}")
     kind = AxiTop if bus == "axi" else Top
-    files = texts(kind(plan(network, lanes, coding), name=called), beside)
+    files = texts(kind(plan(network, lanes, coding, shape=shape), name=called), beside)
     out.parent.mkdir(parents=True, exist_ok=True)
     there = out.is_dir()
     # What exists is filled where it is: it may be the current folder, a link, or a mount, none of
@@ -102,8 +105,8 @@ def texts(top: Top | AxiTop, beside: Beside | None = None) -> dict[str, str]:
     for layer in plan.layers:
         for table in layer.memories:
             file, rows = hex_file(name, table.name), table.rows
-            whole = [*rows, *[0] * (padded(len(rows)) - len(rows))]
-            roms += rom_verilog(name, table.name, table.width, whole)
+            whole = stored(table)
+            roms += rom_verilog(name, table.name, table.width, whole, table.swappable)
             files[file] = hex_lines(whole, table.width)
             used[file] = {
                 "layer": layer.index,
@@ -116,7 +119,8 @@ def texts(top: Top | AxiTop, beside: Beside | None = None) -> dict[str, str]:
     told = interface(name, plan, ports_of(plan), used)
     if isinstance(top, AxiTop):
         told = axi.interface(top, told)
-        files["registers.json"] = _json(axi.register_table(plan))
+        files["registers.json"] = registers_json(axi.registers(plan))
+        files[f"{name}_registers.h"] = c_header(axi.registers(plan), name.upper())
     files["interface.json"] = _json(told)
     if beside is not None:
         files |= beside(dict(files))

@@ -81,7 +81,7 @@ class ReadoutLayer(wiring.Component):
     """The last layer: events in, one `Result` per frame out.
 
     running: the sums of all classes, after each tick; live: those of the group at hand, at any
-    moment
+    moment; cleared: ready for events after a reset, where contents may be swapped
     """
 
     def __init__(self, rom: type[Rom], plan: LayerPlan):
@@ -93,6 +93,7 @@ class ReadoutLayer(wiring.Component):
                 "o": Out(stream.Signature(result)),
                 "running": Out(stream.Signature(result["logits"].shape, always_ready=True)),
                 "live": Out(sums),
+                **({"cleared": Out(1)} if plan.sums.start.swappable else {}),
             }
         )
 
@@ -109,4 +110,6 @@ class ReadoutLayer(wiring.Component):
         wiring.connect(m, answer.o, wiring.flipped(self.o))
         wiring.connect(m, answer.running, wiring.flipped(self.running))
         m.d.comb += self.live.eq(neurons.o.words.payload.sums)
+        if plan.sums.start.swappable:
+            m.d.comb += self.cleared.eq(neurons.cleared)
         return m

@@ -9,6 +9,7 @@ from polyrhythm.hw.conv.locate import Locate
 from polyrhythm.hw.conv.sequencer import ConvSequencer
 from polyrhythm.hw.dense.charge import Charge
 from polyrhythm.hw.dense.sequencer import Sequencer
+from polyrhythm.hw.lib.loading import held_back, loading
 from polyrhythm.hw.lib.operations import CreditedSignature
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.neuron.membrane import Membrane
@@ -50,11 +51,12 @@ class Neurons(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, synapses = self._plan, self._plan.input.synapses
+        loads = loading(m, [plan.sums.start, *plan.neuron.tables])
         match synapses:
             case DenseSynapses():
-                charge = self._dense(m, synapses)
+                charge = self._dense(m, synapses, loads)
             case ConvSynapses():
-                charge = self._conv(m, synapses)
+                charge = self._conv(m, synapses, loads)
         done, finished = charge.o.words.valid, charge.o.words.payload
         if isinstance(plan.neuron, TickingNeuron):
             sums, op = finished.shape()["values"].shape, finished.op.shape()
@@ -73,7 +75,7 @@ class Neurons(wiring.Component):
         self._out(m, done, finished, fire)
         return m
 
-    def _dense(self, m: Module, synapses: DenseSynapses) -> Charge:
+    def _dense(self, m: Module, synapses: DenseSynapses, loads: Value | None) -> Charge:
         plan, event = self._plan, Event.of(self._plan.input.word)
         events = wiring.flipped(self.i)
         if synapses.pool > 1:
@@ -93,15 +95,19 @@ class Neurons(wiring.Component):
         )
         wiring.connect(m, events, sequencer.i)
         wiring.connect(m, sequencer.ops, charge.i)
-        m.d.comb += [sequencer.returned.eq(self.o.returned), self.cleared.eq(1)]
+        m.d.comb += [
+            sequencer.returned.eq(self.o.returned),
+            self.cleared.eq(1 if loads is None else ~loads),
+        ]
         return charge
 
-    def _conv(self, m: Module, synapses: ConvSynapses) -> ConvCharge:
+    def _conv(self, m: Module, synapses: ConvSynapses, loads: Value | None) -> ConvCharge:
         plan, event = self._plan, Event.of(self._plan.input.word)
         m.submodules.locate = locate = Locate(event, synapses)
-        m.submodules.sequencer = sequencer = ConvSequencer(
+        sequencer = ConvSequencer(
             locate.o.payload.shape(), synapses, plan.rhythm, event, plan.slots
         )
+        m.submodules.sequencer = held_back(sequencer, loads)
         m.submodules.charge = charge = ConvCharge(
             self._rom, sequencer.ops.payload.shape(), synapses, plan.sums, plan.parameters
         )

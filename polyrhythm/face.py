@@ -156,14 +156,16 @@ def write_verilog(
     coding: "Coding" = "count",
     name: str | None = None,
     testbench: int = 0,
+    bus: Literal["none", "axi"] = "none",
 ) -> Path:
     """Write the accelerator: NAME.v, the hex files that it reads, interface.json, manifest.json.
     Returns the folder.
 
     name: of the top module, an identifier with which every module and file begins (default: made of
     the network's name). testbench: frames that a self-checking testbench beside it sends (0: there
-    is none); `make` in the folder runs it. Raises ValueError for what the gateware cannot build,
-    for a name that cannot be, or a folder with anything but an export in it.
+    is none); `make` in the folder runs it. bus: "axi" puts AXI4-Stream and AXI4-Lite in front.
+    Raises ValueError for what the gateware cannot build, for a name that cannot be, or a folder
+    with anything but an export in it.
     """
     from polyrhythm.hw.export import export
 
@@ -177,7 +179,7 @@ def write_verilog(
         from polyrhythm.sim import testbench as benches
 
         beside = benches.beside(benches.vectors(network, testbench))
-    return export(network, Path(folder), lanes, coding, name, beside)
+    return export(network, Path(folder), lanes, coding, name, beside, bus)
 
 
 def synthesize(

@@ -126,22 +126,27 @@ class Design:
 
     @property
     def quiet_cycles(self) -> int:
-        """Cycles without any transfer after which something must be wrong.
-
-        A layer may replay a step's events once for each of its groups before it sends anything, and
-        again for each of its ticks; four times that, summed over the layers, is far from any legal
-        wait.
-        """
-        work = sum(
-            (layer["n_in"] + 8) * (layer["groups"] + 1) * (layer["T"] + 1)
-            for layer in self.interface["layers"]
-        )
-        return int(10_000 + 4 * work)
+        """Cycles without any transfer after which something must be wrong."""
+        return quiet_cycles(self.interface)
 
     @property
     def settle_cycles(self) -> int:
         """Cycles after a result in which every layer has surely restored its initial state."""
         return 32 + 2 * sum(int(layer["groups"]) for layer in self.interface["layers"])
+
+
+def quiet_cycles(interface: dict[str, Any]) -> int:
+    """Cycles without any transfer after which something must be wrong.
+
+    A layer may replay a step's events once for each of its groups before it sends anything, and
+    again for each of its ticks; four times that, summed over the layers, is far from any legal
+    wait.
+    """
+    work = sum(
+        (layer["n_in"] + 8) * (layer["groups"] + 1) * (layer["T"] + 1)
+        for layer in interface["layers"]
+    )
+    return int(10_000 + 4 * work)
 
 
 def _taps(interface: dict[str, Any]) -> tuple[tuple[Tap, ...], Tap]:

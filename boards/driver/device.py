@@ -15,7 +15,8 @@ import numpy.typing as npt
 from polyrhythm.boards.driver import opening, registers
 from polyrhythm.boards.driver.connection import Connection, Traffic
 from polyrhythm.boards.driver.encode import Encoder
-from polyrhythm.boards.driver.exchange import Exchange, Frame
+from polyrhythm.boards.driver.exchange import Exchange
+from polyrhythm.boards.driver.frame import Frame
 from polyrhythm.boards.driver.identity import check_same, identity_of
 from polyrhythm.boards.driver.opening import Wanted
 from polyrhythm.boards.driver.stream import EventStream
@@ -34,10 +35,8 @@ class Device:
     """A board that is open, until its `with` block ends or `close` is called; `Device.open` makes
     one.
 
-    identity   what the board says of itself
-    traffic    what went over the link since it was opened: bytes, what was dropped, what was sent
-               again
-    figures    of a simulated board, when it is closed: its clocks, and the bytes of its pins
+    `identity` is what the board says of itself; `figures`, of a simulated board that is closed, are
+    its clocks and the bytes of its pins.
     """
 
     def __init__(
@@ -97,7 +96,8 @@ class Device:
 
     @property
     def traffic(self) -> Traffic:
-        """What went over the link, as the host counts it."""
+        """What went over the link since it was opened, as the host counts it: bytes, what was
+        dropped, what was sent again."""
         return self._connection.traffic
 
     @property
@@ -120,8 +120,9 @@ class Device:
     ) -> Trace:
         """Send frames, and give class, logits and cycles of each.
 
-        inputs: counts, (B, *shape) or (B, T_in, *shape); with `preprocess`, such as "levels:15",
-        images (B, H, W) or (B, C, H, W), whose white is `peak` (255 for uint8, 1 for floats).
+        inputs: counts, ``(B, *shape)`` or ``(B, T_in, *shape)``; with `preprocess`, such as
+        "levels:15", images (B, H, W) or (B, C, H, W), whose white is `peak` (255 for uint8, 1 for
+        floats).
         progress(done, total) is told of answers as they come. What the link loses is sent again.
         The trace has no counts of hidden layers: they do not leave the board. `cycles` are the
         board's own.

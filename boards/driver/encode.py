@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyrhythm.boards.driver.exchange import Frame
+from polyrhythm.boards.driver.frame import Frame
 from polyrhythm.boards.link.packets import BODY_BYTES, CRC_BYTES, PACKETS, Kind
 
 Ints = npt.NDArray[Any]

@@ -14,36 +14,17 @@ Given up is a frame
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from polyrhythm.boards.driver.connection import Connection
 from polyrhythm.boards.driver.errors import DeviceError
+from polyrhythm.boards.driver.frame import Frame
 from polyrhythm.boards.link.packets import CRC_BYTES, FIRST, LAST, PACKETS, Kind, Message, Reason
 
 FLYING = 32  # frames that are on the way at most
 NUMBERS = 1 << 16
 # Bytes that a packet takes in the board beside its data: kind, head, CRC, and its length.
 OVERHEAD = 1 + PACKETS[Kind.WORDS].head + CRC_BYTES + 1
-
-
-@dataclass(eq=False)
-class Frame:
-    """One frame on its way: what it is made of, and what has come of it.
-
-    kind, chunks  the packets' kind, and their data behind the head
-    tag           the caller's own
-    sent          how often it was begun to be sent
-    """
-
-    kind: Kind
-    chunks: Sequence[bytes]
-    tag: object = None
-    sent: int = 0
-    answer: int = -1
-    cycles: int = 0
-    logits: dict[int, int] = field(default_factory=dict)
-    last_seq: int = -1  # of the packet that closed it
 
 
 class Exchange:

@@ -101,6 +101,10 @@ def opened(
     `Device.open` raises."""
     if not isinstance(port, str | os.PathLike):
         raise TypeError(f'port must be a path, or "sim", not {port!r}')
+    if timeout_s is not None and not timeout_s > 0:
+        raise ValueError(f"timeout_s must be above 0 seconds, not {timeout_s}")
+    if tries < 1:
+        raise ValueError(f"tries must be at least 1, not {tries}")
     port = os.fspath(port)
     kind, colon, file = port.partition(":")
     if kind == SIMULATED:

@@ -96,6 +96,11 @@ def why_closed(name: str, baud: int, error: Exception) -> str:
         return f"{name}: no such port; plug the board in ({known})"
     if number in (errno.EACCES, errno.EPERM):
         group = _group(name)
+        if group == "root":
+            return (
+                f"{name}: you may not open this port; it belongs to root alone: give it to a group "
+                "of yours with a udev rule, such as dialout"
+            )
         return (
             f"{name}: you may not open this port; it belongs to group {group}: "
             f"sudo usermod -aG {group} $USER, then log in again"

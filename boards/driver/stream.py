@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from polyrhythm.boards.driver.encode import Encoder
-from polyrhythm.boards.driver.exchange import Exchange, Frame
+from polyrhythm.boards.driver.exchange import Exchange
+from polyrhythm.boards.driver.frame import Frame
 
 Ints = npt.NDArray[Any]
 AHEAD = 32  # frames that may wait for the board before `send` waits for it

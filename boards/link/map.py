@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from polyrhythm.boards.link.identity import Identity
 from polyrhythm.boards.link.receiver import FAULTS
 from polyrhythm.hw.bus.map import BUS, accelerator_map
 from polyrhythm.hw.bus.registers import Register
 from polyrhythm.sw.plan.network import NetworkPlan
+from polyrhythm.sw.plan.table import Table
 
 RING_BYTES = 1024  # of the ring in which packets wait that have come
 CONTROL_BYTES = 16  # of it, for HELLO, READ and a short WRITE
@@ -36,3 +39,11 @@ def with_line(rows: Sequence[Register]) -> list[Register]:
         for k, name in enumerate(LINK_FAULTS)
     ]
     return [*rows, *line]
+
+
+def identity_table(rows: Sequence[Register]) -> Table:
+    """The identification as a memory of its registers, for circuits whose contents may be swapped:
+    another network's digest must be able to take this one's place."""
+    values = [row.value for row in rows if row.access == "constant"]
+    words, text = np.array(values, np.int64)[:, None], "row = register of the identification"
+    return Table("identity", words, 32, text, swappable=True)

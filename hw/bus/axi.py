@@ -1,14 +1,14 @@
 """The accelerator behind AXI: AXI4-Stream for frames and answers, AXI4-Lite for its registers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.bus.axi_lite import ADDRESS_BITS, AxiLite, lite_ports
+from polyrhythm.hw.bus.axi_lite import AxiLite, lite_ports
 from polyrhythm.hw.bus.axi_stream import LAST_BITS, BeatsOut, WordsIn, beat_bits, word_bits
 from polyrhythm.hw.bus.bank import Bank
 from polyrhythm.hw.bus.counted import Counted
@@ -160,10 +160,3 @@ def interface(top: AxiTop, plain: Mapping[str, Any]) -> dict[str, Any]:
             for port in top.ports
         ],
     }
-
-
-def register_table(plan: NetworkPlan) -> dict[str, Any]:
-    """What registers.json says: every register with its address in bytes, access, bits and
-    meaning."""
-    rows = sorted(registers(plan), key=lambda row: row.address)
-    return {"address_bits": ADDRESS_BITS, "registers": [asdict(row) for row in rows]}

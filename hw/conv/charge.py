@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.conv.operation import ConvOp
 from polyrhythm.hw.lib.bits import delay
+from polyrhythm.hw.lib.loading import row_of
 from polyrhythm.hw.lib.operations import FinishedSignature, operations
-from polyrhythm.hw.lib.rom import Rom, look_up
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.lib.state import State
 from polyrhythm.hw.lib.times import times_count
 from polyrhythm.sw.plan.conv import ConvSynapses
@@ -52,7 +53,7 @@ class ConvCharge(wiring.Component):
             ops.append(delay(m, ops[-1], 1, f"op_{k}"))
         meet = self.latency - 1  # how long after its issue an operation's sum and weights meet
         # What the sums behind a sweep begin with, in the next cycle.
-        start = look_up(m, self._rom, self._sums.start, ops[meet - 1].following)
+        start = row_of(m, self._rom, self._sums.start, ops[meet - 1].following)
         lanes, sums = self._synapses.channel_lanes, list[Value]()
         for bank in range(self._synapses.banks):
             sums += self._bank(m, bank, ops, terms[bank * lanes :][:lanes], start)

@@ -6,8 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.dense.operation import Op
 from polyrhythm.hw.lib.bits import delay
+from polyrhythm.hw.lib.loading import loading, row_of
 from polyrhythm.hw.lib.operations import FinishedSignature, operations
-from polyrhythm.hw.lib.rom import Rom, look_up
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.lib.times import times_count
 from polyrhythm.sw.plan.neurons import Sums
 from polyrhythm.sw.plan.parameters import STANDARD, Parameters
@@ -62,17 +63,21 @@ class Charge(wiring.Component):
 
         # `early` is one cycle ahead of `op`: time to read the start of the sum behind its sweep.
         early = delay(m, asked, self.latency - 1, "early")
-        start = look_up(m, self._rom, self._sums.start, early.following)
+        loads, following = loading(m, [self._sums.start]), early.following
+        if loads is not None:
+            following = Mux(loads, 0, following)
+        start = row_of(m, self._rom, self._sums.start, following)
         # A sweep adds nothing: its sum stands complete in that cycle, and the next one's start
         # takes its place, so a bias or a threshold in the sum costs no adder.
         width = self._sums.bits
         for k, (term, first) in enumerate(
             zip(terms, self._sums.start.values[0].tolist(), strict=True)
         ):
-            total = Signal(signed(width), init=first, name=f"sum_{k}")
+            init = first if loads is None else 0
+            total = Signal(signed(width), init=init, name=f"sum_{k}")
             m.d.comb += self.o.words.payload.values[k].eq(total)
             m.d.sync += total.eq(total + term)
-            with m.If(op.sweep):
+            with m.If(op.sweep if loads is None else op.sweep | loads):
                 m.d.sync += total.eq(start.word_select(k, width))
         m.d.comb += [
             self.o.coming.payload.eq(early),

@@ -9,6 +9,7 @@ from polyrhythm.hw.event_driven.neuron import EventNeurons
 from polyrhythm.hw.event_driven.operation import Visit
 from polyrhythm.hw.event_driven.position import Position
 from polyrhythm.hw.event_driven.sequencer import EventSequencer
+from polyrhythm.hw.lib.loading import held_back, loading
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.output.serializer import Serializer
 from polyrhythm.hw.stream.event import Event
@@ -53,7 +54,7 @@ class EventLayer(wiring.Component):
         position = Position(synapses, plan.layout, plan.parameters.block)
         m.submodules.locate = locate = Locate(event, synapses, positions=True)
         m.submodules.neurons = neurons = EventNeurons(self._rom, visit, plan)
-        m.submodules.sequencer = sequencer = EventSequencer(
+        sequencer = EventSequencer(
             locate.o.payload.shape(),
             synapses,
             neuron,
@@ -61,6 +62,8 @@ class EventLayer(wiring.Component):
             plan.slots,
             neurons.latency + TO_VERDICT,
         )
+        loads = loading(m, [plan.sums.start, *neuron.tables])
+        m.submodules.sequencer = held_back(sequencer, loads)
         m.submodules.serializer = serializer = Serializer(
             plan.layout, plan.value_bits, plan.slots, position, plan.parameters
         )

@@ -9,8 +9,9 @@ from polyrhythm.hw.conv.charge import silent
 from polyrhythm.hw.event_driven.operation import Visit
 from polyrhythm.hw.event_driven.position import Position
 from polyrhythm.hw.lib.bits import bits_for, delay
+from polyrhythm.hw.lib.loading import row_of
 from polyrhythm.hw.lib.operations import CreditedSignature, operations
-from polyrhythm.hw.lib.rom import Rom, look_up
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.lib.state import State
 from polyrhythm.hw.lib.times import times_count
 from polyrhythm.hw.output.words import FiredWord
@@ -69,7 +70,7 @@ class EventNeurons(wiring.Component):
         for k in range(self.latency):
             ops.append(delay(m, ops[-1], 1, f"op_{k}"))
         tries = self._tries(m, ops[meet - 2], ops[meet - 1])
-        start = look_up(m, self._rom, self._plan.sums.start, ops[meet - 1].channels)
+        start = row_of(m, self._rom, self._plan.sums.start, ops[meet - 1].channels)
         found: list[tuple[Value, Value]] = []
         for bank in range(synapses.banks):
             own = [[lane[bank * lanes + k] for k in range(lanes)] for lane in tries]
@@ -130,7 +131,7 @@ class EventNeurons(wiring.Component):
     def _thresholds(self, m: Module, before: data.View) -> list[Value]:
         """Threshold of each channel lane, a cycle after its visit is `before`."""
         table = self._neuron.thresholds
-        row = look_up(m, self._rom, table, before.channels)
+        row = row_of(m, self._rom, table, before.channels)
         return [row.word_select(k, table.bits) for k in range(self._synapses.channel_lanes)]
 
     def _bank(

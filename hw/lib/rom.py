@@ -3,7 +3,7 @@ reads a hex file."""
 
 from collections.abc import Sequence
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,8 @@ from polyrhythm.sw.plan.table import Table
 DEEP_ROWS = 256  # memories of more rows are deeper than the widest shape of a block RAM
 FNV_START, FNV_PRIME = 0x811C9DC5, 0x01000193  # of the hash FNV-1a in 32 bits
 LOGIC_ROWS = 32  # memories of so many rows are cheaper in lookup tables than in a block RAM
+SWAPPABLE = "swappable"  # attribute of memories that synthesis must leave what they are
+SWAP_ROWS = 256  # the fewest rows of a memory that may be swapped: no block RAM has fewer
 
 
 class Rom(wiring.Component):
@@ -49,7 +51,7 @@ class HexRom(Rom):
         m.submodules.memory = Instance(
             rom_module(self.top, self._table.name),
             ("i", "clk", ClockSignal()),
-            ("i", "address", self.address),
+            ("i", "address", _extended(self.address, self._table)),
             ("o", "data", self.data),
         )
         return m
@@ -60,10 +62,17 @@ def look_up(m: Module, rom: type[Rom], table: Table, address: Value) -> Value:
     nothing."""
     if table.is_constant:
         return Const(table.rows[0], table.width)
-    m.submodules[table.name] = memory = rom(table)
-    data = Signal(table.width, name=f"{table.name}_row")
+    stored = table.memory
+    m.submodules[table.name] = memory = rom(stored)
+    data = Signal(stored.width, name=f"{table.name}_row")
     m.d.comb += [memory.address.eq(address), data.eq(memory.data)]
-    return data
+    return data if stored.width == table.width else data.replicate(table.copies)
+
+
+def _extended(address: Value, table: Table) -> Value:
+    """As many bits as the exported memory wants; it may be deeper than the table."""
+    more = bits_for(padded(table) - 1) - len(address)
+    return Cat(address, Const(0, more)) if more else address
 
 
 def rom_module(top: str, name: str) -> str:
@@ -77,11 +86,19 @@ def hex_file(top: str, name: str) -> str:
     return f"{top}.{name}.hex"
 
 
-def padded(rows: int) -> int:
+def padded(table: Table) -> int:
     """Rows that the exported memory has: a power of two where there are many, so that a block RAM's
     own width and depth can be chosen to fit and no multiplexer stands between the memory and its
-    first register."""
+    first register; where contents may be swapped, whole block RAMs."""
+    rows = len(table.rows)
+    if table.swappable:
+        return max(SWAP_ROWS, 1 << (rows - 1).bit_length())
     return rows if rows <= DEEP_ROWS else 1 << (rows - 1).bit_length()
+
+
+def stored(table: Table) -> list[int]:
+    """The words of the exported memory: zeros behind the table's own."""
+    return [*table.rows, *[0] * (padded(table) - len(table.rows))]
 
 
 def check_sum(rows: Sequence[int], width: int) -> int:
@@ -94,13 +111,15 @@ def check_sum(rows: Sequence[int], width: int) -> int:
     return total
 
 
-def rom_verilog(top: str, memory: str, width: int, rows: Sequence[int]) -> str:
-    """A read-only memory in Verilog: `rows` of `width` bits, read one clock edge after the address.
+def rom_verilog(top: str, memory: str, width: int, rows: Sequence[int], block: bool = False) -> str:
+    """A read-only memory in Verilog: `rows` of `width` bits, read one clock edge after the address;
+    block: in a block RAM, however few they are, since their contents may be swapped.
 
     A simulator that finds other contents under the file's name, or no such file, stops and says so:
     nothing else would.
     """
     name, words, address = hex_file(top, memory), -(-width // 32), bits_for(len(rows) - 1)
+    kept = f", {SWAPPABLE} = 1" if block else ""
     fill = f"{words * 32 - width}'d0, " if width % 32 else ""
     told = "must hold the words that were written with this module, but holds others, or is missing"
     return f"""\
@@ -111,7 +130,7 @@ module \\{rom_module(top, memory)} (
     input  wire [{address - 1}:0] address,
     output reg  [{width - 1}:0] data
 );
-    (* rom_style = "{"block" if len(rows) > LOGIC_ROWS else "logic"}" *)
+    (* rom_style = "{"block" if block or len(rows) > LOGIC_ROWS else "logic"}"{kept} *)
     reg [{width - 1}:0] rows [0:{len(rows) - 1}];
     always @(posedge clk) data <= rows[address];
 `ifndef SYNTHESIS

@@ -6,7 +6,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.lib.bits import bits_for
-from polyrhythm.hw.lib.rom import Rom, look_up
+from polyrhythm.hw.lib.loading import row_of
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.stream.event import Event
 from polyrhythm.hw.stream.pick import Pick
 from polyrhythm.sw.plan.addresses import AddressMap
@@ -29,7 +30,10 @@ class Counter(wiring.Component):
 
     def __init__(self, rom: type[Rom], neuron: CountingNeuron, target: AddressMap, value_bits: int):
         self._rom, self._neuron, self._target, self._T = rom, neuron, target, neuron.T
-        self._highest = int(neuron.thresholds.values.max())
+        thresholds = neuron.thresholds
+        self._highest = int(thresholds.values.max())
+        if thresholds.swappable:
+            self._highest = (1 << thresholds.bits) - 1
         self._value_bits, self._pick = value_bits, Pick(target, value_bits)
         event = Event(target, neuron.T)
         super().__init__({"i": In(stream.Signature(self._pick)), "o": Out(stream.Signature(event))})
@@ -49,7 +53,7 @@ class Counter(wiring.Component):
         m.d.comb += self.i.ready.eq(move)
         # The memory has no enable: while waiting, read the same again.
         at = Mux(move, self.i.payload.address, first.pick.address)[self._target.channel_low :]
-        threshold = look_up(m, self._rom, self._neuron.thresholds, at)
+        threshold = row_of(m, self._rom, self._neuron.thresholds, at)
         with m.If(move):
             m.d.sync += [
                 first.pick.eq(self.i.payload),

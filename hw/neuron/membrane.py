@@ -6,8 +6,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.lib.bits import delay
+from polyrhythm.hw.lib.loading import loading, row_of
 from polyrhythm.hw.lib.operations import Finished, FinishedSignature
-from polyrhythm.hw.lib.rom import Rom, look_up
+from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.lib.rotating import RotatingMemory
 from polyrhythm.sw.plan.neurons import HeldCurrent, TickingNeuron
 
@@ -67,15 +68,17 @@ class Membrane(wiring.Component):
         else:
             before, op = self.i.coming.payload, words.payload.op
             ys = [words.payload.values[k] for k in range(lanes)]
-        threshold = look_up(m, self._rom, neuron.thresholds, _row(before))
-        first = neuron.initial.values[0].tolist()
+        threshold = row_of(m, self._rom, neuron.thresholds, _row(before))
+        loads, first = loading(m, [neuron.initial]), neuron.initial.values[0].tolist()
+        if loads is not None:
+            first = [0] * lanes
         v = [Signal(signed(neuron.v_bits), init=first[k], name=f"v_{k}") for k in range(lanes)]
         after = [Signal(signed(neuron.v_bits), name=f"after_{k}") for k in range(lanes)]
         fire = Signal(lanes, name="fire")
         for k, y in enumerate(ys):
             own = threshold.word_select(k, neuron.thresholds.bits)
             m.d.comb += self._tick(m, k, v[k], y, own, fire[k], after[k])
-        self._store(m, op, before, v, after)
+        self._store(m, op, before, v, after, loads)
         swept = self.o.payload
         m.d.sync += [
             swept.fire.eq(fire),
@@ -111,7 +114,7 @@ class Membrane(wiring.Component):
         m.submodules.held = memory = RotatingMemory(len(sums.as_value()), self._groups)
         currents = Mux(op.held, memory.o, sums.as_value())
         m.d.comb += [memory.move.eq(words.valid), memory.i.eq(currents)]
-        offset = look_up(m, self._rom, held.offset, self.i.coming.payload.table)
+        offset = row_of(m, self._rom, held.offset, self.i.coming.payload.table)
         ys = [Signal(signed(held.y_bits), name=f"y_{k}") for k in range(self._lanes)]
         for k, y in enumerate(ys):
             current = currents.word_select(k, width).as_signed()
@@ -119,7 +122,13 @@ class Membrane(wiring.Component):
         return list(ys)
 
     def _store(
-        self, m: Module, op: data.View, before: data.View, v: list[Signal], after: list[Signal]
+        self,
+        m: Module,
+        op: data.View,
+        before: data.View,
+        v: list[Signal],
+        after: list[Signal],
+        loads: Value | None,
     ) -> None:
         """Put the swept word away and bring the next group's; a new frame's first sweeps find the
         initial state instead.
@@ -137,13 +146,16 @@ class Membrane(wiring.Component):
             stored = memory.o
         row, rows = _row(before), len(initial.values)
         next_row = Mux(row == rows - 1, 0, row + 1) if rows > 1 else row
-        restored = look_up(m, self._rom, initial, next_row)
+        if loads is not None:
+            next_row = Mux(loads, 0, next_row)
+        restored = row_of(m, self._rom, initial, next_row)
         with m.If(op.sweep):
             m.d.sync += Cat(v).eq(stored)
         with m.If(op.sweep & last_group):
             m.d.sync += opening.eq(op.closing)
         # Outermost, so that it can be the flip-flops' own reset.
-        with m.If(op.sweep & Mux(last_group, op.closing, opening)):
+        restores = op.sweep & Mux(last_group, op.closing, opening)
+        with m.If(restores if loads is None else restores | loads):
             m.d.sync += Cat(v).eq(restored)
 
 

@@ -14,12 +14,18 @@ def build(args: argparse.Namespace) -> Answer:
     from polyrhythm.boards.bitstream import board_named
     from polyrhythm.boards.bitstream import build as run
     from polyrhythm.boards.projects import write_project
+    from polyrhythm.sw.plan.shape import Shape
 
     row = board_named(args.board)
     router = one_of("router", args.router, ROUTERS) if args.router else None
     network = load_network(args.network, args.profile)
     out = Path(args.out) if args.out else None
     if row.part.family.flow is None:
+        if args.swappable:
+            raise ValueError(
+                f"{row.name}: --swappable is for boards that the open tools build for; without it "
+                "a project is written"
+            )
         project = write_project(
             network, row, args.lanes, args.coding, args.freq, args.baud, out, progress=say
         )
@@ -35,6 +41,7 @@ def build(args: argparse.Namespace) -> Answer:
         router,
         out,
         progress=say,
+        shape=Shape.of(network) if args.swappable else None,
     )
     return Answer(result, describe(result))
 
@@ -56,6 +63,9 @@ def describe(result: dict[str, Any]) -> str:
             f"lowest {min(by_seed.values()):.2f} MHz)"
         )
     bitstream = Path(result["folder"]) / result["bitstream"]
+    swappable = [f"Takes {line}" for line in result.get("swappable", [])]
+    if swappable:
+        swappable.append(f"Another network: polyrhythm swap {result['folder']} NETWORK --out NEW")
     return "\n".join(
         [
             f"{result['network']} on {result['title']} ({result['part']}), lanes "
@@ -66,6 +76,7 @@ def describe(result: dict[str, Any]) -> str:
             told,
             f"Longest path: {result['critical_path']}",
             f"Clock {clock:.2f} MHz, link {result['baud']:,} baud",
+            *swappable,
             f"{bitstream}; load it: polyrhythm program {bitstream}",
         ]
     )
@@ -81,7 +92,7 @@ def describe_project(project: dict[str, Any]) -> str:
         [
             f"{project['network']} on {project['title']} ({project['part']})",
             "",
-            table(rows, ("resource, as Yosys maps it", "used", "of")),
+            table(rows, ("resource, as Yosys maps it, pads apart", "used", "of")),
             "",
             f"Clock {project['clock_hz'] / 1e6:.2f} MHz, link {project['baud']:,} baud; whether "
             "the clock is met, the maker's tools say",

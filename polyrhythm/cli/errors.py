@@ -27,6 +27,8 @@ CHECK_ERRORS = {
     "polyrhythm.sim.job": "SimulationError",
     "polyrhythm.boards.stage": "ToolFailed",
     "polyrhythm.boards.build": "ClockMissed",
+    "polyrhythm.boards.swap.finish": "SwapFailed",
+    "polyrhythm.boards.swap.places": "MapError",
     "polyrhythm.boards.program": "NotLoaded",
     "polyrhythm.sw.training.train": "DivergedError",
 }

@@ -1,4 +1,4 @@
-"""train, to_events, info, verilog: a network from its recipe to its files."""
+"""train, to_events, info: a network from its recipe to its file."""
 
 import argparse
 import dataclasses
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.before import good_name, look_at_training, network_file
 from polyrhythm.cli.errors import Problems
-from polyrhythm.cli.files import export_verilog, load_network
+from polyrhythm.cli.files import load_network
 from polyrhythm.cli.owndata import data_set
 from polyrhythm.cli.progress import Stage
 from polyrhythm.cli.recipes import load_recipe
 from polyrhythm.cli.report import Answer, paced, percent, say, table
 
 if TYPE_CHECKING:
-    from polyrhythm.sim.testbench import Vectors
     from polyrhythm.sw.data.datasets import Dataset
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.training.recipe import Recipe
@@ -173,94 +172,3 @@ def describe(network: "Network", layers: list[dict[str, Any]]) -> str:
     if network.exit is not None:
         lines += ["", f"Leaves early by the rule {network.exit.kind}"]
     return "\n".join(lines)
-
-
-def verilog(args: argparse.Namespace) -> Answer:
-    """Write the accelerator as Verilog."""
-    from polyrhythm.sim.testbench import beside
-    from polyrhythm.sw.plan.names import check_top
-
-    if args.frames is not None and not args.testbench:
-        raise ValueError("--frames is for the testbench: say --testbench")
-    if args.testbench and args.bus != "none":
-        raise ValueError("--testbench drives the accelerator's own ports: leave --bus out")
-    name = None if args.name is None else check_top(args.name)
-    whole, folder = load_network(args.network), Path(args.out)
-    network = whole.profile(args.profile)
-    if name is None:
-        name = called(whole, args.profile)
-    vectors = testbench_of(network, args)
-    with Stage(f"writing the Verilog of {network.name}"):
-        interface = export_verilog(
-            network,
-            folder,
-            args.lanes,
-            args.coding,
-            name,
-            beside(vectors) if vectors else None,
-            args.bus,
-        )
-    rows = [
-        (
-            layer["name"],
-            layer["kind"],
-            layer["n_in"],
-            layer["n_out"],
-            layer["lanes"],
-            f"{layer['v_bits']} bit",
-        )
-        for layer in interface["layers"]
-    ]
-    text = table(rows, ("layer", "kind", "inputs", "neurons", "lanes", "potential"))
-    data = {
-        "folder": str(folder),
-        "top": interface["top"],
-        "digest": interface["digest"],
-        "files": sorted(path.name for path in folder.iterdir() if path.is_file()),
-        "layers": interface["layers"],
-    }
-    where = (
-        f"module {interface['top']}: {folder / interface['top']}.v, its ports: "
-        f"{folder / 'interface.json'}"
-    )
-    if vectors is not None:
-        data["testbench"] = {"frames": len(vectors.counts), "from": vectors.told}
-        where += f"\ntestbench: make -C {folder}; frames: {vectors.told}"
-    return Answer(data, f"{text}\n\n{where}")
-
-
-def testbench_of(network: "Network", args: argparse.Namespace) -> "Vectors | None":
-    """Frames for a testbench with their golden answers, where one is asked for."""
-    from polyrhythm.sim.testbench import vectors
-
-    if not args.testbench:
-        return None
-    chosen = {} if args.frames is None else {"number": args.frames}
-    with Stage(f"frames and golden answers of {network.name}"):
-        return vectors(network, **chosen)
-
-
-def called(network: "Network", profile: str | None) -> str:
-    """The top module's name where none is asked for: the network's and the profile's; a name that
-    cannot be is told."""
-    from polyrhythm.sw.plan.names import identifier, told_apart, top_name
-
-    if profile is None:
-        wanted = network.name
-    else:
-        alike = [
-            repr(other)
-            for other in network.profiles
-            if identifier(f"_{other}") == identifier(f"_{profile}")
-        ]
-        if len(alike) > 1:
-            raise ValueError(
-                f"profiles {' and '.join(alike)} would both be called "
-                f"{top_name(f'{network.name}_{profile}')}; "
-                "choose with --name NAME"
-            )
-        wanted = f"{network.name}_{profile}"
-    name = top_name(wanted)
-    if not told_apart(wanted):
-        say(f"no module can be called {wanted!r}, this one is {name}; --name NAME chooses another")
-    return name

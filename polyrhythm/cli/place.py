@@ -26,6 +26,7 @@ def synth(args: argparse.Namespace) -> Answer:
         args.coding,
         router,
         progress=say,
+        swappable=args.swappable,
     )
     return Answer(result, describe(result))
 

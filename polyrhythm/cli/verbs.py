@@ -241,6 +241,14 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also self-checking testbenches, Verilog and cocotb: run make in DIR",
     )
+    parser.add_argument(
+        "--fusesoc", action="store_true", help="also NAME.core, by which FuseSoC takes it in"
+    )
+    parser.add_argument(
+        "--vivado",
+        action="store_true",
+        help="also NAME_ip.tcl, which makes an IP of Vivado of the AXI export",
+    )
     told = "of the testbench: the first test images where they are on this machine, else random (5)"
     parser.add_argument("--frames", type=positive, metavar="N", help=told)
     hardware_arguments(parser)
@@ -306,6 +314,7 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--freq", type=float, metavar="MHZ", help="what the placer aims at (beyond reach)"
     )
+    swappable_argument(parser)
     hardware_arguments(parser)
 
 
@@ -329,7 +338,22 @@ def build_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="router1|router2",
         help="nextpnr's; the second routes crowded parts (its own choice)",
     )
+    swappable_argument(parser)
     hardware_arguments(parser)
+
+
+def swappable_argument(parser: argparse.ArgumentParser) -> None:
+    told = "a circuit into which swap puts other weights, thresholds and biases"
+    parser.add_argument("--swappable", action="store_true", help=told)
+
+
+def swap_arguments(parser: argparse.ArgumentParser) -> None:
+    told = "the folder of a build --swappable, or of an earlier swap"
+    parser.add_argument("build", metavar="BUILD", help=told)
+    network_argument(parser)
+    parser.add_argument("--out", required=True, metavar="NEW", help="folder to write")
+    told = "one of the network's working points (its own)"
+    parser.add_argument("--profile", metavar="NAME", help=told)
 
 
 def program_arguments(parser: argparse.ArgumentParser) -> None:
@@ -386,7 +410,7 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "tune": ("tune", "a network learns on as unsigned event-driven neurons", tune_arguments),
     "info": ("networks", "what a network file holds, and its proven widths", info_arguments),
     "run": ("run", "send frames through golden model, RTL, cocotb or a board", run_arguments),
-    "verilog": ("networks", "write the accelerator as Verilog", verilog_arguments),
+    "verilog": ("verilog", "write the accelerator as Verilog", verilog_arguments),
     "compare": (
         "compare",
         "a test set through golden model, torch and RTL, or a board",
@@ -395,6 +419,7 @@ VERBS: dict[str, tuple[str, str, Add | None]] = {
     "synth": ("place", "size and speed on an FPGA", synth_arguments),
     "boards": ("board", "the boards that build knows", None),
     "build": ("board", "the bitstream of a network for a board", build_arguments),
+    "swap": ("swap", "other weights in a finished bitstream", swap_arguments),
     "program": ("board", "load a bitstream into a board", program_arguments),
     "demo": ("demo", "all of it on handwritten digits", None),
     "doctor": ("doctor", "which tools are there, and how to fix what is not", None),

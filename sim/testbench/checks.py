@@ -31,12 +31,14 @@ def checks(design: Design) -> Iterator[str]:
     endtask
     task finish;
         begin
-            if (failures == 0)
+            if (failures == 0) begin
                 $display("PASS: {top}, %0d frames, %0d cycles: %0s", FRAMES, cycle,
                          "every class, logit and spike count is the golden model's");
-            else
+                $finish;
+            end else begin
                 $display("FAIL: {top}, %0d differences in %0d cycles", failures, cycle);
-            $finish;
+                $fatal(1);  // for the simulator's exit code
+            end
         end
     endtask"""
     yield "    initial begin"

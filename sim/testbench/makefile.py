@@ -1,7 +1,8 @@
 """The makefile of a testbench, and the waivers of Verilator's lint."""
 
+import re
+
 from polyrhythm.hw.export import BUILT
-from polyrhythm.sim.design import Design
 
 # What Verilator's -Wall says of an export, and why it stays: rule -> reason.
 WAIVED = {
@@ -11,21 +12,26 @@ WAIVED = {
 }
 
 
-def waivers(design: Design) -> str:
+def waivers(top: str) -> str:
     """The text of NAME.vlt, a control file of Verilator."""
     lines = [
-        f"// What `verilator --lint-only -Wall` may say of {design.top}.v, and why.",
+        f"// What `verilator --lint-only -Wall` may say of {top}.v, and why.",
         "`verilator_config",
     ]
     for rule, reason in WAIVED.items():
-        lines += [f"// {reason}", f'lint_off -rule {rule} -file "{design.top}.v"']
+        lines += [f"// {reason}", f'lint_off -rule {rule} -file "*{top}.v"']
     return "\n".join([*lines, ""])
 
 
-def makefile(design: Design) -> str:
-    """The text of Makefile: targets icarus, verilator, cocotb and lint; without one the first
-    simulator that is there."""
-    return TEXT.replace("@NAME@", design.top).replace("@BUILT@", BUILT)
+def makefile(top: str, *, cocotb: bool) -> str:
+    """The text of Makefile: targets icarus, verilator, lint, and cocotb where there is such a
+    testbench; without one the first simulator that is there."""
+    text = (
+        TEXT
+        if cocotb
+        else re.sub(r"#   make cocotb.*\n|\ncocotb:\n(?:\t.*\n)+| cocotb\b", "", TEXT)
+    )
+    return text.replace("@NAME@", top).replace("@BUILT@", BUILT)
 
 
 TEXT = """\

@@ -32,14 +32,14 @@ def hex_files(design: Design, vectors: Vectors) -> dict[str, str]:
     """All hex files of a testbench by name."""
     stem = f"{design.top}_tb"
     files = {
-        f"{stem}.words.hex": _lines(
+        f"{stem}.words.hex": lines(
             _words(design, vectors), sum(n for _, n in input_fields(design))
         ),
-        f"{stem}.answers.hex": _lines(_answers(design, vectors), answer_bits(design)),
+        f"{stem}.answers.hex": lines(_answers(design, vectors), answer_bits(design)),
     }
     for k, tap in enumerate(design.hidden):
         counts = vectors.golden.counts[tap.layer].reshape(-1).tolist()  # (B * N,)
-        files[f"{stem}.counts{k}.hex"] = _lines(counts, COUNT_BITS)
+        files[f"{stem}.counts{k}.hex"] = lines(counts, COUNT_BITS)
     return files
 
 
@@ -63,7 +63,8 @@ def _answers(design: Design, vectors: Vectors) -> Iterable[int]:
         yield packed
 
 
-def _lines(values: Iterable[int], bits: int) -> str:
+def lines(values: Iterable[int], bits: int) -> str:
+    """A hex file of words of so many bits, negative ones in two's complement."""
     digits, mask = -(-bits // 4), (1 << bits) - 1
     return "".join(f"{value & mask:0{digits}x}\n" for value in values)
 

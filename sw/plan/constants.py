@@ -27,6 +27,7 @@ class Rows:
 
     synapses: Synapses
     stem: str
+    swappable: bool = False  # see `Table`
 
     def table(
         self, what: str, values: Sequence[Array], idle: int, bits: int, text: str, copies: int = 1
@@ -36,7 +37,8 @@ class Rows:
         lanes, rows = self.synapses.channel_lanes, self.synapses.channel_groups
         laid = [grouped(v, lanes, rows, idle, copies) for v in values]
         text = f"{text}; {fields(bits, self.synapses.neuron)}"
-        return Table(f"{self.stem}_{what}", np.concatenate(laid), bits, text)
+        name = f"{self.stem}_{what}"
+        return Table(name, np.concatenate(laid), bits, text, copies, self.swappable)
 
     def of_ticks(self, phases: Sequence[int]) -> str:
         """In words: the row of constants that differ from tick to tick."""
@@ -55,9 +57,13 @@ def thresholds_of(layer: Layer) -> Array:
     return zeros if layer.threshold is None else layer.threshold.astype(np.int64)
 
 
-def shares_of(layer: Layer) -> tuple[Array, tuple[int, ...]]:
-    """The different biases of a layer's ticks, (phases, channels), and the phase of each tick."""
+def shares_of(layer: Layer, swappable: bool = False) -> tuple[Array, tuple[int, ...]]:
+    """The different biases of a layer's ticks, (phases, channels), and the phase of each tick;
+    swappable: as many phases as any biases want."""
     by_tick = bias_at(layer.bias, layer.T, layer.bias_mode)  # (T, channels)
+    if swappable:
+        rows = {"per_tick": 1, "once": min(2, layer.T), "spread": layer.T}[layer.bias_mode]
+        return by_tick[:rows], tuple(min(tick, rows - 1) for tick in range(layer.T))
     kinds: dict[bytes, int] = {}
     phases = tuple(kinds.setdefault(share.tobytes(), len(kinds)) for share in by_tick)
     return np.stack([by_tick[phases.index(phase)] for phase in range(len(kinds))]), phases

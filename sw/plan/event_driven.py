@@ -8,12 +8,16 @@ from polyrhythm.sw.plan.neurons import ReactingNeuron, Sums
 from polyrhythm.sw.plan.steps import Steps, single_step
 from polyrhythm.sw.plan.table import Array
 from polyrhythm.sw.plan.widths import bounds, drive, signed_width
+from polyrhythm.sw.plan.worst import Worst
 
 
 def event_driven(
-    profiles: Profiles, i: int, rows: Rows
+    profiles: Profiles, i: int, rows: Rows, worst: Worst | None = None
 ) -> tuple[tuple[Steps, ...], Sums, ReactingNeuron]:
-    """Steps of each profile, potentials and neurons of hidden layer i."""
+    """Steps of each profile, potentials and neurons of hidden layer i.
+
+    worst: bounds in place of the contents' own.
+    """
     layers = [network.layers[i] for network in profiles]
     starts = [(layer.v0 + layer.bias)[None] for layer in layers]
     thresholds = [thresholds_of(layer)[None] for layer in layers]
@@ -22,7 +26,11 @@ def event_driven(
         for network, s, t in zip(profiles, starts, thresholds, strict=True)
     ]
     lowest, highest = min(low for low, _ in ranges), max(high for _, high in ranges)
-    v_bits, largest = signed_width(min(lowest, 0), max(highest, 0)), hull(thresholds)[1]
+    largest = hull(thresholds)[1]
+    opens = any(bool((s >= t).any()) for s, t in zip(starts, thresholds, strict=True))
+    if worst is not None:
+        (lowest, highest), largest, opens = worst.between_visits, worst.thresholds[1], True
+    v_bits = signed_width(min(lowest, 0), max(highest, 0))
     signed, T = layers[0].neuron == "signed", max(layer.T for layer in layers)
     start_text = f"{rows.of_frames}; what a sum starts with"
     threshold_text = f"{rows.of_frames}; threshold, unsigned"
@@ -31,7 +39,7 @@ def event_driven(
         rows.table("threshold", thresholds, 1, bits, threshold_text),
         T=T,
         signed=signed,
-        opens=any(bool((s >= t).any()) for s, t in zip(starts, thresholds, strict=True)),
+        opens=opens,
         above_bits=signed_width(lowest - largest * (1 if signed else T), highest + largest),
     )
     start = rows.table("start", starts, 0, v_bits, start_text)

@@ -135,4 +135,4 @@ class LayerPlan:
         weights."""
         weights = tuple(edge.synapses.weights for edge in self.inputs)
         constants = (self.sums.start, *self.neuron.tables)
-        return (*weights, *(table for table in constants if not table.is_constant))
+        return (*weights, *(table.memory for table in constants if not table.is_constant))

@@ -1,7 +1,7 @@
 """From a network to the plan of its accelerator: the one place that asks for schedule and kind."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from polyrhythm.sw.network import Network
@@ -19,10 +19,12 @@ from polyrhythm.sw.plan.names import stems
 from polyrhythm.sw.plan.neurons import CountingNeuron, Neuron, ReactingNeuron, Sums
 from polyrhythm.sw.plan.parameters import STANDARD, Coding, Parameters
 from polyrhythm.sw.plan.refusals import check_buildable
+from polyrhythm.sw.plan.shape import Shape
 from polyrhythm.sw.plan.steps import Steps, merged_ticks
 from polyrhythm.sw.plan.time_stepped import time_stepped
 from polyrhythm.sw.plan.two_phase import two_phase
 from polyrhythm.sw.plan.widths import bounds
+from polyrhythm.sw.plan.worst import Worst, worst
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,8 @@ class NetworkPlan:
     shape                   of the network's input, (channels, rows, columns)
     ticks                   source ticks of a frame
     live                    whether the readout's sums are shown at any moment (event_driven)
+    swappable               shape of the networks whose contents the finished circuit takes; None
+                            where it is made for this one
     """
 
     name: str
@@ -48,6 +52,7 @@ class NetworkPlan:
     live: bool
     layers: tuple[LayerPlan, ...]
     parameters: Parameters
+    swappable: Shape | None = None
 
     @property
     def hidden(self) -> tuple[LayerPlan, ...]:
@@ -65,22 +70,32 @@ def plan(
     lanes: Sequence[Lanes] | None = None,
     coding: Coding = "count",
     parameters: Parameters = STANDARD,
+    shape: Shape | None = None,
 ) -> NetworkPlan:
-    """Plan the accelerator of `network`.
+    """Plan the accelerator of `network`, or with `shape` one for all networks of that shape.
+
+    Of two networks of one shape the plans, and so the circuits, are the same but for the values in
+    tables; all tables are memories, and no name of a layer enters.
 
     lanes: of each layer, neurons served per cycle, 1..N_out; in a convolution channels, or
     (channels, banks); default: `default_lanes`. coding: how hidden layers send a neuron's several
-    spikes. Raises ValueError for what the gateware cannot build, TypeError for lanes that are no
-    integers.
+    spikes. Raises ValueError for what the gateware cannot build and for a network that is not of
+    the shape, TypeError for lanes that are no integers.
     """
     check_buildable(network)
+    if shape is not None:
+        shape.check(network)
     if coding not in get_args(Coding):
         raise ValueError(f"coding must be one of {', '.join(get_args(Coding))}, not {coding!r}")
     chosen = checked_lanes(network, default_lanes(network) if lanes is None else lanes)
     word = first = EventWord(input_addresses(network, 0), network.input.max_count)
     layers: list[LayerPlan] = []
-    for i, stem in enumerate(stems(network)):
-        layers.append(plan_layer((network,), i, stem, word, chosen[i], coding, parameters))
+    words = stems(network)
+    if shape is not None:
+        words = [f"{layer.kind}{i}" for i, layer in enumerate(network.layers)]
+    for i, stem in enumerate(words):
+        layer = plan_layer((network,), i, stem, word, chosen[i], coding, parameters, shape)
+        layers.append(layer)
         if isinstance(layers[-1].output, Spikes):
             word = layers[-1].output.wire
     return NetworkPlan(
@@ -95,6 +110,7 @@ def plan(
         network.schedule == "event_driven",
         tuple(layers),
         parameters,
+        shape,
     )
 
 
@@ -106,12 +122,21 @@ def plan_layer(
     lanes: Lanes,
     coding: Coding = "count",
     parameters: Parameters = STANDARD,
+    shape: Shape | None = None,
 ) -> LayerPlan:
-    """Plan layer i of a network for all of its `profiles`; word: what comes into the layer."""
+    """Plan layer i of a network for all of its `profiles`; word: what comes into the layer; shape:
+    as of `plan`."""
     network, layer = profiles[0], profiles[0].layers[i]
     synapses, layout = _synapses(profiles, i, stem, word, lanes)
-    steps, sums, neuron = _neurons(profiles, i, Rows(synapses, stem))
+    limits = None if shape is None else worst(shape, network, i)
+    if shape is not None:
+        weights = replace(synapses.weights, swappable=True)
+        synapses = replace(synapses, weights=weights)
+    rows = Rows(synapses, stem, shape is not None)
+    steps, sums, neuron = _neurons(profiles, i, rows, limits)
     proved = [bounds(profile, i).v for profile in profiles]
+    if limits is not None:
+        proved = [_potentials(network, sums, neuron, limits)]
     return LayerPlan(
         index=i,
         name=layer.name,
@@ -149,13 +174,26 @@ def _synapses(
     return dense_synapses(network, i, stem, channels, merged * word.each)
 
 
-def _neurons(profiles: Profiles, i: int, rows: Rows) -> tuple[tuple[Steps, ...], Sums, Neuron]:
+def _neurons(
+    profiles: Profiles, i: int, rows: Rows, limits: Worst | None
+) -> tuple[tuple[Steps, ...], Sums, Neuron]:
     network = profiles[0]
     if network.schedule == "time_stepped":
-        return time_stepped(profiles, i, rows)
+        return time_stepped(profiles, i, rows, limits)
     if network.schedule == "event_driven" and network.layers[i].kind != "readout":
-        return event_driven(profiles, i, rows)
-    return two_phase(profiles, i, rows)
+        return event_driven(profiles, i, rows, limits)
+    return two_phase(profiles, i, rows, limits)
+
+
+def _potentials(network: Network, sums: Sums, neuron: Neuron, limits: Worst) -> tuple[int, int]:
+    """Least and greatest potential over all networks of a shape."""
+    if network.schedule == "time_stepped":
+        return limits.ticking.v
+    if isinstance(neuron, ReactingNeuron):
+        return sums.bounds
+    # The threshold is in the sum already.
+    low, high = sums.bounds[0] + limits.thresholds[0], sums.bounds[1] + limits.thresholds[1]
+    return min(low, 0), high
 
 
 def _output(

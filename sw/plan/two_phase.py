@@ -14,10 +14,16 @@ from polyrhythm.sw.plan.neurons import CountingNeuron, Neuron, SummingNeuron, Su
 from polyrhythm.sw.plan.steps import Steps, single_step
 from polyrhythm.sw.plan.table import Table
 from polyrhythm.sw.plan.widths import signed_width
+from polyrhythm.sw.plan.worst import Worst
 
 
-def two_phase(profiles: Profiles, i: int, rows: Rows) -> tuple[tuple[Steps, ...], Sums, Neuron]:
-    """Steps of each profile, sums and neurons of layer i; also of an event_driven readout."""
+def two_phase(
+    profiles: Profiles, i: int, rows: Rows, worst: Worst | None = None
+) -> tuple[tuple[Steps, ...], Sums, Neuron]:
+    """Steps of each profile, sums and neurons of layer i; also of an event_driven readout.
+
+    worst: bounds in place of the contents' own.
+    """
     readout = profiles[0].layers[i].threshold is None
     starts, reached = [], []
     for network in profiles:
@@ -27,16 +33,20 @@ def two_phase(profiles: Profiles, i: int, rows: Rows) -> tuple[tuple[Steps, ...]
         starts.append(start)
         reached += [start, start + low, start + high]
     idle, bounds = 0 if readout else -1, hull(reached)
+    if worst is not None:
+        bounds = min(worst.start[0], worst.finished[0]), max(worst.start[1], worst.finished[1])
     bits = signed_width(min(*bounds, idle), max(*bounds, idle))
     text = f"{rows.of_frames}; what a sum starts with"
     sums = Sums(bounds, bits, rows.table("start", starts, idle, bits, text))
     steps = tuple(single_step(network, i, phase) for phase, network in enumerate(profiles))
-    return steps, sums, SummingNeuron() if readout else _counting(profiles, i, rows)
+    return steps, sums, SummingNeuron() if readout else _counting(profiles, i, rows, worst)
 
 
-def _counting(profiles: Profiles, i: int, rows: Rows) -> CountingNeuron:
+def _counting(profiles: Profiles, i: int, rows: Rows, worst: Worst | None) -> CountingNeuron:
     values = [thresholds_of(network.layers[i])[:, None] for network in profiles]
-    bits = int(max(v.max() for v in values)).bit_length()
+    highest = int(max(v.max() for v in values)) if worst is None else worst.thresholds[1]
+    bits = highest.bit_length()
     text = "row = neuron, or channel; threshold, unsigned"
-    table = Table(f"{rows.stem}_threshold", np.concatenate(values), bits, text)
+    name = f"{rows.stem}_threshold"
+    table = Table(name, np.concatenate(values), bits, text, swappable=rows.swappable)
     return CountingNeuron(table, max(network.layers[i].T for network in profiles))

@@ -3,6 +3,9 @@ placed."""
 
 import json
 import re
+import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from boarded import Echo, Tools
 from polyrhythm.boards import build as building
 from polyrhythm.boards.build import Built, ClockMissed, TooBig, build_design, pack
 from polyrhythm.boards.catalog.rows import BOARDS
-from polyrhythm.boards.stage import ToolFailed
+from polyrhythm.boards.stage import Stopped, ToolFailed, run_tool
 
 ULX3S = BOARDS["ulx3s-25f"]
 
@@ -54,6 +57,19 @@ def test_the_clock_falls_again_where_the_second_placements_miss_it(
     made = built()
     assert [round(mhz) for mhz in asked(tools)] == [200, 130, 125]
     assert made.target.mhz == 125.0
+
+
+@pytest.mark.parametrize(("again", "clock"), [(119.5, 118.75), (115.0, 112.5)])
+def test_a_clock_is_raised_again_where_more_is_reached(
+    again: float, clock: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Placed for less, designs may reach more; where the faster clock is missed, the slower one is
+    kept."""
+    reach = {200: 113.0, 112: 119.0, 119: again}
+    tools = Tools(lambda mhz, seed: reach[round(mhz)]).use(monkeypatch)
+    made = built()
+    assert asked(tools) == [200.0, 112.5, 118.75]
+    assert (made.target.mhz, made.best.met) == (clock, True)
 
 
 def test_a_design_that_never_reaches_its_clock_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +178,29 @@ def test_a_bitstream_that_the_packer_promised_is_looked_for(
     ):
         pack(made, tmp_path / "other", "net")
     assert not (tmp_path / "other").exists()
+
+
+def test_a_seed_that_comes_to_no_end_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reach(mhz: float, seed: int) -> float:
+        if seed != 2:
+            raise ToolFailed(f"seed {seed}: no room")
+        return 500.0
+
+    Tools(reach).use(monkeypatch)
+    lines: list[str] = []
+    made = built(seeds=(1, 2, 3), progress=lambda line: lines.append(str(line)))
+    assert [run.seed for run in made.runs] == [2]
+    assert lines[-2:] == ["seed 1: no room", "seed 3: no room"]
+    with pytest.raises(ToolFailed, match="^seed 4: no room$"):
+        built(seeds=(4, 5))
+
+
+def test_a_placement_is_stopped_with_the_work_beside_it(tmp_path: Path) -> None:
+    stop, begun = threading.Event(), time.monotonic()
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(Stopped):
+        run_tool([shutil.which("sleep") or "sleep", "60"], "sleeping", tmp_path, "log", stop=stop)
+    assert time.monotonic() - begun < 30
 
 
 def test_rates_that_the_board_or_its_clocks_do_not_have_are_refused(

@@ -64,6 +64,16 @@ def test_a_port_without_permission_names_its_group(
     )
 
 
+def test_a_port_of_root_alone_needs_a_rule(terminal: tuple[int, str]) -> None:
+    name, refused = terminal[1], serial.SerialException(errno.EACCES, "Permission denied")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(port, "_group", lambda name: "root")
+        assert port.why_closed(name, 3_000_000, refused) == (
+            f"{name}: you may not open this port; it belongs to root alone: give it to a group of yours with a udev rule, "
+            "such as dialout"
+        )
+
+
 def test_a_port_that_another_program_has_is_busy(terminal: tuple[int, str]) -> None:
     with serial.Serial(terminal[1], exclusive=True):
         assert told(terminal[1]) == (
@@ -139,6 +149,12 @@ def test_lanes_belong_to_a_bitstream() -> None:
 def test_a_port_is_a_text() -> None:
     with pytest.raises(TypeError, match='^port must be a path, or "sim", not 3$'):
         Device.open(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"timeout_s": 0}, {"tries": 0}])
+def test_waits_and_tries_are_some(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="^(timeout_s|tries) must be "):
+        Device.open("/dev/ttyUSB77", **options)  # type: ignore[arg-type]
 
 
 def test_sim_takes_one_network() -> None:

@@ -7,14 +7,15 @@ import pytest
 
 from polyrhythm.boards.driver.connection import Traffic
 from polyrhythm.boards.driver.errors import DeviceError
-from polyrhythm.boards.driver.exchange import FLYING, OVERHEAD, Exchange, Frame
+from polyrhythm.boards.driver.exchange import FLYING, OVERHEAD, Exchange
+from polyrhythm.boards.driver.frame import Frame
 from polyrhythm.boards.link.packets import FIRST, LAST, Kind, Message, Reason
 
 
 class Script:
     """Takes the place of a connection: keeps what is sent, and gives what the test puts there."""
 
-    name, timeout_s, tries = "port", 0.01, 3
+    name, timeout_s, tries = "port", 60.0, 3  # seconds that no test waits
 
     def __init__(self) -> None:
         self.traffic, self.sent, self.coming = Traffic(), list[dict[str, Any]](), list[Message]()
@@ -212,6 +213,7 @@ def test_where_a_packet_was_dropped_what_has_no_answer_is_sent_again_at_once(
 
 def test_after_a_silence_both_ends_are_put_in_step(script: Script) -> None:
     made, _ = exchange(script, buffer=OVERHEAD + 1)
+    script.timeout_s = 0.01
     give(made, [b"a"], [b"b"])
     while not script.hellos:
         made.pump()
@@ -232,6 +234,7 @@ def test_a_packet_after_a_pause_begins_anew(script: Script) -> None:
 
 def test_a_board_that_answers_no_frame_is_given_up(script: Script) -> None:
     made, _ = exchange(script)
+    script.timeout_s = 0.01
     give(made, [b"a"])
     with pytest.raises(DeviceError) as caught:
         made.drain()
@@ -257,7 +260,7 @@ def test_a_frame_that_is_refused_again_and_again_is_given_up(script: Script) -> 
 
 def test_frames_that_stay_in_the_board_are_told(script: Script) -> None:
     made, _ = exchange(script)
-    script.in_flight = 1
+    script.in_flight, script.timeout_s = 1, 0.01
     with pytest.raises(DeviceError, match="^port: frames in the board must be answered, but some"):
         made.settle()
 

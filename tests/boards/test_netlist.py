@@ -46,4 +46,3 @@ def test_the_netlist_of_the_up5k_gives_what_golden_gives(name: str, tmp_path: Pa
     design = netlist(network, tmp_path / "netlist", [10, 10])
     seen = bulk.simulate(design, inputs, Mode(back_to_back=True)).trace
     assert golden.run(network, inputs).first_difference(seen) is None
-

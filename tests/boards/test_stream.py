@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from polyrhythm.boards.driver.encode import Encoder
-from polyrhythm.boards.driver.exchange import Frame
+from polyrhythm.boards.driver.frame import Frame
 from polyrhythm.boards.driver.stream import EventStream
 from polyrhythm.boards.link.layout import layout
 from polyrhythm.sw import data

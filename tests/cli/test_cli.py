@@ -76,8 +76,8 @@ WRONG = {
     "verilog tiny.safetensors --out v --lanes 3;4": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not '3;4'; see polyrhythm verilog --help",
     "verilog tiny.safetensors --out v --lanes 3,0": "argument --lanes: must be one number of at least 1 per layer, such as 20,10, or channels x banks, such as 8x9, not '3,0'; see polyrhythm verilog --help",
     "verilog tiny.safetensors --out v --frames 3": "--frames is for the testbench: say --testbench",
-    "verilog tiny.safetensors --out v --testbench --bus axi": "--testbench drives the accelerator's own ports: leave --bus out",
     "verilog tiny.safetensors --out v --bus apb": "argument --bus: invalid choice: 'apb' (choose from 'none', 'axi'); see polyrhythm verilog --help",
+    "verilog tiny.safetensors --out v --vivado": "Vivado's IP is made of an AXI export: say --bus axi",
     "verilog tiny.safetensors": "the following arguments are required: --out; see polyrhythm verilog --help",
 }  # fmt: skip
 

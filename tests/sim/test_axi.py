@@ -22,9 +22,10 @@ from polyrhythm.hw.export import export
 from polyrhythm.sim import design as designs
 from polyrhythm.sim import verilator
 from polyrhythm.sim.testbench.makefile import WAIVED
-from polyrhythm.sw import golden
+from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.addresses import input_addresses
+from polyrhythm.sw.trace.frames import frames
 
 SUPPORT = Path(__file__).parents[1] / "support"
 Change = Callable[[str], str]
@@ -51,10 +52,13 @@ def network_of(case: str) -> Network:
     )
 
 
-def job_of(network: Network, folder: Path, seed: int, stall: float) -> dict[str, Any]:
-    """Frames as words, and what must come of them."""
+def job_of(
+    network: Network, folder: Path, seed: int, stall: float, inputs: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Frames as words, random ones unless they are given, and what must come of them."""
     told = json.loads((folder / "interface.json").read_text())
-    counts = random_inputs(np.random.default_rng(seed), network, 12)
+    counts = random_inputs(np.random.default_rng(seed), network, 12) if inputs is None else inputs
+    counts = frames(network, counts)
     trace = golden.run(network, counts)
     stream, offsets = designs.words(counts, input_addresses(network, 0))
     fields, words = designs.unpack(stream), []
@@ -142,6 +146,16 @@ def test_a_last_beat_that_stands_elsewhere_is_counted_and_no_more(tmp_path: Path
     job["counts"]["axi_last"] = 1
     failed, log = simulate(folder, job)
     assert not failed, log
+
+
+@pytest.mark.long
+def test_the_test_split_of_digits_is_golden(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    network = Network.load(SUPPORT.parents[1] / "models" / "digits.safetensors")
+    counts, _ = data.inputs_for(network, "digits", "test")
+    folder = export(network, tmp_path / "out", [4, 2], bus="axi")
+    failed, log = simulate(folder, job_of(network, folder, 7, 0.3, counts), "digits")
+    assert len(counts) == 360 and not failed, log
 
 
 # --- the checkers ---
@@ -238,7 +252,8 @@ def test_the_files_of_an_axi_export(tmp_path: Path) -> None:
     assert b"".join(word.to_bytes(4, "little") for word in words).hex() == network.digest
     plain = export(network, tmp_path / "plain")
     assert {p.name for p in folder.iterdir()} - {p.name for p in plain.iterdir()} == {
-        "registers.json"
+        "registers.json",
+        "random_registers.h",
     }
 
 

@@ -89,6 +89,16 @@ def test_pauses_take_cycles(tmp_path: Path) -> None:
     assert pausing > flowing
 
 
+def sensitive() -> Network:
+    """One whose answers hang on every weight."""
+    weight = np.array([[2, 1, 0], [1, 2, -1]])
+    layers = (
+        Layer("fc", "dense", weight, np.zeros(2, int), np.full(2, 2), 4, T=7),
+        Layer("out", "readout", np.array([[3, 1], [-3, 2]]), np.zeros(2, int), None, 4),
+    )
+    return Network("net", "two_phase", Input((3,), 1, 3), layers)
+
+
 def with_wrong_weight(network: Network, layer: int) -> Network:
     """One weight of a layer is another."""
     chosen = network.layers[layer]
@@ -104,12 +114,7 @@ def with_wrong_weight(network: Network, layer: int) -> Network:
     [(0, r"frame \d, layer fc, neuron 0: expected \d+, got \d+"), (1, r"frame \d, logit 0: expected -?\d+, got -?\d+")],
 )  # fmt: skip
 def test_a_wrong_weight_fails(layer: int, first: str, tmp_path: Path) -> None:
-    weight = np.array([[2, 1, 0], [1, 2, -1]])
-    layers = (
-        Layer("fc", "dense", weight, np.zeros(2, int), np.full(2, 2), 4, T=7),
-        Layer("out", "readout", np.array([[3, 1], [-3, 2]]), np.zeros(2, int), None, 4),
-    )
-    network = Network("net", "two_phase", Input((3,), 1, 3), layers)
+    network = sensitive()
     folder = written(tmp_path, with_wrong_weight(network, layer), shown=network)
     code, said = icarus(folder)
     assert code != 0 and re.search(r"^FAIL: net, \d+ differences in \d+ cycles$", said, re.M), said
@@ -182,14 +187,63 @@ def test_verilator_says_so_too(tmp_path: Path) -> None:
 def test_cocotb_says_so_too_and_finds_a_wrong_weight(simulator: str, tmp_path: Path) -> None:
     if simulator == "icarus" and shutil.which("iverilog") is None:
         pytest.skip("needs Icarus Verilog: sudo apt-get install iverilog")
-    network, _ = network_of("maps")
+    network = sensitive()
     folder = written(tmp_path / "right", network)
     code, said = make(folder, "cocotb", f"SIM={simulator}", "SEED=3")
-    assert code == 0 and f"PASS: random under cocotb in {simulator}, seed 3" in said, said
+    assert code == 0 and f"PASS: net under cocotb in {simulator}, seed 3" in said, said
     folder = written(tmp_path / "wrong", with_wrong_weight(network, 0), shown=network)
     code, said = make(folder, "cocotb", f"SIM={simulator}")
-    assert code != 0 and f"FAIL: random under cocotb in {simulator}" in said, said
-    assert re.search(r"frame \d+, layer l0, neuron \d+: expected \d+, got \d+", said), said
+    assert code != 0 and f"FAIL: net under cocotb in {simulator}" in said, said
+    assert re.search(r"frame \d+, layer fc, neuron \d+: expected \d+, got \d+", said), said
+
+
+# --- AXI ---
+
+
+def written_axi(place: Path, case: str) -> Path:
+    network, coding = network_of(case)
+    vectors = benches.vectors(network, 4)
+    return export(network, place / "out", coding=coding, beside=benches.beside(vectors), bus="axi")
+
+
+@pytest.mark.parametrize("stall", ["", "1"], ids=["flowing", "pausing"])
+@pytest.mark.parametrize("case", ["two_phase", "time_stepped", "maps", "spikes taken back"])
+def test_icarus_says_that_all_of_an_axi_export_is_golden(
+    case: str, stall: str, tmp_path: Path
+) -> None:
+    code, said = icarus(written_axi(tmp_path, case), f"STALL={stall}")
+    right = (
+        r"^PASS: random, 4 frames, \d+ cycles: every class, logit and register is as it must be$"
+    )
+    assert code == 0 and re.search(right, said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize(
+    ("file", "row", "bit", "told"),
+    [
+        ("beats", 6, 0, r"frame 1, beat 0: expected -?\d+, TLAST 0, got -?\d+, TLAST 0"),
+        ("beats", 5, 32, r"frame 0, beat 5: expected -?\d+, TLAST 0, got -?\d+, TLAST 1"),
+        ("registers", 1, 0, r"register 0004: expected [0-9a-f]{8}, got [0-9a-f]{8}, response 0"),
+        ("registers", 2, 45, r"register 2008: expected [0-9a-f]{8}, got 00000000, response 2"),
+    ],
+)
+def test_every_expected_number_of_an_axi_export_is_compared(
+    file: str, row: int, bit: int, told: str, tmp_path: Path
+) -> None:
+    folder = written_axi(tmp_path, "two_phase")
+    path = folder / f"random_tb.{file}.hex"
+    rows = path.read_text().splitlines()
+    rows[row] = f"{int(rows[row], 16) ^ 1 << bit:0{len(rows[row])}x}"
+    path.write_text("\n".join([*rows, ""]))
+    code, said = icarus(folder)
+    lines = [line for line in said.splitlines() if line.startswith(("frame", "register"))]
+    assert code != 0 and len(lines) == 1 and re.fullmatch(told, lines[0]), said
+
+
+def test_an_axi_export_has_no_cocotb_testbench(tmp_path: Path) -> None:
+    folder = written_axi(tmp_path, "two_phase")
+    assert "cocotb" not in (folder / "Makefile").read_text()
+    assert not (folder / "random_tb.py").exists() and (folder / "random_tb.v").exists()
 
 
 # --- frames ---

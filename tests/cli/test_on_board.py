@@ -18,6 +18,11 @@ RUN = ["run", "tiny.safetensors", "--input", "x.npy", "--executor", "board"]
 COMPARE = ["compare", "tiny.safetensors", "--dataset", "digits", "--executor", "board"]
 
 
+@pytest.fixture(autouse=True)
+def quick_simulators() -> None:
+    """The board is the one of tests/board, compiled once."""
+
+
 @pytest.mark.xdist_group("board")
 def test_run_gives_what_golden_gives(
     here: Path, shared_build: None, capsys: pytest.CaptureFixture[str]

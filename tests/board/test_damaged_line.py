@@ -3,6 +3,8 @@ and the frame behind a damaged one goes through as if nothing had been.
 
 After each fault up to three frames are sent, which must be answered right, however often they have
 to be sent; then one more, which must be answered right when it is sent once, without a pause.
+
+    pytest -n 0 -s -m long tests/board/test_damaged_line.py    # counts them, and prints what it saw
 """
 
 import time
@@ -50,6 +52,7 @@ class Bench:
             self.send(first, many, QUICK_S)
             self.line.disarm()
             self.slowest_s = max(self.slowest_s, time.monotonic() - start)
+            assert self.slowest_s < SLOW_S, (kind, direction)
             self.repeated[kind, direction] += traffic.repeated - before
             before, start = traffic.repeated, time.monotonic()
             self.send(first + many, 1, SLOW_S)
@@ -90,8 +93,8 @@ def send_through(linked: Linked, faults: int, seed: int) -> Bench:
 
 
 def test_faults_of_every_kind(linked: Linked) -> None:
-    bench = send_through(linked, 140, seed=1)
-    assert set(bench.line.fired.values()) == {10} and len(bench.line.fired) == len(CASES)
+    bench = send_through(linked, 98, seed=1)
+    assert set(bench.line.fired.values()) == {7} and len(bench.line.fired) == len(CASES)
     # Damage to what goes out must have led to frames that were sent again, else nothing was damaged.
     assert all(bench.repeated[kind, TO] > 0 for kind in FAULTS)
 

@@ -1,0 +1,1 @@
+"""Weights, thresholds and biases of another network put into a finished design."""
