@@ -108,10 +108,8 @@ BUGS = [
     Bug("a count that does not fit is cut", "boards/link/unpack.py", "Mux(count[field:].any(), 0, count[:field])", "count[:field]", "unpack"),
     Bug("a word behind the end is no fault", "boards/link/framer.py", "with m.If(self.ended):\n                m.d.sync += self.wrong.eq(1)", "with m.If(self.ended):\n                m.d.sync += self.wrong.eq(self.wrong)", "unpack"),
     Bug("an abandoned frame's ticks are not put in", "boards/link/framer.py", "out.tick.eq(~final), out.end.eq(final)", "out.tick.eq(0), out.end.eq(1)", "unpack"),
-    Bug("the answer of an abandoned frame is sent", "boards/link/dispatcher.py", "self.tags.payload.abandoned.eq(self._refuses)", "self.tags.payload.abandoned.eq(0)", "faults"),
-    Bug("a missing chunk is not missed", "boards/link/dispatcher.py", "(number != self._chunk)", "(0 != self._chunk[8:])", "faults"),
-    Bug("a frame that lacks its end is answered", "boards/link/dispatcher.py", "self.part | (final & ~self.ended)", "self.part", "faults"),
-    Bug("the answer's cycles are not turned", "boards/link/results.py", "self.turn.eq((place >= CYCLES)", "self.turn.eq(0 & (place >= CYCLES)", "endpoint"),
+    Bug("the answer of an abandoned frame is sent", "boards/link/dispatcher.py", "self.tags.payload.abandoned.eq(self._refuses)", "self.tags.payload.abandoned.eq(0)", "link_faults"),
+    Bug("a frame that lacks its end is answered", "boards/link/dispatcher.py", "self.part | (final & ~self.ended)", "self.part", "link_faults"),
     # registers
     Bug("a register that cannot be written is", "hw/bus/bank.py", "none | (port.write & fixed)", "none", "bus"),
     Bug("a register is found at every address with its low bits", "hw/bus/bank.py", "port.address[:2].any() | port.address[2 + bits :].any()", "port.address[:2].any()", "bus"),
