@@ -76,7 +76,7 @@ def test_swapped_contents_give_goldens_answers(seed: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(5, 65))
+@pytest.mark.parametrize("seed", range(5, 25))
 def test_swapped_contents_of_all_kinds_give_goldens_answers(seed: int, tmp_path: Path) -> None:
     """Convolutions, strides, banks, held currents, hesitant queues, all bias modes."""
     assert answers_are_goldens(seed, tmp_path) == ""
