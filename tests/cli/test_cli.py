@@ -55,7 +55,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
 # Words that do not exist
 
 WRONG = {
-    "trian": "there is no verb 'trian'; did you mean train? (verbs: train, check, convert, cutoff, to-events, tune, info, run, verilog, compare, synth, demo, doctor, completion)",
+    "trian": "there is no verb 'trian'; did you mean train? (verbs: train, check, convert, cutoff, to-events, tune, info, run, verilog, compare, synth, boards, build, swap, program, demo, doctor, completion)",
     "train --recipe digit": "recipe must be one of digits, digits-lif, digits-mtt, mnist-mlp, mnist-lif, mnist-conv, mnist-conv-lif, mnist-mt, fashion-mt, mnist-mtt, mnist-anytime, nmnist-mtt, nmnist-conv, cifar10-mt, cifar10-resnet18, not 'digit'; did you mean digits?",
     "run tiny.safetensors --lane 3 --input x.npy --executor rtl": "run does not know '--lane'; did you mean --lanes?",
     "run tiny.safetensors --input x.npy --executor rlt": "executor must be one of golden, rtl, cocotb, board, not 'rlt'; did you mean rtl?",
