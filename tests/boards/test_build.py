@@ -1,7 +1,6 @@
 """boards.build: clocks that fall until one is reached, and what is refused before anything is
 placed."""
 
-import json
 import re
 import shutil
 import threading
@@ -16,6 +15,7 @@ from polyrhythm.boards import build as building
 from polyrhythm.boards.build import Built, ClockMissed, TooBig, build_design, pack
 from polyrhythm.boards.catalog.rows import BOARDS
 from polyrhythm.boards.stage import Stopped, ToolFailed, run_tool
+from polyrhythm.boards.use import used
 
 ULX3S = BOARDS["ulx3s-25f"]
 
@@ -246,11 +246,10 @@ def test_equal_designs_have_equal_bitstreams(
         )
         one = Built(made.board, made.target, made.work, made.needs, made.runs[:1])
         found.append(pack(one, tmp_path / f"out{k}", "net").read_bytes())
-        report = made.runs[0].read()["utilization"]
-        for word, site in made.board.part.family.sites.items():
-            assert abs(made.needs[word] - report[site]["used"]) <= 16, (
-                word,
-                made.needs,
-                json.dumps(report),
-            )
+        taken = used(made.runs[0].read(), made.board.part)
+        assert taken.keys() == made.needs.keys()
+        for word, needed in made.needs.items():
+            # Packed for Gowin, flip-flops have a LUT before them that is gone when all is routed.
+            gone = taken["ff"] if (name, word) == ("tangnano9k", "lut4") else 0
+            assert -16 <= needed - taken[word] <= 16 + gone, (word, made.needs, taken)
     assert found[0] == found[1] and len(found[0]) > 50_000
