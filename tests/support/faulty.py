@@ -92,6 +92,8 @@ class Faulty:
             body = bytearray(cobs.decode(data[low:high]))
         except cobs.DecodeError:
             return None
+        if len(body) < 2:  # a piece of a packet, which has no CRC
+            return None
         body[-1 - int(self.rng.integers(2))] ^= int(self.rng.integers(1, 256))
         assert binascii.crc_hqx(bytes(body), 0xFFFF) != 0
         return data[:low] + cobs.encode(bytes(body)) + data[high:]
