@@ -6,6 +6,7 @@ from typing import Any
 
 from polyrhythm.boards.parts import ROUTERS, TITLES
 from polyrhythm.cli.files import load_network
+from polyrhythm.cli.place import seeds_of
 from polyrhythm.cli.report import Answer, one_of, say, table
 
 
@@ -18,6 +19,7 @@ def build(args: argparse.Namespace) -> Answer:
 
     row = board_named(args.board)
     router = one_of("router", args.router, ROUTERS) if args.router else None
+    seeds = seeds_of(args)
     network = load_network(args.network, args.profile)
     out = Path(args.out) if args.out else None
     if row.part.family.flow is None:
@@ -37,7 +39,7 @@ def build(args: argparse.Namespace) -> Answer:
         args.coding,
         args.freq,
         args.baud,
-        range(args.seed, args.seed + args.seeds),
+        seeds,
         router,
         out,
         progress=say,

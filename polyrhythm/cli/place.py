@@ -13,15 +13,12 @@ def synth(args: argparse.Namespace) -> Answer:
     from polyrhythm.boards.synth import synth as run
 
     part = one_of("part", args.part, PARTS)
-    if args.seeds < 1:
-        raise ValueError(f"seeds must be at least 1 placement, not {args.seeds}")
-    seeds = range(args.seed, args.seed + args.seeds)
     router = one_of("router", args.router, ROUTERS) if args.router else None
     result = run(
         load_network(args.network, args.profile),
         part,
         args.lanes,
-        seeds,
+        seeds_of(args),
         args.freq,
         args.coding,
         router,
@@ -29,6 +26,13 @@ def synth(args: argparse.Namespace) -> Answer:
         swappable=args.swappable,
     )
     return Answer(result, describe(result))
+
+
+def seeds_of(args: argparse.Namespace) -> range:
+    """The seeds of all placements that are asked for."""
+    if args.seeds < 1:
+        raise ValueError(f"seeds must be at least 1 placement, not {args.seeds}")
+    return range(args.seed, args.seed + args.seeds)
 
 
 def describe(result: dict[str, Any]) -> str:

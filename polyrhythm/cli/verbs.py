@@ -300,17 +300,7 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part", required=True, metavar="ecp5-25k|ecp5-85k|up5k", help="what to place it on"
     )
-    parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="of the first placement (1)"
-    )
-    parser.add_argument(
-        "--seeds", type=int, default=1, metavar="N", help="placements; the median Fmax is told (1)"
-    )
-    parser.add_argument(
-        "--router",
-        metavar="router1|router2",
-        help="nextpnr's; the second routes crowded parts (its own choice)",
-    )
+    placement_arguments(parser, "placements; the median Fmax is told (1)")
     parser.add_argument(
         "--freq", type=float, metavar="MHZ", help="what the placer aims at (beyond reach)"
     )
@@ -327,19 +317,22 @@ def build_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freq", type=float, metavar="MHZ", help=told)
     told = "of the link (the highest that clock and board allow)"
     parser.add_argument("--baud", type=int, metavar="N", help=told)
+    placement_arguments(parser, "placements; the best is kept (1)")
+    swappable_argument(parser)
+    hardware_arguments(parser)
+
+
+def placement_arguments(parser: argparse.ArgumentParser, seeds: str) -> None:
+    """How often is placed, and how; seeds: what becomes of several placements."""
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="of the first placement (1)"
     )
-    parser.add_argument(
-        "--seeds", type=positive, default=1, metavar="N", help="placements; the best is kept (1)"
-    )
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help=seeds)
     parser.add_argument(
         "--router",
         metavar="router1|router2",
         help="nextpnr's; the second routes crowded parts (its own choice)",
     )
-    swappable_argument(parser)
-    hardware_arguments(parser)
 
 
 def swappable_argument(parser: argparse.ArgumentParser) -> None:

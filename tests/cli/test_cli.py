@@ -65,6 +65,7 @@ WRONG = {
     "compare tiny.safetensors --dataset digits --alone 0": "alone must be at least 1 frame, not 0",
     "synth tiny.safetensors --part ecp5-45k": "part must be one of ecp5-25k, ecp5-85k, up5k, not 'ecp5-45k'; did you mean ecp5-25k or ecp5-85k?",
     "synth tiny.safetensors --part up5k --seeds 0": "seeds must be at least 1 placement, not 0",
+    "build tiny.safetensors --board icebreaker --seeds 0": "seeds must be at least 1 placement, not 0",
     "synth tiny.safetensors --part up5k --router ruter2": "router must be one of router1, router2, not 'ruter2'; did you mean router2?",
     "info tinny.safetensors": "tinny.safetensors: no such network file; did you mean tiny.safetensors?",
     "info nix.safetensors": "nix.safetensors: no such network file",
