@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from polyrhythm.sim.design import Design, Tap
 from polyrhythm.sim.testbench import memories
+from polyrhythm.sim.testbench.verdict import verdict
 from polyrhythm.sw.plan.names import identifier
-
-FAILURES = 10  # differences after which it ends
 
 
 def checks(design: Design) -> Iterator[str]:
@@ -23,24 +22,7 @@ def checks(design: Design) -> Iterator[str]:
     reg [{bits - 1}:0] right, got, held;
     reg waits = 1'b0;
     integer {", ".join([*(f"{name} = 0" for name in closed), "settled = 0"])};
-    task fail;
-        begin
-            failures = failures + 1;
-            if (failures == {FAILURES}) finish;
-        end
-    endtask
-    task finish;
-        begin
-            if (failures == 0) begin
-                $display("PASS: {top}, %0d frames, %0d cycles: %0s", FRAMES, cycle,
-                         "every class, logit and spike count is the golden model's");
-                $finish;
-            end else begin
-                $display("FAIL: {top}, %0d differences in %0d cycles", failures, cycle);
-                $fatal(1);  // for the simulator's exit code
-            end
-        end
-    endtask"""
+{verdict(top, "every class, logit and spike count is the golden model's")}"""
     yield "    initial begin"
     yield from (
         f"        for (n = 0; n < {tap.size}; n = n + 1) seen{k}[n] = 0;"
