@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from polyrhythm.cli.learning_verbs import epochs
 from polyrhythm.cli.report import table
-from polyrhythm.cli.verbs import epochs
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.lanes import default_lanes

@@ -1,4 +1,4 @@
-"""Arguments that several verbs share: where the data come from."""
+"""Arguments that several verbs share: the network, the data, the hardware."""
 
 import argparse
 import math
@@ -91,3 +91,50 @@ def sample_arguments(parser: argparse._ActionsContainer) -> None:
         default="us",
         help="of the times in .npy, .npz and HDF5 recordings (us)",
     )
+
+
+def lanes(text: str) -> list[int | tuple[int, int]]:
+    """Lanes of each layer, as in 8x9,20,10: neurons at a time, or, in a convolution, channels, or
+    channels x banks."""
+    found: list[int | tuple[int, int]] = []
+    for word in text.split(","):
+        match = re.fullmatch(r"([1-9]\d{0,5})(?:x([1-9]\d{0,5}))?", word)
+        if not match:
+            raise argparse.ArgumentTypeError(
+                "must be one number of at least 1 per layer, such as 20,10, or channels x banks, "
+                f"such as 8x9, not {text!r}"
+            )
+        found.append((int(match[1]), int(match[2])) if match[2] else int(match[1]))
+    return found
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def network_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", metavar="NETWORK", help="a .safetensors network file")
+
+
+def port_argument(parser: argparse.ArgumentParser) -> None:
+    told = "of the board, such as /dev/ttyUSB0; sim: the whole board, simulated"
+    parser.add_argument("--port", metavar="PORT|sim", help=told)
+
+
+def hardware_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", metavar="NAME", help="one of the network's working points (its own)"
+    )
+    told = (
+        "neurons served per cycle in each layer; in a convolution channels, or channels x "
+        "banks, as in 8x9"
+    )
+    parser.add_argument("--lanes", type=lanes, metavar="A,B,..", help=told)
+    told = (
+        "how hidden layers send several spikes of a neuron: in one event, or in an event each "
+        "(count)"
+    )
+    parser.add_argument("--coding", choices=("count", "unary"), default="count", help=told)
