@@ -18,14 +18,13 @@ from polyrhythm.boards.build import (
     tools_of,
 )
 from polyrhythm.boards.catalog.row import Board
-from polyrhythm.boards.catalog.rows import BOARDS
+from polyrhythm.boards.catalog.rows import board_named
 from polyrhythm.boards.stage import Tell
-from polyrhythm.boards.synth import build_root
 from polyrhythm.boards.timing import path_in_words
 from polyrhythm.boards.use import used
 from polyrhythm.sw.lib import fix
 from polyrhythm.sw.lib.atomic import write_whole
-from polyrhythm.sw.lib.check import near
+from polyrhythm.sw.lib.folders import build_root
 
 if TYPE_CHECKING:
     from polyrhythm.sw.network import Network
@@ -37,15 +36,6 @@ if TYPE_CHECKING:
 FORMAT = 1  # of build.json
 TRIES = 4  # syntheses with fewer lanes, where the lanes asked for do not fit
 ROOM = 0.9  # share of a part up to which lanes are proposed
-
-
-def board_named(name: str) -> Board:
-    """The board's row; ValueError names the boards there are."""
-    if name not in BOARDS:
-        close = near(name, BOARDS)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        raise ValueError(f"board must be one of {', '.join(BOARDS)}, not {name!r}{hint}")
-    return BOARDS[name]
 
 
 def build(

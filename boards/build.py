@@ -20,9 +20,9 @@ from polyrhythm.boards.clock import Pll, baud_of, best_below, divides, outputs
 from polyrhythm.boards.place import Placement, flow_of, packed, placements, promised
 from polyrhythm.boards.prepare import TOP, prepared
 from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
-from polyrhythm.boards.synth import build_root
 from polyrhythm.boards.use import missing, told
 from polyrhythm.sw.lib.atomic import write_whole
+from polyrhythm.sw.lib.folders import build_root
 
 RECIPE = 1  # part of every cache key: raise it when what is done with the RTLIL changes
 ROUNDS = 5  # clocks that are tried: ever lower ones until one is reached, then faster ones

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.bitstream import board_named, digest_of
+from polyrhythm.boards.bitstream import digest_of
 from polyrhythm.boards.catalog.row import Board
-from polyrhythm.boards.catalog.rows import ROWS
+from polyrhythm.boards.catalog.rows import ROWS, board_named
 from polyrhythm.boards.stage import Tell, find_tool
 from polyrhythm.sw.lib import fix
 

@@ -12,8 +12,8 @@ from polyrhythm.boards.build import choices, chosen, digest
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.prepare import TOP, prepared, rtlil_of
 from polyrhythm.boards.stage import Tell
-from polyrhythm.boards.synth import build_root
 from polyrhythm.sw.lib.atomic import write_whole
+from polyrhythm.sw.lib.folders import build_root
 
 if TYPE_CHECKING:
     from polyrhythm.sw.network import Network

@@ -22,6 +22,7 @@ from polyrhythm.boards.mapping import YOSYS, halves, mapped, module_of, run_yosy
 from polyrhythm.boards.parts import PARTS, Part
 from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
 from polyrhythm.boards.use import told, use
+from polyrhythm.sw.lib.folders import build_root
 
 if TYPE_CHECKING:
     from polyrhythm.sw.network import Network
@@ -151,11 +152,6 @@ def part_named(name: str) -> Part:
     if name not in PARTS:
         raise ValueError(f"part must be one of {', '.join(PARTS)}, not {name!r}")
     return PARTS[name]
-
-
-def build_root() -> Path:
-    """Where generated things go: $POLYRHYTHM_BUILD, else `build` in the current folder."""
-    return Path(os.environ.get("POLYRHYTHM_BUILD", "build"))
 
 
 def lanes_of(folder: Path) -> list[int]:

@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.sw.lib import fix
+from polyrhythm.sw.lib import fix, folders
 
 SYSTEM_TOOLS = {"g++": "g++", "make": "make", "perl": "perl"}  # command -> Debian package
 FLAGS = (
@@ -131,7 +131,7 @@ def cores() -> int:
 def build_root() -> Path:
     """The folder for everything generated: $POLYRHYTHM_BUILD, else `build` in the current
     folder."""
-    return Path(os.environ.get("POLYRHYTHM_BUILD", "build")).absolute()
+    return folders.build_root().absolute()
 
 
 def digest_of(parts: Mapping[str, object]) -> str:

@@ -17,7 +17,7 @@ from polyrhythm.sw.plan.lanes import Lanes
 SEEDS = range(1, 6)
 # Network, board, lanes (None: as many as there are neurons, at most 64)
 ROWS: tuple[tuple[str, str, list[Lanes] | None], ...] = (
-    ("digits", "icebreaker", [10, 10]),
+    ("digits", "icebreaker", [8, 5]),
     ("digits", "tangnano9k", [20, 10]),
     ("digits", "colorlight-i5", [20, 10]),
     ("digits", "colorlight-5a-75b", [20, 10]),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from polyrhythm.boards.catalog.row import Board, Pad
+from polyrhythm.sw.lib.check import near
 
 # The highest rates of the USB bridges, from their data sheets: FT231X 3 Mbaud, FT2232H 12 Mbaud.
 # A bridge whose data sheet or board says nothing, and a serial adapter of the user's own, is taken
@@ -162,3 +163,12 @@ ROWS = (
     ),
 )
 BOARDS = {board.name: board for board in ROWS}
+
+
+def board_named(name: str) -> Board:
+    """The board's row; ValueError names the boards there are."""
+    if name not in BOARDS:
+        close = near(name, BOARDS)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise ValueError(f"board must be one of {', '.join(BOARDS)}, not {name!r}{hint}")
+    return BOARDS[name]

@@ -74,7 +74,7 @@ def swap(
     that is no swappable build, or a network that is not of its shape, with every reason; what
     `finish` raises.
     """
-    from polyrhythm.boards.bitstream import board_named
+    from polyrhythm.boards.catalog.rows import board_named
 
     begin = time.monotonic()
     told, record = _read(build, "build.json"), _read(build, RECORD)

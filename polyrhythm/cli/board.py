@@ -12,8 +12,8 @@ from polyrhythm.cli.report import Answer, one_of, say, table
 
 def build(args: argparse.Namespace) -> Answer:
     """Build the bitstream, or the project for the maker's tools."""
-    from polyrhythm.boards.bitstream import board_named
     from polyrhythm.boards.bitstream import build as run
+    from polyrhythm.boards.catalog.rows import board_named
     from polyrhythm.boards.projects import write_project
     from polyrhythm.sw.plan.shape import Shape
 

@@ -4,9 +4,10 @@ import argparse
 import time
 
 from polyrhythm.cli.compare import Comparison, answer
-from polyrhythm.cli.files import build_root, export_verilog
+from polyrhythm.cli.files import export_verilog
 from polyrhythm.cli.progress import Stage
 from polyrhythm.cli.report import Answer, paced, percent, say
+from polyrhythm.sw.lib.folders import build_root
 
 RECIPE = "digits"
 

@@ -1,7 +1,6 @@
 """Reading and writing what the verbs name on the command line."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +52,3 @@ def export_verilog(
     export(network, folder, lanes, coding, name, beside, bus)
     interface: dict[str, Any] = json.loads((folder / "interface.json").read_text("utf-8"))
     return interface
-
-
-def build_root() -> Path:
-    """Where generated things go: $POLYRHYTHM_BUILD, else `build` in the current folder."""
-    return Path(os.environ.get("POLYRHYTHM_BUILD", "build"))

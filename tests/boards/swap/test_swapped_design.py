@@ -13,8 +13,9 @@ import pytest
 from networks import random_network
 from shapes import sibling
 
-from polyrhythm.boards.bitstream import board_named, build, maker
+from polyrhythm.boards.bitstream import build, maker
 from polyrhythm.boards.build import choices, chosen
+from polyrhythm.boards.catalog.rows import board_named
 from polyrhythm.boards.place import flow_of, placements
 from polyrhythm.boards.prepare import TOP, prepared
 from polyrhythm.boards.stage import run_tool
