@@ -105,12 +105,8 @@ class Endpoint(wiring.Component):
             rows, shown = self._identity(m, rows, dispatcher.port.address)
         m.submodules.bank = bank = Bank(rows)
         wiring.connect(m, dispatcher.port, bank.port)
-        for name, value in shown.items():
+        for name, value in (shown | core.shown()).items():
             m.d.comb += getattr(bank, f"s_{name}").eq(value)
-        for name in core.counts.shape().members:
-            m.d.comb += getattr(bank, f"s_{name}").eq(core.counts[name])
-        for name in core.status.shape().members:
-            m.d.comb += getattr(bank, f"s_input_{name}").eq(core.status[name])
         for name, seen in zip(LINK_FAULTS, (*receiver.fault, dispatcher.unknown), strict=True):
             total = Signal(LINK_BITS, name=f"link_{name}")
             m.d.sync += total.eq(total + seen)

@@ -45,7 +45,6 @@ def layout(plan: NetworkPlan) -> dict[str, Any]:
                 ascend within a tick, and the counts of a PIXELS packet come in their order
     """
     event, source = Event.of(plan.input), plan.input.source
-    word = {name: {"low": event[name].offset, "bits": event[name].width} for name in event.members}
     # Where no layer works on maps, an address is the number of the input, row by row.
     shape = plan.shape if len(plan.shape) == 3 else (*plan.shape, 1, 1)
     flat = [shape[1] * shape[2], shape[2], 1]
@@ -62,7 +61,7 @@ def layout(plan: NetworkPlan) -> dict[str, Any]:
         "max_count": plan.input.max_count,
         "signed": plan.input.signed,
         "word_bytes": word_bytes(plan),
-        "word": word,
+        "word": event.places,
         "strides": strides,
         "pixel_bits": pixel_bits(plan),
         "classes": classes(plan),

@@ -44,7 +44,7 @@ def ports_of(plan: NetworkPlan) -> list[Port]:
     """All ports of the top module in their order."""
     event, result = Event.of(plan.input), result_of(plan.readout)
     fields = ", ".join(
-        f"{name} in bits [{event[name].offset} +: {event[name].width}]" for name in event.members
+        f"{name} in bits [{at['low']} +: {at['bits']}]" for name, at in event.places.items()
     )
     beats = f"a beat for the class, then {result['logits'].shape.length} for the signed logits"
     there = [
@@ -120,10 +120,7 @@ class AxiTop(wiring.Component):
 
     def _show(self, m: Module, bank: Bank, counted: Counted, words: WordsIn) -> None:
         """What the status registers read."""
-        shown = {name: counted.counts[name] for name in counted.counts.shape().members}
-        faults = counted.status.shape().members
-        shown |= {f"input_{name}": counted.status[name] for name in faults}
-        shown["axi_last"] = words.differs
+        shown = counted.shown() | {"axi_last": words.differs}
         for row in bank.rows:
             if row.access == "status":
                 m.d.comb += getattr(bank, f"s_{row.name}").eq(shown[row.name])
@@ -142,7 +139,6 @@ def interface(top: AxiTop, plain: Mapping[str, Any]) -> dict[str, Any]:
     """What interface.json says of an AXI export; plain: of the same accelerator without a bus."""
     event, result = Event.of(top.plan.input), result_of(top.plan.readout)
     kept = ("format", "top", "digest", "network", "schedule", "coding", "input", "output", "layers")
-    word = {name: {"low": event[name].offset, "bits": event[name].width} for name in event.members}
     return {
         **{key: plain[key] for key in kept},
         "clock": "aclk",
@@ -150,7 +146,7 @@ def interface(top: AxiTop, plain: Mapping[str, Any]) -> dict[str, Any]:
         "bus": {
             "kind": "axi",
             "word_bits": word_bits(event),
-            "word": word,
+            "word": event.places,
             "beat_bits": beat_bits(result),
             "beats": 1 + result["logits"].shape.length,
         },

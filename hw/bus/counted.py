@@ -56,6 +56,12 @@ class Counted(wiring.Component):
             }
         )
 
+    def shown(self) -> dict[str, Value]:
+        """What the status registers of `hw.bus.map` read, by their names."""
+        counts, faults = self.counts.shape().members, self.status.shape().members
+        seen = {name: self.counts[name] for name in counts}
+        return seen | {f"input_{name}": self.status[name] for name in faults}
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.accelerator = core = Accelerator(self._plan, self._rom)

@@ -46,6 +46,11 @@ class Event(data.StructLayout):
         count = {"count": bits_for(self.max_count)} if self.max_count > 1 else {}
         return count | ({"negative": 1} if self.signed else {})
 
+    @property
+    def places(self) -> dict[str, dict[str, int]]:
+        """Where each field stands in a word: its lowest bit, and its bits."""
+        return {name: {"low": self[name].offset, "bits": self[name].width} for name in self.members}
+
     def names(self, address: Value) -> Value:
         """Whether `address` names a neuron."""
         channels, rows, columns = self.source.shape
