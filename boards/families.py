@@ -23,7 +23,8 @@ class Family:
     flip_flop: str  # Verilog that instantiates the family's flip-flop from d to q, clocked by c
     # How Yosys's cell types begin -> our word, and how many of its sites one takes
     kinds: dict[str, tuple[str, int]] = field(default_factory=dict)
-    # Cell types that take sites of our word too, and how many
+    # Cell types that take sites of our word too, and how many; the report of a packed netlist
+    # counts these sites, that of a routed one does not
     beside: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     pll: str | None = None  # a solver of boards.clock
     flow: "Flow | None" = None  # from netlist to bitstream
@@ -127,7 +128,7 @@ GOWIN = Family(
     kinds={
         "LUT": ("lut4", 1),
         "ALU": ("lut4", 1),
-        "RAM16SDP4": ("lut4", 8),
+        "RAM16SDP4": ("lut4", 4),
         "DFF": ("ff", 1),
         "SDP": ("bram", 1),
         "DP": ("bram", 1),
@@ -135,7 +136,7 @@ GOWIN = Family(
         "pROM": ("bram", 1),
         "MULT": ("dsp", 1),
     },
-    beside={"lut4": (("ALU", 1), ("RAM16SDP4", 8))},
+    beside={"lut4": (("ALU", 1), ("RAM16SDP4", 4)), "ff": (("RAM16SDP4", 6),)},
     pll="gowin",
     flow=Flow(
         ".cst",

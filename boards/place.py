@@ -90,7 +90,7 @@ def packed(part: Part, work: Path, top: str, progress: Tell | None = None) -> di
         run_tool(command, f"packing for {part.name}", work, log, progress=progress, extra=extra)
         promised(f"packing for {part.name}", work / log, part_name)
         os.replace(part_name, report)
-    return used(json.loads(report.read_text()), part)
+    return used(json.loads(report.read_text()), part, packed=True)
 
 
 def call(part: Part, top: str) -> list[str]:

@@ -80,13 +80,17 @@ def told(found: dict[str, int], part: Part) -> str:
     return f"{part.name} before placement: {line}: {verdict}; try fewer lanes or a larger part"
 
 
-def used(report: dict[str, Any], part: Part) -> dict[str, int]:
-    """What nextpnr's report says is taken, by our words for it."""
+def used(report: dict[str, Any], part: Part, packed: bool = False) -> dict[str, int]:
+    """What nextpnr's report says is taken, by our words for it.
+
+    packed: of a netlist that is packed and not placed, whose sites nextpnr counts together with
+    those that other cells make unusable.
+    """
     taken, family = report["utilization"], part.family
     return {
         word: sum(
             number * taken[cell]["used"]
-            for cell, number in ((site, 1), *family.beside.get(word, ()))
+            for cell, number in ((site, 1), *(() if packed else family.beside.get(word, ())))
             if cell in taken
         )
         for word, site in family.sites.items()
