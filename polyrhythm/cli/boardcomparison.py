@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.cli.compare import average, spread
 from polyrhythm.cli.comparison import Comparison, Executor
 from polyrhythm.cli.executors import SIMULATED, open_board
-from polyrhythm.cli.report import FAILED, OK, Answer, percent, table
+from polyrhythm.cli.report import FAILED, OK, Answer, average, percent, spread, table
 
 if TYPE_CHECKING:
     import numpy as np

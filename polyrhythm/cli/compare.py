@@ -13,7 +13,7 @@ from polyrhythm.cli.comparison import Comparison
 from polyrhythm.cli.executors import check_port
 from polyrhythm.cli.files import load_network
 from polyrhythm.cli.owndata import data_set
-from polyrhythm.cli.report import FAILED, OK, Answer, one_of, percent, table
+from polyrhythm.cli.report import FAILED, OK, Answer, average, one_of, percent, spread, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,17 +121,6 @@ def collect(task: Comparison, dataset: str) -> dict[str, Any]:
     }
 
 
-def spread(values: "np.ndarray") -> dict[str, float | int]:
-    """Mean, 95th percentile (the smallest value that 95 % do not pass) and largest."""
-    import numpy as np
-
-    return {
-        "mean": round(float(values.mean()), 2),
-        "p95": int(np.percentile(values, 95, method="inverted_cdf")),
-        "max": int(values.max()),
-    }
-
-
 def describe(task: Comparison, report: dict[str, Any], lanes: Sequence[int]) -> str:
     """The tables."""
     frames, accuracy, differences = report["frames"], report["accuracy"], report["differences"]
@@ -183,8 +172,3 @@ def describe(task: Comparison, report: dict[str, Any], lanes: Sequence[int]) -> 
                                                        "is the same",
         f"Verilog: {report['verilog']}",
     ])  # fmt: skip
-
-
-def average(value: float | None) -> str | None:
-    """A mean with one decimal."""
-    return None if value is None else f"{value:,.1f}"

@@ -6,10 +6,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.console import tell
 from polyrhythm.sw.lib.check import near
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OK, FAILED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 WIPE = "\r\x1b[K"  # clears the line of a terminal
@@ -109,3 +112,19 @@ def one_of(what: str, word: str, known: Iterable[str]) -> str:
             f"{what} must be one of {', '.join(names)}, not {word!r}{nearest(word, names)}"
         )
     return word
+
+
+def spread(values: "np.ndarray") -> dict[str, float | int]:
+    """Mean, 95th percentile (the smallest value that 95 % do not pass) and largest."""
+    import numpy as np
+
+    return {
+        "mean": round(float(values.mean()), 2),
+        "p95": int(np.percentile(values, 95, method="inverted_cdf")),
+        "max": int(values.max()),
+    }
+
+
+def average(value: float | None) -> str | None:
+    """A mean with one decimal."""
+    return None if value is None else f"{value:,.1f}"
