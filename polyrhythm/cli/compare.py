@@ -16,8 +16,6 @@ from polyrhythm.cli.owndata import data_set
 from polyrhythm.cli.report import FAILED, OK, Answer, average, one_of, percent, spread, table
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from polyrhythm.sw.data.datasets import Dataset
     from polyrhythm.sw.network import Network
 
