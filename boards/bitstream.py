@@ -19,6 +19,7 @@ from polyrhythm.boards.build import (
 )
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import board_named
+from polyrhythm.boards.registers import write_registers
 from polyrhythm.boards.stage import Tell
 from polyrhythm.boards.timing import path_in_words
 from polyrhythm.boards.use import used
@@ -76,7 +77,8 @@ def build(
         from polyrhythm.boards.swap.design import pack_swappable
 
         bitstream = pack_swappable(built, planned, folder, progress)
-    told = record(built, planned, bitstream)
+    registers = write_registers(planned, built.target.mhz * 1e6, folder)
+    told = record(built, planned, bitstream, registers)
     write_whole(folder / "build.json", (json.dumps(told, indent=1) + "\n").encode())
     return told | {"folder": str(folder), "work": str(built.work)}
 
@@ -160,7 +162,9 @@ def about(board: Board, plan: "NetworkPlan", target: Target) -> dict[str, Any]:
     }
 
 
-def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]:
+def record(
+    built: Built, plan: "NetworkPlan", bitstream: Path, registers: Sequence[Path]
+) -> dict[str, Any]:
     """What build.json holds of a bitstream."""
     board, best = built.board, built.best
     report = best.read()
@@ -175,7 +179,10 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "critical_path": path_in_words(report),
         "use": halves | taken,
         "available": {word: board.part.has[word] for word in taken},
-        "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
+        "files": {
+            path.name: digest_of(path)
+            for path in (*files_beside(bitstream, built), *registers)
+        },
         "bitstream": bitstream.name,
         **({} if plan.swappable is None else {"swappable": plan.swappable.ranges()}),
     }

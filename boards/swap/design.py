@@ -15,6 +15,7 @@ from polyrhythm.boards.link.layout import layout
 from polyrhythm.boards.link.map import identity_table, link_map
 from polyrhythm.boards.parts import Part
 from polyrhythm.boards.place import flow_of
+from polyrhythm.boards.registers import write_registers
 from polyrhythm.boards.stage import Tell
 from polyrhythm.boards.swap.contents import contents_of, tables_of, template_of
 from polyrhythm.boards.swap.finish import finish
@@ -88,7 +89,11 @@ def swap(
     bitstream = finish(
         board.part, text, places, contents, out, network.name, board.packing, progress
     )
-    made = [bitstream, bitstream.with_name(bitstream.stem + flow.routed)]
+    made = [
+        bitstream,
+        bitstream.with_name(bitstream.stem + flow.routed),
+        *write_registers(planned, float(told["clock_hz"]), out),
+    ]
     new = told | {
         "network": network.name,
         "digest": network.digest,
