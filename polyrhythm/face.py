@@ -197,7 +197,7 @@ def synthesize(
     the part has under `available`. Raises ValueError for another part, ToolMissing, and ToolFailed
     where the design does not fit.
     """
-    from polyrhythm.boards.synth import synth
+    from polyrhythm.boards.bare.synth import synth
 
     check.lanes_of(lanes, len(check.network_of(network).layers))
     if isinstance(seeds, str) or not isinstance(seeds, Sequence):

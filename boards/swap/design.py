@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyrhythm.boards.design.registers import write_registers
+from polyrhythm.boards.flow.place import flow_of
+from polyrhythm.boards.flow.stage import Tell
 from polyrhythm.boards.link.layout import layout
 from polyrhythm.boards.link.map import identity_table, link_map
-from polyrhythm.boards.parts import Part
-from polyrhythm.boards.place import flow_of
-from polyrhythm.boards.registers import write_registers
-from polyrhythm.boards.stage import Tell
+from polyrhythm.boards.parts.parts import Part
 from polyrhythm.boards.swap.contents import contents_of, tables_of, template_of
 from polyrhythm.boards.swap.finish import finish
 from polyrhythm.boards.swap.placed import PLACED
@@ -27,7 +27,7 @@ from polyrhythm.sw.plan.shape import Shape
 from polyrhythm.sw.plan.table import Table
 
 if TYPE_CHECKING:
-    from polyrhythm.boards.build import Built
+    from polyrhythm.boards.flow.search import Built
     from polyrhythm.sw.network import Network
 
 FORMAT = 1  # of swap.json
@@ -50,8 +50,8 @@ def pack_swappable(
     built: "Built", planned: NetworkPlan, folder: Path, progress: Tell | None
 ) -> Path:
     """The bitstream of `planned` in a template that is placed, and swap.json beside it."""
-    from polyrhythm.boards.mapping import module_of
-    from polyrhythm.boards.prepare import TOP
+    from polyrhythm.boards.design.prepare import TOP
+    from polyrhythm.boards.flow.mapping import module_of
 
     part, text = built.board.part, built.best.routed.read_text()
     tables = board_tables(planned, built.target.mhz * 1e6)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.parts import ROUTERS, TITLES
+from polyrhythm.boards.parts.parts import ROUTERS, TITLES
 from polyrhythm.cli.files import load_network
 from polyrhythm.cli.place import seeds_of
 from polyrhythm.cli.report import Answer, one_of, say, table
@@ -12,9 +12,9 @@ from polyrhythm.cli.report import Answer, one_of, say, table
 
 def build(args: argparse.Namespace) -> Answer:
     """Build the bitstream, or the project for the maker's tools."""
-    from polyrhythm.boards.bitstream import build as run
+    from polyrhythm.boards.bitstream.build import build as run
+    from polyrhythm.boards.bitstream.projects import write_project
     from polyrhythm.boards.catalog.rows import board_named
-    from polyrhythm.boards.projects import write_project
     from polyrhythm.sw.plan.shape import Shape
 
     row = board_named(args.board)
@@ -105,8 +105,8 @@ def describe_project(project: dict[str, Any]) -> str:
 
 def boards(args: argparse.Namespace) -> Answer:
     """All boards with their parts, clocks and links."""
+    from polyrhythm.boards.bitstream.projects import TOOLS
     from polyrhythm.boards.catalog.rows import ROWS
-    from polyrhythm.boards.projects import TOOLS
 
     rows = [
         {
@@ -143,7 +143,7 @@ def boards(args: argparse.Namespace) -> Answer:
 
 def program(args: argparse.Namespace) -> Answer:
     """Load a bitstream into a board."""
-    from polyrhythm.boards.program import load
+    from polyrhythm.boards.bitstream.program import load
 
     done = load(Path(args.bitstream), args.board, args.flash, progress=say)
     where = "flash, and starts from there" if done["flash"] else "FPGA, until the power goes"

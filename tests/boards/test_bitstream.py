@@ -1,4 +1,4 @@
-"""boards.bitstream: build.json, and lanes that fit where those asked for do not."""
+"""boards.bitstream.build: build.json, and lanes that fit where those asked for do not."""
 
 import hashlib
 import json
@@ -10,9 +10,9 @@ import pytest
 from boarded import Tools, identified
 from commands import digits_network
 
-from polyrhythm.boards import bitstream as room
-from polyrhythm.boards.bitstream import build, scaled, spelled
-from polyrhythm.boards.build import TooBig
+from polyrhythm.boards.bitstream import build as room
+from polyrhythm.boards.bitstream.build import build, scaled, spelled
+from polyrhythm.boards.flow.netlist import TooBig
 from polyrhythm.cli import main
 
 

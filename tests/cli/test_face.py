@@ -147,7 +147,7 @@ def test_verilog_is_written(network: Network, tmp_path: Path) -> None:
 
 
 def test_the_part_is_placed(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    from polyrhythm.boards import synth
+    from polyrhythm.boards.bare import synth
 
     monkeypatch.setattr(synth, "synth", lambda *words, **options: {"words": words, **options})
     told = polyrhythm.synthesize(network, "up5k", lanes=[1, 1], seeds=(1, 2))

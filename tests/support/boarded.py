@@ -14,7 +14,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.boards import build, mapping, place
+from polyrhythm.boards.flow import mapping, pack, place
 from polyrhythm.boards.link.identity import Identity
 
 
@@ -60,7 +60,7 @@ class Tools:
 
     def use(self, monkeypatch: pytest.MonkeyPatch) -> Tools:
         """Take the place of the real ones."""
-        for room in (mapping, place, build):
+        for room in (mapping, place, pack):
             monkeypatch.setattr(room, "run_tool", self.run)
         return self
 

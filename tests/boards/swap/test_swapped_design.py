@@ -15,12 +15,12 @@ from boarded import identified
 from networks import random_network
 from shapes import sibling
 
-from polyrhythm.boards.bitstream import build, maker
-from polyrhythm.boards.build import choices, chosen
+from polyrhythm.boards.bitstream.build import build, maker
 from polyrhythm.boards.catalog.rows import board_named
-from polyrhythm.boards.place import flow_of, placements
-from polyrhythm.boards.prepare import TOP, prepared
-from polyrhythm.boards.stage import run_tool
+from polyrhythm.boards.design.prepare import TOP, prepared
+from polyrhythm.boards.flow.place import flow_of, placements
+from polyrhythm.boards.flow.stage import run_tool
+from polyrhythm.boards.flow.target import choices, chosen
 from polyrhythm.boards.swap import design
 from polyrhythm.boards.swap.contents import contents_of
 from polyrhythm.boards.swap.design import board_tables, swap

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.boards import mapping
-from polyrhythm.boards.bitstream import about, digest_of, maker
-from polyrhythm.boards.build import choices, chosen, digest
+from polyrhythm.boards.bitstream.build import about, digest_of, maker
 from polyrhythm.boards.catalog.row import Board
-from polyrhythm.boards.prepare import TOP, prepared, rtlil_of
-from polyrhythm.boards.registers import write_registers
-from polyrhythm.boards.stage import Tell
+from polyrhythm.boards.design.prepare import TOP, prepared, rtlil_of
+from polyrhythm.boards.design.registers import write_registers
+from polyrhythm.boards.flow import mapping
+from polyrhythm.boards.flow.netlist import digest
+from polyrhythm.boards.flow.stage import Tell
+from polyrhythm.boards.flow.target import choices, chosen
 from polyrhythm.sw.lib.atomic import write_whole
 from polyrhythm.sw.lib.folders import build_root
 
@@ -69,8 +70,7 @@ def write_project(
         "mapped": mapping.counted(work, board.part.family),
         "available": board.part.has,
         "files": {
-            path.name: digest_of(path)
-            for path in (*(folder / name for name in files), *registers)
+            path.name: digest_of(path) for path in (*(folder / name for name in files), *registers)
         },
         "command": COMMANDS[board.part.family.name],
     }

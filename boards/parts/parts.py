@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from polyrhythm.boards.families import CYCLONE5, ECP5, GOWIN, ICE40, XILINX7, Family
+from polyrhythm.boards.parts.families import CYCLONE5, ECP5, GOWIN, ICE40, XILINX7, Family
 
 
 @dataclass(frozen=True)

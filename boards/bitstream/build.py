@@ -6,23 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.boards import mapping
-from polyrhythm.boards.build import (
-    Built,
-    Make,
-    Target,
-    TooBig,
-    build_design,
-    fits_at,
-    pack,
-    tools_of,
-)
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import board_named
-from polyrhythm.boards.registers import write_registers
-from polyrhythm.boards.stage import Tell
-from polyrhythm.boards.timing import path_in_words
-from polyrhythm.boards.use import used
+from polyrhythm.boards.design.registers import write_registers
+from polyrhythm.boards.flow import mapping
+from polyrhythm.boards.flow.netlist import Make, TooBig, fits_at, tools_of
+from polyrhythm.boards.flow.pack import pack
+from polyrhythm.boards.flow.search import Built, build_design
+from polyrhythm.boards.flow.stage import Tell
+from polyrhythm.boards.flow.target import Target
+from polyrhythm.boards.flow.timing import path_in_words
+from polyrhythm.boards.flow.use import used
 from polyrhythm.sw.lib import fix
 from polyrhythm.sw.lib.atomic import write_whole
 from polyrhythm.sw.lib.folders import build_root
@@ -85,8 +79,8 @@ def build(
 
 def maker(plan: "NetworkPlan") -> Make:
     """Makes the endpoint of the link with the network's accelerator in it."""
+    from polyrhythm.boards.design.rom import BoardRom
     from polyrhythm.boards.link.endpoint import Endpoint
-    from polyrhythm.boards.rom import BoardRom
     from polyrhythm.boards.swap.contents import TemplateRom
 
     rom = BoardRom if plan.swappable is None else TemplateRom
@@ -180,8 +174,7 @@ def record(
         "use": halves | taken,
         "available": {word: board.part.has[word] for word in taken},
         "files": {
-            path.name: digest_of(path)
-            for path in (*files_beside(bitstream, built), *registers)
+            path.name: digest_of(path) for path in (*files_beside(bitstream, built), *registers)
         },
         "bitstream": bitstream.name,
         **({} if plan.swappable is None else {"swappable": plan.swappable.ranges()}),
