@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyrhythm.boards.bitstream.cost import direct_of, earlier, seconds_of
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import board_named
 from polyrhythm.boards.design.registers import write_registers
@@ -51,14 +53,16 @@ def build(
 
     shape: of all networks that can be put into the finished design, see `boards.swap`.
 
-    out: by default build/NETWORK-BOARD. The rest as of `build_design`, which says what is raised
-    too; TooBig names lanes that fit where there are any.
+    out: by default build/NETWORK-BOARD, of swappable builds with -swappable behind it. The rest as
+    of `build_design`, which says what is raised too; TooBig names lanes that fit where there are
+    any.
     """
     from polyrhythm.sw.plan.network import plan
 
-    row = board_named(board)
+    begin, row = time.monotonic(), board_named(board)
     planned = plan(network, lanes, coding, shape=shape)
-    folder = out or build_root() / f"{network.name}-{board}"
+    plain = build_root() / f"{network.name}-{board}"
+    folder = out or (plain if shape is None else plain.with_name(f"{plain.name}-swappable"))
     make = maker(planned)
     try:
         built = build_design(row, make, freq, baud, seeds, router, progress)
@@ -73,6 +77,9 @@ def build(
         bitstream = pack_swappable(built, planned, folder, progress)
     registers = write_registers(planned, built.target.mhz * 1e6, folder)
     told = record(built, planned, bitstream, registers)
+    if shape is not None:
+        told["direct"] = direct_of(told, earlier(plain))
+    told["seconds"] = seconds_of(told, earlier(folder), time.monotonic() - begin)
     write_whole(folder / "build.json", (json.dumps(told, indent=1) + "\n").encode())
     return told | {"folder": str(folder), "work": str(built.work)}
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of swap.json
 RECORD = "swap.json"
+OF_THE_BUILD = ("direct",)  # what build.json says of the first network alone
 
 
 def places_of(part: Part, module: dict[str, Any], text: str, tables: list[Table]) -> Places:
@@ -71,9 +72,9 @@ def swap(
     """Put `network` into the finished design of the folder `build`; the result, a folder like it,
     is `out`.
 
-    The answer is the new build.json with the seconds that it took. Raises ValueError for a folder
-    that is no swappable build, or a network that is not of its shape, with every reason; what
-    `finish` raises.
+    The answer is the new build.json with the seconds that it took, and those of the build. Raises
+    ValueError for a folder that is no swappable build, or a network that is not of its shape, with
+    every reason; what `finish` raises.
     """
     from polyrhythm.boards.catalog.rows import board_named
 
@@ -94,7 +95,7 @@ def swap(
         bitstream.with_name(bitstream.stem + flow.routed),
         *write_registers(planned, float(told["clock_hz"]), out),
     ]
-    new = told | {
+    new = {key: value for key, value in told.items() if key not in OF_THE_BUILD} | {
         "network": network.name,
         "digest": network.digest,
         "files": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made},
@@ -106,7 +107,8 @@ def swap(
     write_whole(out / "build.json", (json.dumps(new, indent=1) + "\n").encode())
     seconds = round(time.monotonic() - begin, 1)
     memories = {name: list(size) for name, size in places.memories.items()}
-    return new | {"folder": os.fspath(out), "seconds": seconds, "memories": memories}
+    more = {"seconds": seconds, "build_seconds": told.get("seconds"), "memories": memories}
+    return new | {"folder": os.fspath(out)} | more
 
 
 def _read(build: Path, name: str) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def describe(result: dict[str, Any]) -> str:
     bitstream = Path(result["folder"]) / result["bitstream"]
     swappable = [f"Takes {line}" for line in result.get("swappable", [])]
     if swappable:
+        swappable.append(cost(result))
         swappable.append(f"Another network: polyrhythm swap {result['folder']} NETWORK --out NEW")
     return "\n".join(
         [
@@ -82,6 +83,23 @@ def describe(result: dict[str, Any]) -> str:
             f"{bitstream}; load it: polyrhythm program {bitstream}",
         ]
     )
+
+
+def cost(result: dict[str, Any]) -> str:
+    """What being swappable costs, against the network's direct build."""
+    direct = result["direct"]
+    if direct is None:
+        return (
+            "What being swappable costs: not known, since the same network is not built without "
+            "--swappable"
+        )
+    parts = [
+        f"{TITLES[word]} {direct['use'][word]:,} -> {result['use'][word]:,}"
+        for word in TITLES
+        if direct["use"].get(word) or result["use"].get(word)
+    ]
+    fmax = f"Fmax {direct['fmax_mhz_median']:.2f} -> {result['fmax_mhz_median']:.2f} MHz"
+    return f"What being swappable costs: {', '.join([*parts, fmax])}"
 
 
 def describe_project(project: dict[str, Any]) -> str:
