@@ -155,7 +155,14 @@ def boards(args: argparse.Namespace) -> Answer:
         f"{row['name']}: {row['link']}" + (f"; {row['note']}" if row["note"] else "")
         for row in rows
     ]
-    header = ("name", "board", "part", "MHz", "baud, most", "built by")
+    header = (
+        "name",
+        "board".ljust(wide["board"]),
+        "part".ljust(wide["part"]),
+        "MHz",
+        "baud, most",
+        "built by".ljust(wide["tool"]),
+    )
     return Answer({"boards": rows}, "\n".join([table(shown, header), "", *lines]))
 
 
