@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polyrhythm.boards.driver.device import Device
-    from polyrhythm.face import compare, convert, load, run, synthesize, train, write_verilog
+    from polyrhythm.face import (
+        build,
+        compare,
+        convert,
+        load,
+        run,
+        swap,
+        synthesize,
+        train,
+        write_verilog,
+    )
     from polyrhythm.sw.network import Network
     from polyrhythm.sw.trace import Trace
 
@@ -26,10 +36,12 @@ __all__ = [
     "Network",
     "Trace",
     "__version__",
+    "build",
     "compare",
     "convert",
     "load",
     "run",
+    "swap",
     "synthesize",
     "train",
     "write_verilog",

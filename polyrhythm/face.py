@@ -197,7 +197,7 @@ def synthesize(
     the part has under `available`. Raises ValueError for another part, ToolMissing, and ToolFailed
     where the design does not fit.
     """
-    from polyrhythm.boards.synth import synth
+    from polyrhythm.boards.bare.synth import synth
 
     check.lanes_of(lanes, len(check.network_of(network).layers))
     if isinstance(seeds, str) or not isinstance(seeds, Sequence):
@@ -205,6 +205,64 @@ def synthesize(
     for seed in seeds:
         check.whole("seeds", seed, 0)
     return synth(network, part, lanes, seeds, coding=coding, progress=progress)
+
+
+def build(
+    network: Network,
+    board: str,
+    *,
+    lanes: "Sequence[Lanes] | None" = None,
+    coding: "Coding" = "count",
+    freq: float | None = None,
+    baud: int | None = None,
+    seeds: Sequence[int] = (1,),
+    swappable: bool = False,
+    out: File | None = None,
+    progress: Callable[[object], None] | None = None,
+) -> dict[str, Any]:
+    """Build the bitstream for a board that the open tools build for (`polyrhythm boards` lists
+    them). Minutes.
+
+    The answer is build.json with the `folder` that it lies in. freq: the clock [MHz] (default:
+    searched for); baud: of the link; seeds: one for each placement, the best is kept; swappable:
+    for all networks of this one's shape, see `swap`; out: by default build/NETWORK-BOARD. Raises
+    ValueError for what cannot be or does not fit, ClockMissed, ToolMissing, ToolFailed.
+    """
+    from polyrhythm.boards.bitstream.build import build as build_bitstream
+    from polyrhythm.boards.catalog.rows import board_named
+    from polyrhythm.sw.plan.shape import Shape
+
+    check.lanes_of(lanes, len(check.network_of(network).layers))
+    if out is not None:
+        check.path_of("out", out)
+    if board_named(board).part.family.flow is None:
+        raise ValueError(
+            f"board must be one that the open tools build for, not {board}; its project is written "
+            f"by: polyrhythm build NETWORK --board {board}"
+        )
+    shape = Shape.of(network) if swappable else None
+    folder = None if out is None else Path(out)
+    return build_bitstream(
+        network, board, lanes, coding, freq, baud, seeds, None, folder, progress, shape
+    )
+
+
+def swap(
+    build: File, network: Network, out: File, *, progress: Callable[[object], None] | None = None
+) -> dict[str, Any]:
+    """Put a network into the finished design in the folder of a swappable build; `out` becomes a
+    folder like it. Seconds.
+
+    The answer is the new build.json. Raises ValueError for a folder that is no swappable build, or
+    a network of another shape, with every reason; SwapFailed where a memory does not hold what it
+    must.
+    """
+    from polyrhythm.boards.swap.design import swap as swap_contents
+
+    check.network_of(network)
+    check.path_of("build", build)
+    check.path_of("out", out)
+    return swap_contents(Path(build), network, Path(out), progress)
 
 
 def train(

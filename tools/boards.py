@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.bitstream import build
+from polyrhythm.boards.bitstream.build import build
 from polyrhythm.sw.lib.atomic import write_whole
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.lanes import Lanes

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from polyrhythm.boards.parts import SOLDERED, Part
+from polyrhythm.boards.parts.parts import SOLDERED, Part
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Board:
 
     name      as on the command line
     title     for people
-    part_name of `boards.parts.SOLDERED`
+    part_name of `boards.parts.parts.SOLDERED`
     platform  "module:Class" of its pins, as amaranth-boards has them
     clock     the oscillator; clock_mhz: its frequency
     uart      resource with rx and tx, seen from the FPGA

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from polyrhythm.boards.rom import BoardRom
+from polyrhythm.boards.design.rom import BoardRom
 from polyrhythm.hw.export import export
 from polyrhythm.hw.lib.rom import hex_file, padded, stored
 from polyrhythm.sw.lib.atomic import write_whole

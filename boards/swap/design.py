@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyrhythm.boards.design.registers import write_registers
+from polyrhythm.boards.flow.place import flow_of
+from polyrhythm.boards.flow.stage import Tell
 from polyrhythm.boards.link.layout import layout
 from polyrhythm.boards.link.map import identity_table, link_map
-from polyrhythm.boards.parts import Part
-from polyrhythm.boards.place import flow_of
-from polyrhythm.boards.stage import Tell
+from polyrhythm.boards.parts.parts import Part
 from polyrhythm.boards.swap.contents import contents_of, tables_of, template_of
 from polyrhythm.boards.swap.finish import finish
 from polyrhythm.boards.swap.placed import PLACED
@@ -26,11 +27,12 @@ from polyrhythm.sw.plan.shape import Shape
 from polyrhythm.sw.plan.table import Table
 
 if TYPE_CHECKING:
-    from polyrhythm.boards.build import Built
+    from polyrhythm.boards.flow.search import Built
     from polyrhythm.sw.network import Network
 
 FORMAT = 1  # of swap.json
 RECORD = "swap.json"
+OF_THE_BUILD = ("direct",)  # what build.json says of the first network alone
 
 
 def places_of(part: Part, module: dict[str, Any], text: str, tables: list[Table]) -> Places:
@@ -49,8 +51,8 @@ def pack_swappable(
     built: "Built", planned: NetworkPlan, folder: Path, progress: Tell | None
 ) -> Path:
     """The bitstream of `planned` in a template that is placed, and swap.json beside it."""
-    from polyrhythm.boards.mapping import module_of
-    from polyrhythm.boards.prepare import TOP
+    from polyrhythm.boards.design.prepare import TOP
+    from polyrhythm.boards.flow.mapping import module_of
 
     part, text = built.board.part, built.best.routed.read_text()
     tables = board_tables(planned, built.target.mhz * 1e6)
@@ -70,9 +72,9 @@ def swap(
     """Put `network` into the finished design of the folder `build`; the result, a folder like it,
     is `out`.
 
-    The answer is the new build.json with the seconds that it took. Raises ValueError for a folder
-    that is no swappable build, or a network that is not of its shape, with every reason; what
-    `finish` raises.
+    The answer is the new build.json with the seconds that it took, and those of the build. Raises
+    ValueError for a folder that is no swappable build, or a network that is not of its shape, with
+    every reason; what `finish` raises.
     """
     from polyrhythm.boards.catalog.rows import board_named
 
@@ -88,8 +90,12 @@ def swap(
     bitstream = finish(
         board.part, text, places, contents, out, network.name, board.packing, progress
     )
-    made = [bitstream, bitstream.with_name(bitstream.stem + flow.routed)]
-    new = told | {
+    made = [
+        bitstream,
+        bitstream.with_name(bitstream.stem + flow.routed),
+        *write_registers(planned, float(told["clock_hz"]), out),
+    ]
+    new = {key: value for key, value in told.items() if key not in OF_THE_BUILD} | {
         "network": network.name,
         "digest": network.digest,
         "files": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made},
@@ -101,7 +107,8 @@ def swap(
     write_whole(out / "build.json", (json.dumps(new, indent=1) + "\n").encode())
     seconds = round(time.monotonic() - begin, 1)
     memories = {name: list(size) for name, size in places.memories.items()}
-    return new | {"folder": os.fspath(out), "seconds": seconds, "memories": memories}
+    more = {"seconds": seconds, "build_seconds": told.get("seconds"), "memories": memories}
+    return new | {"folder": os.fspath(out)} | more
 
 
 def _read(build: Path, name: str) -> dict[str, Any]:

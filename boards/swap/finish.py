@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrhythm.boards.parts import Part
-from polyrhythm.boards.place import flow_of, promised
-from polyrhythm.boards.stage import Tell, run_tool
+from polyrhythm.boards.flow.place import flow_of, promised
+from polyrhythm.boards.flow.stage import Tell, run_tool
+from polyrhythm.boards.parts.parts import Part
 from polyrhythm.boards.swap.blocks import Bits
 from polyrhythm.boards.swap.contents import Contents
 from polyrhythm.boards.swap.placed import PLACED

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.parts import ROUTERS, TITLES
+from polyrhythm.boards.parts.parts import ROUTERS, TITLES
 from polyrhythm.cli.files import load_network
 from polyrhythm.cli.place import seeds_of
 from polyrhythm.cli.report import Answer, one_of, say, table
@@ -12,9 +12,9 @@ from polyrhythm.cli.report import Answer, one_of, say, table
 
 def build(args: argparse.Namespace) -> Answer:
     """Build the bitstream, or the project for the maker's tools."""
-    from polyrhythm.boards.bitstream import build as run
+    from polyrhythm.boards.bitstream.build import build as run
+    from polyrhythm.boards.bitstream.projects import write_project
     from polyrhythm.boards.catalog.rows import board_named
-    from polyrhythm.boards.projects import write_project
     from polyrhythm.sw.plan.shape import Shape
 
     row = board_named(args.board)
@@ -67,6 +67,7 @@ def describe(result: dict[str, Any]) -> str:
     bitstream = Path(result["folder"]) / result["bitstream"]
     swappable = [f"Takes {line}" for line in result.get("swappable", [])]
     if swappable:
+        swappable.append(cost(result))
         swappable.append(f"Another network: polyrhythm swap {result['folder']} NETWORK --out NEW")
     return "\n".join(
         [
@@ -82,6 +83,23 @@ def describe(result: dict[str, Any]) -> str:
             f"{bitstream}; load it: polyrhythm program {bitstream}",
         ]
     )
+
+
+def cost(result: dict[str, Any]) -> str:
+    """What being swappable costs, against the network's direct build."""
+    direct = result["direct"]
+    if direct is None:
+        return (
+            "What being swappable costs: not known, since the same network is not built without "
+            "--swappable"
+        )
+    parts = [
+        f"{TITLES[word]} {direct['use'][word]:,} -> {result['use'][word]:,}"
+        for word in TITLES
+        if direct["use"].get(word) or result["use"].get(word)
+    ]
+    fmax = f"Fmax {direct['fmax_mhz_median']:.2f} -> {result['fmax_mhz_median']:.2f} MHz"
+    return f"What being swappable costs: {', '.join([*parts, fmax])}"
 
 
 def describe_project(project: dict[str, Any]) -> str:
@@ -105,8 +123,8 @@ def describe_project(project: dict[str, Any]) -> str:
 
 def boards(args: argparse.Namespace) -> Answer:
     """All boards with their parts, clocks and links."""
+    from polyrhythm.boards.bitstream.projects import TOOLS
     from polyrhythm.boards.catalog.rows import ROWS
-    from polyrhythm.boards.projects import TOOLS
 
     rows = [
         {
@@ -137,13 +155,20 @@ def boards(args: argparse.Namespace) -> Answer:
         f"{row['name']}: {row['link']}" + (f"; {row['note']}" if row["note"] else "")
         for row in rows
     ]
-    header = ("name", "board", "part", "MHz", "baud, most", "built by")
+    header = (
+        "name",
+        "board".ljust(wide["board"]),
+        "part".ljust(wide["part"]),
+        "MHz",
+        "baud, most",
+        "built by".ljust(wide["tool"]),
+    )
     return Answer({"boards": rows}, "\n".join([table(shown, header), "", *lines]))
 
 
 def program(args: argparse.Namespace) -> Answer:
     """Load a bitstream into a board."""
-    from polyrhythm.boards.program import load
+    from polyrhythm.boards.bitstream.program import load
 
     done = load(Path(args.bitstream), args.board, args.flash, progress=say)
     where = "flash, and starts from there" if done["flash"] else "FPGA, until the power goes"

@@ -17,19 +17,19 @@ T = TypeVar("T")
 
 TOOL_ERRORS = {
     "polyrhythm.sim.verilator": "ToolMissing",
-    "polyrhythm.boards.stage": "ToolMissing",
+    "polyrhythm.boards.flow.stage": "ToolMissing",
     "polyrhythm.boards.driver.errors": "DeviceError",
-    "polyrhythm.boards.program": "NoDevice",
+    "polyrhythm.boards.bitstream.program": "NoDevice",
 }
 CHECK_ERRORS = {
     "polyrhythm.hw.verilog": "YosysFailed",
     "polyrhythm.sim.verilator": "BuildError",
     "polyrhythm.sim.job": "SimulationError",
-    "polyrhythm.boards.stage": "ToolFailed",
-    "polyrhythm.boards.build": "ClockMissed",
+    "polyrhythm.boards.flow.stage": "ToolFailed",
+    "polyrhythm.boards.flow.search": "ClockMissed",
     "polyrhythm.boards.swap.finish": "SwapFailed",
     "polyrhythm.boards.swap.places": "MapError",
-    "polyrhythm.boards.program": "NotLoaded",
+    "polyrhythm.boards.bitstream.program": "NotLoaded",
     "polyrhythm.sw.training.train": "DivergedError",
 }
 

@@ -3,14 +3,14 @@
 import argparse
 from typing import Any
 
-from polyrhythm.boards.parts import PARTS, ROUTERS, TITLES
+from polyrhythm.boards.parts.parts import PARTS, ROUTERS, TITLES
 from polyrhythm.cli.files import load_network
 from polyrhythm.cli.report import Answer, one_of, say, table
 
 
 def synth(args: argparse.Namespace) -> Answer:
     """Synthesize, place and route."""
-    from polyrhythm.boards.synth import synth as run
+    from polyrhythm.boards.bare.synth import synth as run
 
     part = one_of("part", args.part, PARTS)
     router = one_of("router", args.router, ROUTERS) if args.router else None

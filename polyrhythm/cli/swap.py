@@ -21,9 +21,11 @@ def describe(result: dict[str, Any]) -> str:
     """What was put in, and what to do with it."""
     rows = [(name, f"{rows:,}", bits) for name, (rows, bits) in result["memories"].items()]
     bitstream = Path(result["folder"]) / result["bitstream"]
+    build = result["build_seconds"]
+    against = "" if build is None else f"; the build took {build / 60:.1f} minutes"
     return "\n".join(
         [
-            f"{result['network']} in place on {result['title']}, {result['seconds']} s",
+            f"{result['network']} in place on {result['title']}, {result['seconds']} s{against}",
             "",
             table(rows, ("memory, compared bit by bit", "rows", "bits")),
             "",

@@ -74,7 +74,7 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--testbench",
         action="store_true",
-        help="also self-checking testbenches, Verilog and cocotb: run make in DIR",
+        help="also self-checking testbenches, Verilog and, without AXI, cocotb: run make in DIR",
     )
     parser.add_argument(
         "--fusesoc", action="store_true", help="also NAME.core, by which FuseSoC takes it in"

@@ -1,4 +1,4 @@
-"""boards.bitstream: build.json, and lanes that fit where those asked for do not."""
+"""boards.bitstream.build: build.json, and lanes that fit where those asked for do not."""
 
 import hashlib
 import json
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boarded import Tools
+from boarded import Tools, identified
 from commands import digits_network
 
-from polyrhythm.boards import bitstream as room
-from polyrhythm.boards.bitstream import build, scaled, spelled
-from polyrhythm.boards.build import TooBig
+from polyrhythm.boards.bitstream import build as room
+from polyrhythm.boards.bitstream.build import build, scaled, spelled
+from polyrhythm.boards.flow.netlist import TooBig
 from polyrhythm.cli import main
 
 
@@ -34,12 +34,19 @@ def test_build_json_tells_what_is_in_the_bitstream(
     assert result == told | {"folder": str(folder), "work": result["work"]}
     assert sorted(path.name for path in folder.iterdir()) == [
         "build.json",
+        "registers.h",
+        "registers.json",
         "tiny.bit",
         "tiny.config",
     ]
-    assert (
-        told["files"]["tiny.bit"] == hashlib.sha256((folder / "tiny.bit").read_bytes()).hexdigest()
-    )
+    assert told["files"] == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.name != "build.json"
+    }
+    identity = identified(folder)
+    assert (identity.digest, identity.clock_hz) == (network.digest, 60_000_000)
+    assert "#define POLYRHYTHM_LINK_CRC 0x0090u" in (folder / "registers.h").read_text()
     assert (told["format"], told["board"], told["digest"]) == (1, "ulx3s-25f", network.digest)
     assert (told["clock_hz"], told["baud"], told["lanes"]) == (60_000_000, 3_000_000, [6, 10])
     assert (told["seed"], told["fmax_mhz"], told["constraint_mhz"]) == (
@@ -195,7 +202,8 @@ def test_a_project_is_written_without_the_makers_tools(
     )
     assert f"Project: {tmp_path / 'out'}; build it there: {command}" in capsys.readouterr().out
     files = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {script, "top.v", "build.json"} <= files
+    assert {script, "top.v", "build.json", "registers.h", "registers.json"} <= files
+    assert identified(tmp_path / "out").digest == digits_network().digest
     assert "module top(" in (tmp_path / "out" / "top.v").read_text()
     told = json.loads((tmp_path / "out" / "build.json").read_text())
     assert set(told["files"]) == files - {"build.json"}

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from boarded import Echo
 
-from polyrhythm.boards.build import choices, chosen
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import BOARDS, ROWS
-from polyrhythm.boards.clock import Pll
-from polyrhythm.boards.prepare import prepared, rtlil_of, without_read_write_check
+from polyrhythm.boards.design.prepare import prepared, rtlil_of, without_read_write_check
+from polyrhythm.boards.flow.target import choices, chosen
+from polyrhythm.boards.parts.clock import Pll
 
 REPO = Path(__file__).parents[2]
 

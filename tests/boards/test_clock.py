@@ -1,4 +1,4 @@
-"""boards.clock: settings that the families' own calculators agree with, and rates that divide."""
+"""boards.parts.clock: settings that the families' own calculators agree with, and rates that divide."""
 
 import re
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from polyrhythm.boards import clock
-from polyrhythm.boards.clock import Pll, baud_of, best_below, divides, outputs
-from polyrhythm.boards.stage import find_tool
+from polyrhythm.boards.flow.stage import find_tool
+from polyrhythm.boards.parts import clock
+from polyrhythm.boards.parts.clock import Pll, baud_of, best_below, divides, outputs
 
 
 def nearest(kind: str, source: float, mhz: float) -> Pll:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from polyrhythm.boards.bitstream import build, digest_of
+from polyrhythm.boards.bitstream.build import build, digest_of
 from polyrhythm.sw.network import Network
 
 REPO = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from commands import REPO
 
-from polyrhythm.boards.parts import PARTS
-from polyrhythm.boards.synth import run_yosys
+from polyrhythm.boards.bare.synth import run_yosys
+from polyrhythm.boards.parts.parts import PARTS
 from polyrhythm.hw.export import export
 from polyrhythm.sim import bulk
 from polyrhythm.sim.design import Design

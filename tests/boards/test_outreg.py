@@ -1,4 +1,4 @@
-"""boards.outreg: a register right behind a block RAM moves into it, and only where that changes
+"""boards.flow.outreg: a register right behind a block RAM moves into it, and only where that changes
 nothing."""
 
 import copy
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from polyrhythm.boards.outreg import use_output_registers
+from polyrhythm.boards.flow.outreg import use_output_registers
 
 CLOCK = 2
 

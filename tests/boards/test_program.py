@@ -1,4 +1,4 @@
-"""boards.program: what openFPGALoader says when something is wrong, and what we say then.
+"""boards.bitstream.program: what openFPGALoader says when something is wrong, and what we say then.
 
 A stand-in prints what openFPGALoader 1.1.1 prints: without a cable and with a wrong board as it was
 seen there, the rest as its source and libftdi's have the texts.
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from polyrhythm.boards import program, stage
-from polyrhythm.boards.bitstream import digest_of
+from polyrhythm.boards.bitstream import program
+from polyrhythm.boards.bitstream.build import digest_of
+from polyrhythm.boards.bitstream.program import NoDevice, NotLoaded, load
 from polyrhythm.boards.catalog.rows import BOARDS
-from polyrhythm.boards.program import NoDevice, NotLoaded, load
+from polyrhythm.boards.flow import stage
 from polyrhythm.cli import main
 from polyrhythm.sw.lib import fix
 

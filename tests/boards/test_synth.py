@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyrhythm.boards import mapping, stage, synth
-from polyrhythm.boards.harness import Port, cost, ports_of, ring
-from polyrhythm.boards.parts import PARTS
-from polyrhythm.boards.stage import ToolFailed, ToolMissing, last_error, run_tool
-from polyrhythm.boards.use import told, use
+from polyrhythm.boards.bare import synth
+from polyrhythm.boards.bare.harness import Port, cost, ports_of, ring
+from polyrhythm.boards.flow import mapping, stage
+from polyrhythm.boards.flow.stage import ToolFailed, ToolMissing, last_error, run_tool
+from polyrhythm.boards.flow.use import told, use
+from polyrhythm.boards.parts.parts import PARTS
 from polyrhythm.sw.lib import fix
 from polyrhythm.sw.network import Input, Layer, Network
 

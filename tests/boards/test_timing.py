@@ -1,11 +1,11 @@
-"""boards.timing: a clock that was judged at another frequency is told, and paths are told in
+"""boards.flow.timing: a clock that was judged at another frequency is told, and paths are told in
 words."""
 
 from typing import Any
 
 import pytest
 
-from polyrhythm.boards.timing import cell_in_words, checked, path_in_words
+from polyrhythm.boards.flow.timing import cell_in_words, checked, path_in_words
 
 
 def report(achieved: float = 50.0, constraint: float = 48.003) -> dict[str, Any]:

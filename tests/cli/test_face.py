@@ -147,11 +147,27 @@ def test_verilog_is_written(network: Network, tmp_path: Path) -> None:
 
 
 def test_the_part_is_placed(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    from polyrhythm.boards import synth
+    from polyrhythm.boards.bare import synth
 
     monkeypatch.setattr(synth, "synth", lambda *words, **options: {"words": words, **options})
     told = polyrhythm.synthesize(network, "up5k", lanes=[1, 1], seeds=(1, 2))
     assert told == {"words": (network, "up5k", [1, 1], (1, 2)), "coding": "count", "progress": None}
+
+
+def test_a_board_is_built_for_and_swapped(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from polyrhythm.boards.bitstream import build
+    from polyrhythm.sw.plan.shape import Shape
+
+    monkeypatch.setattr(build, "build", lambda *words: {"words": words})
+    told = polyrhythm.build(network, "icebreaker", lanes=[1, 1], swappable=True, out=tmp_path)
+    assert told["words"][:3] == (network, "icebreaker", [1, 1])
+    assert told["words"][-3:] == (tmp_path, None, Shape.of(network))
+    with pytest.raises(ValueError, match="one that the open tools build for, not arty-a7-35; its"):
+        polyrhythm.build(network, "arty-a7-35")
+    with pytest.raises(ValueError, match="must be the folder of a swappable build, but it has no"):
+        polyrhythm.swap(tmp_path, network, tmp_path / "new")
 
 
 def own_data(rng: np.random.Generator) -> dict[str, tuple[np.ndarray, np.ndarray]]:

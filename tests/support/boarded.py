@@ -14,7 +14,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.boards import build, mapping, place
+from polyrhythm.boards.flow import mapping, pack, place
+from polyrhythm.boards.link.identity import Identity
 
 
 class Echo(wiring.Component):
@@ -59,7 +60,7 @@ class Tools:
 
     def use(self, monkeypatch: pytest.MonkeyPatch) -> Tools:
         """Take the place of the real ones."""
-        for room in (mapping, place, build):
+        for room in (mapping, place, pack):
             monkeypatch.setattr(room, "run_tool", self.run)
         return self
 
@@ -101,3 +102,11 @@ class Tools:
 
 def write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))
+
+
+def identified(folder: Path) -> Identity:
+    """Who answers at the constant registers that a build's registers.json lists."""
+    rows = json.loads((folder / "registers.json").read_text())["registers"]
+    words = [row["value"] for row in rows if row["access"] == "constant"]
+    content = b"".join(word.to_bytes(4, "little") for word in words)
+    return Identity.decode(content[1:])  # behind the protocol

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from test_places import filled_module, table
 
-from polyrhythm.boards.parts import PARTS
-from polyrhythm.boards.stage import ToolFailed
+from polyrhythm.boards.flow.stage import ToolFailed
+from polyrhythm.boards.parts.parts import PARTS
 from polyrhythm.boards.swap import finish as room
 from polyrhythm.boards.swap.blocks import ICE40
 from polyrhythm.boards.swap.contents import contents_of, template_of

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polyrhythm.boards.parts import PARTS
-from polyrhythm.boards.stage import run_tool
+from polyrhythm.boards.flow.stage import run_tool
+from polyrhythm.boards.parts.parts import PARTS
 from polyrhythm.boards.swap import blocks
 from polyrhythm.boards.swap.blocks import Blocks
 from polyrhythm.boards.swap.contents import Contents, contents_of, scrambled, template_of

@@ -3,6 +3,7 @@ build from scratch has."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,15 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from boarded import identified
 from networks import random_network
 from shapes import sibling
 
-from polyrhythm.boards.bitstream import build, maker
-from polyrhythm.boards.build import choices, chosen
+from polyrhythm.boards.bitstream.build import build, maker
 from polyrhythm.boards.catalog.rows import board_named
-from polyrhythm.boards.place import flow_of, placements
-from polyrhythm.boards.prepare import TOP, prepared
-from polyrhythm.boards.stage import run_tool
+from polyrhythm.boards.design.prepare import TOP, prepared
+from polyrhythm.boards.flow.place import flow_of, placements
+from polyrhythm.boards.flow.stage import run_tool
+from polyrhythm.boards.flow.target import choices, chosen
+from polyrhythm.boards.swap import design
 from polyrhythm.boards.swap.contents import contents_of
 from polyrhythm.boards.swap.design import board_tables, swap
 from polyrhythm.boards.swap.placed import PLACED
@@ -102,6 +105,29 @@ def a_build(tmp_path: Path, shape: Shape, text: str = "placed") -> Path:
     (folder / "swap.json").write_text(json.dumps(record))
     (folder / "first.asc").write_text(text)
     return folder
+
+
+def test_the_registers_of_a_swapped_design_identify_the_network_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, (_, second, *_) = networks()
+    folder, out = a_build(tmp_path, shape), tmp_path / "new"
+    told = json.loads((folder / "build.json").read_text())
+    told["files"]["first.asc"] = hashlib.sha256(b"placed").hexdigest()
+    (folder / "build.json").write_text(json.dumps(told))
+
+    def finished(part: object, text: str, *_: object) -> Path:
+        out.mkdir()
+        (out / "second.asc").write_text(text)
+        (out / "second.bin").write_text("bits")
+        return out / "second.bin"
+
+    monkeypatch.setattr(design, "finish", finished)
+    result = swap(folder, second, out)
+    assert identified(out).digest == second.digest
+    assert set(result["files"]) == {"second.asc", "second.bin", "registers.h", "registers.json"}
+    for name, digest in result["files"].items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
 
 
 def test_a_network_of_another_shape_is_refused_with_every_reason(tmp_path: Path) -> None:

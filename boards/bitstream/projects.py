@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.boards import mapping
-from polyrhythm.boards.bitstream import about, digest_of, maker
-from polyrhythm.boards.build import choices, chosen, digest
+from polyrhythm.boards.bitstream.build import about, digest_of, maker
 from polyrhythm.boards.catalog.row import Board
-from polyrhythm.boards.prepare import TOP, prepared, rtlil_of
-from polyrhythm.boards.stage import Tell
+from polyrhythm.boards.design.prepare import TOP, prepared, rtlil_of
+from polyrhythm.boards.design.registers import write_registers
+from polyrhythm.boards.flow import mapping
+from polyrhythm.boards.flow.netlist import digest
+from polyrhythm.boards.flow.stage import Tell
+from polyrhythm.boards.flow.target import choices, chosen
 from polyrhythm.sw.lib.atomic import write_whole
 from polyrhythm.sw.lib.folders import build_root
 
@@ -62,11 +64,14 @@ def write_project(
     files = prepared(board, target.pll, lambda: make(clock_hz, float(target.baud)))
     for name, text in files.items():
         write_whole(folder / name, text.encode())
+    registers = write_registers(planned, clock_hz, folder)
     work = mapped(board, rtlil_of(board, target.pll, lambda: make(clock_hz, target.baud)), progress)
     told = about(board, planned, target) | {
         "mapped": mapping.counted(work, board.part.family),
         "available": board.part.has,
-        "files": {name: digest_of(folder / name) for name in files},
+        "files": {
+            path.name: digest_of(path) for path in (*(folder / name for name in files), *registers)
+        },
         "command": COMMANDS[board.part.family.name],
     }
     write_whole(folder / "build.json", (json.dumps(told, indent=1) + "\n").encode())

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.families import Flow
-from polyrhythm.boards.parts import Part
-from polyrhythm.boards.stage import Tell, ToolFailed, run_tool
-from polyrhythm.boards.timing import Clock, checked
-from polyrhythm.boards.use import used
+from polyrhythm.boards.flow.stage import Tell, ToolFailed, run_tool
+from polyrhythm.boards.flow.timing import Clock, checked
+from polyrhythm.boards.flow.use import used
+from polyrhythm.boards.parts.families import Flow
+from polyrhythm.boards.parts.parts import Part
+
+
+class NoPlacement(ToolFailed):
+    """No seed comes to an end; the message is that of the first."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def placements(
 
     What lies there from before is taken. Several first runs of a YoWASP tool at a time can break
     its cache: `packed` has been the first one. A seed that comes to no end on a full part is told
-    and left out; raises ToolFailed where none does.
+    and left out; raises NoPlacement where none does.
     """
     missing = [seed for seed in seeds if not files_of(part, work, seed, router)[0].is_file()]
     stop, failed = threading.Event(), dict[int, ToolFailed]()
@@ -76,7 +80,7 @@ def placements(
             pool.shutdown(cancel_futures=True)
             raise
     if len(failed) == len(seeds):
-        raise next(iter(failed.values()))
+        raise NoPlacement(str(next(iter(failed.values()))))
     return [read(part, work, mhz, seed, router) for seed in seeds if seed not in failed]
 
 

@@ -4,7 +4,7 @@ well.
 Limits come from the makers' data: ECP5 Family Data Sheet FPGA-DS-02012 (sysCLOCK PLL timing) and
 Technical Note FPGA-TN-02200; iCE40 UltraPlus Family Data Sheet FPGA-DS-02008 and Technical Note
 FPGA-TN-02052; GW1NR Data Sheet DS117 (speed C6/I5) and UG286 for the divisors; 7 Series DS181
-(speed -1) and UG472. [MHz] everywhere.
+(speed -1) and UG472. [MHz] everywhere. What of this the open tools confirm: docs/boards.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence

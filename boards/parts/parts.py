@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from polyrhythm.boards.families import CYCLONE5, ECP5, GOWIN, ICE40, XILINX7, Family
+from polyrhythm.boards.parts.families import CYCLONE5, ECP5, GOWIN, ICE40, XILINX7, Family
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Part:
 # Of nextpnr: the first gives faster circuits, the second also finds its way in crowded ones
 ROUTERS = ("router1", "router2")
 
+# What ECP5 25F, 45F, 85F, UP5K and GW1NR-9C have is what nextpnr's report says is available. The
+# other numbers are those of data sheets, which no tool at hand confirms: docs/boards.md.
 # Speed grade 6 is the slowest ECP5 on sale: what is reached here is reached on the others too.
 ROWS = (
     Part(

@@ -3,8 +3,8 @@ hears it minutes earlier."""
 
 from typing import Any
 
-from polyrhythm.boards.outreg import Netlist
-from polyrhythm.boards.parts import TITLES, Part
+from polyrhythm.boards.flow.outreg import Netlist
+from polyrhythm.boards.parts.parts import TITLES, Part
 
 FULL = 0.9  # share of a resource from which on placing is slow, and may fail
 CHAIN_ENDS = 4  # LUTs of an ECP5 before and behind a carry chain, through which carries come and go

@@ -11,8 +11,8 @@ from typing import Any
 from amaranth.back import rtlil
 
 from polyrhythm.boards.catalog.row import Board
-from polyrhythm.boards.clock import Pll
-from polyrhythm.boards.top import BoardTop, Design
+from polyrhythm.boards.design.top import BoardTop, Design
+from polyrhythm.boards.parts.clock import Pll
 
 TOP = "top"
 MEMORY = re.compile(r"  memory (?:width \d+ |size \d+ )*(\\\S+)$")

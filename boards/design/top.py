@@ -16,7 +16,7 @@ from amaranth.hdl import (
 from amaranth.lib import io
 
 from polyrhythm.boards.catalog.row import Board, Pad
-from polyrhythm.boards.clock import Pll
+from polyrhythm.boards.parts.clock import Pll
 
 # Clocks for which the design is held in reset after the PLL has locked. An iCE40 needs the first
 # microseconds to fill its block RAMs; a button needs as long to come to rest as it takes.

@@ -17,11 +17,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyrhythm.boards.harness import TOP, cost, ports_of, ring
-from polyrhythm.boards.mapping import YOSYS, halves, mapped, module_of, run_yosys
-from polyrhythm.boards.parts import PARTS, Part
-from polyrhythm.boards.stage import Tell, ToolMissing, run_tool
-from polyrhythm.boards.use import told, use
+from polyrhythm.boards.bare.harness import TOP, cost, ports_of, ring
+from polyrhythm.boards.flow.mapping import YOSYS, halves, mapped, module_of, run_yosys
+from polyrhythm.boards.flow.stage import Tell, ToolMissing, run_tool
+from polyrhythm.boards.flow.use import told, use
+from polyrhythm.boards.parts.parts import PARTS, Part
 from polyrhythm.sw.lib.folders import build_root
 
 if TYPE_CHECKING:
@@ -284,8 +284,8 @@ def _say(line: object) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """python -m boards.synth FOLDER PART [SEED]: the figures of an exported folder, for tuning the
-    gateware."""
+    """python -m boards.bare.synth FOLDER PART [SEED]: the figures of an exported folder, for
+    tuning the gateware."""
     print(
         json.dumps(
             place(argv[0], argv[1], int(argv[2]) if len(argv) > 2 else 1, progress=_say), indent=1

@@ -1,0 +1,1 @@
+"""A network on a bare part, without pins: what it takes, and how fast it runs."""

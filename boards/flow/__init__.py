@@ -1,0 +1,1 @@
+"""From RTLIL to a bitstream, tool by tool, and the search for the clock."""

@@ -1,0 +1,1 @@
+"""The FPGAs: families, parts, and the clocks that their PLLs make."""
