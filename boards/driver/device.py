@@ -81,11 +81,13 @@ class Device:
         """Open the board on a serial port, or a simulated one.
 
         port: a path such as "/dev/ttyUSB0"; or "sim:FILE", which simulates the whole board of a
-        network file; or "sim" with `network`. network: what the board must hold: a Network, its
-        file, or the folder of a build. Without it any board of ours is opened, and frames can be
-        sent where its build is found below the build folder. lanes, coding: of a simulated board,
-        as in `polyrhythm.run`. baud: of the port (default: as the build says, else those in use are
-        tried). timeout_s: silence after which something is asked or sent again (1; simulated 60).
+        network file; or "sim" with `network`; or "sim:BUILD" with `network`, which simulates the
+        board of a build's folder: its lanes, clock and baud. network: what the board must hold: a
+        Network, its file, or, of a real board, the folder of a build. Without it any board of ours
+        is opened, and frames can be sent where its build is found below the build folder. lanes,
+        coding: of a simulated board, as in `polyrhythm.run`. baud: of the port (default: as the
+        build says, else those in use are tried). timeout_s: silence after which something is asked
+        or sent again (1; simulated 60).
         tries: how often.
 
         Raises DeviceError where the port is missing, busy or not permitted, or where the board is

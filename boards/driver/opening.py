@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.lanes import Lanes
 from polyrhythm.sw.plan.parameters import Coding
 from polyrhythm.sw.trace.frames import frames
+
+if TYPE_CHECKING:
+    from polyrhythm.boards.driver.simulated import Hardware
 
 Ints = npt.NDArray[Any]
 File = str | os.PathLike[str]
@@ -108,12 +111,14 @@ def opened(
     port = os.fspath(port)
     kind, colon, file = port.partition(":")
     if kind == SIMULATED:
-        if colon and network is not None:
+        build = Path(file) if colon and Path(file).is_dir() else None
+        if colon and build is None and network is not None:
             raise ValueError(f'{port}: names a network, and another one came with it; say "sim"')
-        network = file if colon else network
+        network = file if colon and build is None else network
         if not isinstance(network, Network):
             network = _network_file(network)
-        return _simulated(network, lanes, coding, timeout_s or SIMULATED_TIMEOUT_S, tries)
+        hardware = hardware_of(network, build, lanes, coding)
+        return _simulated(network, hardware, timeout_s or SIMULATED_TIMEOUT_S, tries)
     if lanes is not None or coding != "count":
         raise ValueError(
             f"{port}: lanes and coding belong to the bitstream of a board; leave them out, or open "
@@ -166,21 +171,32 @@ def _build(path: Path) -> Wanted:
         ) from None
 
 
+def hardware_of(
+    network: Network, build: Path | None, lanes: Sequence[Lanes] | None, coding: Coding
+) -> "Hardware":
+    """Of a simulated board: that of a build, or the lanes and the coding that are asked for."""
+    from polyrhythm.boards.driver.simulated import Hardware
+
+    if build is None:
+        return Hardware(lanes, coding)
+    if lanes is not None or coding != "count":
+        raise ValueError(f"{build}: lanes and coding are those of the build; leave them out")
+    return Hardware.of_build(build, network)
+
+
 def _network_file(network: File | None) -> Network:
     if network is None:
-        raise ValueError('sim needs a network: "sim:FILE", or network=...')
+        raise ValueError('sim needs a network: "sim:FILE", or network=..., also beside "sim:BUILD"')
     return Network.load(network)
 
 
-def _simulated(
-    network: Network, lanes: Sequence[Lanes] | None, coding: Coding, timeout_s: float, tries: int
-) -> Opened:
+def _simulated(network: Network, hardware: "Hardware", timeout_s: float, tries: int) -> Opened:
     from polyrhythm.boards.driver import simulated
 
-    folder = simulated.design(network, lanes, coding)
+    folder = simulated.design(network, hardware)
     board = simulated.start(folder)
     try:
-        port = SerialPort(board.port, simulated.BAUD)
+        port = SerialPort(board.port, hardware.baud)
     except BaseException:
         board.kill()
         raise

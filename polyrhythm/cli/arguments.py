@@ -120,7 +120,10 @@ def network_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def port_argument(parser: argparse.ArgumentParser) -> None:
-    told = "of the board, such as /dev/ttyUSB0; sim: the whole board, simulated"
+    told = (
+        "of the board, such as /dev/ttyUSB0; sim: the whole board, simulated; sim:BUILD: that of a "
+        "build's folder"
+    )
     parser.add_argument("--port", metavar="PORT|sim", help=told)
 
 

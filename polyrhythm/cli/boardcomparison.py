@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.comparison import Comparison, Executor
-from polyrhythm.cli.executors import SIMULATED, open_board
+from polyrhythm.cli.executors import is_simulated, open_board
 from polyrhythm.cli.report import FAILED, OK, Answer, average, percent, spread, table
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def describe(report: dict[str, Any]) -> str:
     ]
     rows = [(*row, *[None] * (4 - len(row))) for row in rows]
     cycles, first = report["cycles"], report["first_difference"]
-    where = "a simulated board" if board["port"] == SIMULATED else f"the board on {board['port']}"
+    port = board["port"]
+    where = "a simulated board" if is_simulated(port) else f"the board on {port}"
     return "\n".join([
         f"{report['network']} on {report['dataset']}, {frames:,} test images, and {where}, "
         f"{board['clock_hz'] / 1e6:g} MHz; differences are from golden",

@@ -4,6 +4,7 @@ and how it is called."""
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.errors import Problems
@@ -118,15 +119,29 @@ def open_board(port: str | None, network: "Network", hardware: dict[str, Any]) -
     """The board on a port, which holds the network; or a simulated one of it."""
     from polyrhythm.boards.driver.device import Device
 
-    if port != SIMULATED:
-        return Device.open(str(port), network)
+    assert port is not None
+    if not is_simulated(port):
+        return Device.open(port, network)
     from polyrhythm.boards.driver import simulated
+    from polyrhythm.boards.driver.opening import hardware_of
 
+    wanted = hardware_of(network, build_of(port), **hardware)
     with Stage(f"writing the Verilog of the board of {network.name}"):
-        folder = simulated.design(network, **hardware)
+        folder = simulated.design(network, wanted)
     with Stage("building the simulated board (kept for the next time)"):
         simulated.compile(folder)
-    return Device.open(SIMULATED, network, **hardware)
+    return Device.open(port, network, **hardware)
+
+
+def is_simulated(port: str) -> bool:
+    """Whether the port is that of a simulated board: sim, or sim:BUILD."""
+    return port.partition(":")[0] == SIMULATED
+
+
+def build_of(port: str) -> Path | None:
+    """The folder of the build whose board a simulated port names."""
+    folder = port.partition(":")[2]
+    return Path(folder) if folder else None
 
 
 def check_port(name: str, port: str | None, lanes: Any, coding: str) -> None:
@@ -142,6 +157,8 @@ def check_port(name: str, port: str | None, lanes: Any, coding: str) -> None:
         raise ValueError(
             "executor board needs a port: --port /dev/ttyUSB0, or --port sim for a simulated board"
         )
+    if is_simulated(port) and (build := build_of(port)) is not None and not build.is_dir():
+        raise ValueError(f"port sim:BUILD must name the folder of a build, not {build}")
     if port != SIMULATED and (lanes or coding != "count"):
         raise ValueError(
             "lanes and coding belong to the board's bitstream; leave --lanes and --coding out with "
@@ -156,7 +173,7 @@ def check_tools(problems: Problems, name: str, port: str | None = None) -> None:
     if name == "board":
         problems.of(importlib.import_module, "serial")
         problems.of(importlib.import_module, "cobs")
-        if port != SIMULATED:
+        if port is None or not is_simulated(port):
             return
     from polyrhythm.sim import bench, verilator
 

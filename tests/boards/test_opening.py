@@ -11,7 +11,8 @@ from commands import digits_network
 
 from polyrhythm.boards.driver.errors import WrongBitstream
 from polyrhythm.boards.driver.identity import check_same
-from polyrhythm.boards.driver.opening import Wanted, looked_up, wanted_of
+from polyrhythm.boards.driver.opening import Wanted, hardware_of, looked_up, wanted_of
+from polyrhythm.boards.driver.simulated import Hardware
 from polyrhythm.boards.link.identity import Identity
 from polyrhythm.boards.link.layout import layout
 from polyrhythm.sw.network import NetworkError
@@ -102,3 +103,31 @@ def test_images_become_counts_by_their_word() -> None:
     assert counts.reshape(8, 8)[:, 0].tolist() == [0, 15] * 4
     bright = Wanted(LINK, NETWORK).counts(images // 255 * 10, "levels:15", peak=10)
     assert np.array_equal(bright, counts)
+
+
+def test_the_board_of_a_build_is_simulated_as_it_was_built(build: Path) -> None:
+    told = {
+        "format": 1,
+        "network": "tiny",
+        "digest": NETWORK.digest,
+        "lanes": [3, 2],
+        "coding": "count",
+    }
+    told |= {"clock_hz": 30_000_000, "baud": 3_000_000, "link": LINK}
+    (build / "build.json").write_text(json.dumps(told))
+    assert hardware_of(NETWORK, build, None, "count") == Hardware(
+        [3, 2], "count", 30_000_000, 3_000_000
+    )
+    with pytest.raises(ValueError) as caught:
+        hardware_of(NETWORK, build, [4, 2], "count")
+    assert str(caught.value) == f"{build}: lanes and coding are those of the build; leave them out"
+    (build / "build.json").write_text(json.dumps(told | {"network": "other", "digest": "0" * 64}))
+    with pytest.raises(ValueError) as caught:
+        hardware_of(NETWORK, build, None, "count")
+    assert str(caught.value) == (
+        f"{build} is the build of network other (0000000000000000), not of tiny ({NETWORK.digest[:16]})"
+    )
+    (build / "build.json").unlink()
+    with pytest.raises(ValueError) as caught:
+        hardware_of(NETWORK, build, None, "count")
+    assert str(caught.value) == f"{build}/build.json must be what `polyrhythm build` writes"

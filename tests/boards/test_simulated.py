@@ -1,9 +1,13 @@
 """Networks of other kinds on simulated boards: several ticks, maps, events without ticks, frames and
 answers of several packets."""
 
+import json
+from pathlib import Path
+
 import networks
 import numpy as np
 import pytest
+from commands import digits_network
 from onboard import Linked
 
 from polyrhythm.boards.driver.device import Device
@@ -45,3 +49,20 @@ def test_every_answer_is_goldens(case: str, shared_build: None) -> None:
     assert golden.run(network, inputs).first_difference(trace) is None
     if case == "long":
         assert device.figures is not None and device.figures.sent > 150 * 300
+
+
+def test_the_board_of_a_build_has_its_clock(tmp_path: Path, shared_build: None) -> None:
+    """Eight clocks for a bit instead of four: bytes take twice the clocks, the circuit as many."""
+    network, told, took = digits_network(), dict[str, object](), []
+    told |= {"format": 1, "network": "tiny", "digest": network.digest, "lanes": [3, 2]}
+    inputs = Linked("sim", network).inputs(np.random.default_rng(4), 40)
+    for clock_hz in (12_000_000, 24_000_000):
+        told |= {"coding": "count", "clock_hz": clock_hz, "baud": 3_000_000}
+        (tmp_path / "build.json").write_text(json.dumps(told))
+        with Device.open(f"sim:{tmp_path}", network) as device:
+            trace = device.run(inputs)
+            assert device.identity.clock_hz == clock_hz
+        assert golden.run(network, inputs).first_difference(trace) is None
+        assert device.figures is not None
+        took.append(device.figures.last - device.figures.first)
+    assert 1.5 < took[1] / took[0] < 2.1
