@@ -51,11 +51,12 @@ def build(
     """Build the bitstream of `network` for `board` into the folder `out`; the answer is build.json
     with the folder.
 
-    shape: of all networks that can be put into the finished design, see `boards.swap`.
+    lanes: as of `sw.plan.network.plan`; where its default does not fit, fewer that do. shape: of
+    all networks that can be put into the finished design, see `boards.swap`.
 
     out: by default build/NETWORK-BOARD, of swappable builds with -swappable behind it. The rest as
-    of `build_design`, which says what is raised too; TooBig names lanes that fit where there are
-    any.
+    of `build_design`, which says what is raised too; TooBig names lanes that fit where others were
+    asked for and there are any.
     """
     from polyrhythm.sw.plan.network import plan
 
@@ -63,12 +64,19 @@ def build(
     planned = plan(network, lanes, coding, shape=shape)
     plain = build_root() / f"{network.name}-{board}"
     folder = out or (plain if shape is None else plain.with_name(f"{plain.name}-swappable"))
-    make = maker(planned)
     try:
-        built = build_design(row, make, freq, baud, seeds, router, progress)
+        built = build_design(row, maker(planned), freq, baud, seeds, router, progress)
     except TooBig as error:
-        advice = fewer_lanes(network, row, planned, error, freq, baud, progress)
-        raise TooBig(f"{error}; {advice}", error.needs) from None
+        fewer, fits = fewer_lanes(network, row, planned, error, freq, baud, progress)
+        if not fits:
+            rest = f"with --lanes {spelled(fewer)} it still does not fit: take a larger board"
+            raise TooBig(f"{error}; {rest}", error.needs) from None
+        if lanes is not None:
+            raise TooBig(f"{error}; --lanes {spelled(fewer)} fits", error.needs) from None
+        if progress is not None:
+            progress(f"no lanes were asked for, so it is built with --lanes {spelled(fewer)}")
+        planned = plan(network, fewer, coding, shape=shape)
+        built = build_design(row, maker(planned), freq, baud, seeds, router, progress)
     if shape is None:
         bitstream = pack(built, folder, network.name, progress)
     else:
@@ -102,8 +110,8 @@ def fewer_lanes(
     freq: float | None,
     baud: int | None,
     progress: Tell | None,
-) -> str:
-    """Lanes that fit, found by synthesizing with fewer of them; what to do, in words."""
+) -> "tuple[list[Lanes], bool]":
+    """Fewer lanes, and whether they fit, which is found by synthesizing."""
     from polyrhythm.sw.plan.network import plan
 
     lanes, needs, has = list(asked.lanes), error.needs, board.part.has
@@ -120,8 +128,8 @@ def fewer_lanes(
         make = maker(plan(network, lanes, asked.coding, shape=asked.swappable))
         needs = fits_at(board, make, freq, baud, progress)
         if all(needs[word] <= has[word] for word in needs):
-            return f"--lanes {spelled(lanes)} fits"
-    return f"with --lanes {spelled(lanes)} it still does not fit: take a larger board"
+            return lanes, True
+    return lanes, False
 
 
 def scaled(lanes: "Lanes", share: float) -> "Lanes":

@@ -130,6 +130,11 @@ def test_lanes_that_fit_are_found_with_fewer_of_them(monkeypatch: pytest.MonkeyP
         build(network, "ulx3s-25f", [6, 10], progress=lambda line: lines.append(str(line)))
     assert tried == [6, 4, 3, 2] and "too big; trying --lanes 4,7" in lines
     assert not [call for call in tools.calls if "--freq" in call]
+    tried.clear()
+    told = build(network, "ulx3s-25f", progress=lambda line: lines.append(str(line)))
+    assert tried[-1] == told["lanes"][0] < tried[0]
+    fewer = ",".join(map(str, told["lanes"]))
+    assert f"no lanes were asked for, so it is built with --lanes {fewer}" in lines
 
 
 def test_no_lanes_fit_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
