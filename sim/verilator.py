@@ -50,6 +50,21 @@ OPTIMISE = "-O2"
 # In a scratch folder: the program, the link to Verilator's own files, and the one to a wanted's
 # libraries. No design is called so.
 BUILT, ROOT, LIBRARIES = "simulator.out", "verilator.root", "libs"
+# Parsing the headers that every simulator starts with is most of a small design's compilation, so
+# they are precompiled, once for all designs. g++ takes HEADERS + ".gch" in place of HEADERS where
+# both lie in the current folder, and reads HEADERS itself should it not like the other.
+HEADERS = "headers.h"
+PARSED = (
+    *("algorithm", "cinttypes", "cstdarg", "cstdint", "cstdio", "cstdlib", "map", "string"),
+    *("vector", "verilated.h"),
+)
+# Objects of a design large enough to be compiled in parts have a precompiled header of Verilator's.
+RULES = f"""include Vtop.mk
+main.o Vtop__ALL.o: override OPT_FAST += -Winvalid-pch -include {HEADERS}
+runtime: $(VK_GLOBAL_OBJS)
+{HEADERS}.gch: {HEADERS}
+\t$(CXX) $(CXXFLAGS) $(CPPFLAGS) $(OPT_FAST) -x c++-header -o $@ $<
+"""
 
 
 class ToolMissing(RuntimeError):
@@ -245,7 +260,8 @@ def _build(
     """Verilate and compile in `work`."""
     for name, text in texts.items():
         (work / name).write_text(text)
-    (work / "runtime.mk").write_text("include Vtop.mk\nruntime: $(VK_GLOBAL_OBJS)\n")
+    (work / "rules.mk").write_text(RULES)
+    (work / HEADERS).write_text("".join(f"#include <{name}>\n" for name in PARSED))
     (work / ROOT).symlink_to(root_of())
     shutil.copyfile(source, work / source.name)
     shutil.copyfile(wanted.main, work / "main.cpp")
@@ -254,9 +270,12 @@ def _build(
         (work / LIBRARIES).symlink_to(wanted.libraries)
     files = [*(name for name in texts if name.endswith(".vlt")), "main.cpp", source.name]
     paths = ["--top-module", top, "-Mdir", ".", "-o", BUILT]
-    _call([str(find()), *FLAGS, *wanted.flags, *link, *paths, *files], work, log)
+    # Nothing is won by compiling parts side by side where each takes no time but for its headers.
+    parts = ["--output-split", "0"] if OPTIMISE == "-O0" else []
+    _call([str(find()), *FLAGS, *wanted.flags, *parts, *link, *paths, *files], work, log)
     for path in _runtime(work, log, wanted).glob("*.o"):
         shutil.copy(path, work)  # now newer than the makefile, so make takes them as they are
+    (work / f"{HEADERS}.gch").symlink_to(_headers(work, log, wanted) / f"{HEADERS}.gch")
     _make(work, log, BUILT)
 
 
@@ -274,6 +293,19 @@ def _runtime(work: Path, log: Path, wanted: Program) -> Path:
     return once(build_root() / f"runtime-{key}", fill)
 
 
+def _headers(work: Path, log: Path, wanted: Program) -> Path:
+    """Folder with the precompiled HEADERS; they hang on how a design is optimised."""
+    settings = wanted.settings | {"optimise": OPTIMISE, "headers": PARSED}
+    key = digest_of(settings)
+
+    def fill(folder: Path) -> None:
+        _make(work, log, f"{HEADERS}.gch")
+        (work / f"{HEADERS}.gch").rename(folder / f"{HEADERS}.gch")
+        write_manifest(folder, {"kind": "headers", "key": key, **settings})
+
+    return once(build_root() / f"headers-{key}", fill)
+
+
 def _make(work: Path, log: Path, target: str) -> None:
     objcache = shutil.which("ccache") or shutil.which("sccache") or ""
     _call(
@@ -282,7 +314,7 @@ def _make(work: Path, log: Path, target: str) -> None:
             "-j",
             str(cores()),
             "-f",
-            "runtime.mk",
+            "rules.mk",
             *MAKE,
             f"OPT_FAST={OPTIMISE}",
             f"OBJCACHE={objcache}",

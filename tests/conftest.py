@@ -45,6 +45,27 @@ def unpacked(root: Path) -> Path:
     return root
 
 
+# Started first, so that no worker is left alone with one of minutes at the end; the longest first.
+LONGEST = (
+    "test_networks_swapped_one_after_the_other_are_those_built_from_scratch",
+    "test_ten_thousand_faults",
+    "test_digits_become_an_icebreakers_bitstream_and_the_same_one_again",
+    "test_command_runs_and_prints_the_numbers_of_its_page",
+    "test_convolutions_agree_in_every_count_and_cycle",
+    "test_the_same_weights_without_a_clock_come_to_the_same_counts",
+    "test_learned_time_steps_agree_in_every_count_and_cycle",
+    "test_every_command_of_the_tutorial_runs_and_the_verilog_differs_nowhere",
+    "test_mnist",
+    "test_every_point_is_reached",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """LONGEST first, in its order; all others as they stand in their files."""
+    place = {name: k for k, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.name.split("[")[0], len(LONGEST)))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     told = "of the board that tests/board is run on: a serial port, or sim (the whole board, simulated)"
     parser.addoption("--port", default="sim", help=told)
@@ -88,6 +109,12 @@ def quiet_stages(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 
 @pytest.fixture(autouse=True)
 def quick_simulators(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Fast tests simulate some thousand cycles of a design: compiling it is most of their time."""
-    if "long" not in request.keywords:
+    """Tests that simulate some thousand cycles of a design have it compiled without optimisation,
+    which is most of their time: the fast ones, and those that ask for `few_cycles`."""
+    if "long" not in request.keywords or "few_cycles" in request.fixturenames:
         monkeypatch.setattr(verilator, "OPTIMISE", "-O0")
+
+
+@pytest.fixture
+def few_cycles() -> None:
+    """For long tests whose designs are sooner compiled than run: see `quick_simulators`."""

@@ -63,7 +63,7 @@ def test_digits_agree_in_every_count_and_cycle(name: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("profile", ["t1", "t2", "t8", "mixed"])
-def test_one_file_agrees_at_each_of_its_working_points(profile: str) -> None:
+def test_one_file_agrees_at_each_of_its_working_points(profile: str, few_cycles: None) -> None:
     network = load("digits-mtt")
     inputs, labels = data.inputs_for(network, "digits", "test")
     assert network.provenance["profiles"][profile] >= 0.98

@@ -30,7 +30,7 @@ def run(command: str, folder: Path) -> str:
     done = subprocess.run(
         [*start, *words],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPO)},
+        env=os.environ | {"PYTHONPATH": str(REPO), "POLYRHYTHM_BUILD": str(REPO / "build")},
         capture_output=True,
         text=True,
     )

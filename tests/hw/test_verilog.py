@@ -12,7 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.verilog import verilog
-from polyrhythm.sim import verilator
+from polyrhythm.sim import bulk, verilator
 
 SHAPES = [unsigned(0), unsigned(1), unsigned(3), signed(1), signed(3), unsigned(5), signed(5)]
 WORDS = 200
@@ -104,7 +104,7 @@ def in_verilog(top: Operators, words: list[int], place: Path) -> list[int]:
     source.write_text(verilog(top, "operators"))
     main.write_text(MAIN)
     program = verilator.program(
-        place, verilator.Program("operators", main), source, "operators", {}
+        place, verilator.Program("operators", main, bulk.FAST), source, "operators", {}
     )
     asked = "".join(f"{word:x}\n" for word in words)
     return [

@@ -92,7 +92,9 @@ FAST = ("count", "withdraw", "change", "answer")
 @pytest.mark.parametrize(
     "fault", [pytest.param(f, marks=() if f in FAST else pytest.mark.long) for f in BROKEN]
 )
-def test_a_design_that_breaks_its_contract_is_named(fault: str, tmp_path: Path) -> None:
+def test_a_design_that_breaks_its_contract_is_named(
+    fault: str, tmp_path: Path, few_cycles: None
+) -> None:
     def small(interface: dict[str, Any]) -> None:
         interface["layers"] = []  # the watchdog then waits for its least
 
@@ -176,7 +178,7 @@ def test_gateware_equals_golden(schedule: str) -> None:
 
 
 @pytest.mark.long
-def test_run_returns_what_was_asked_for() -> None:
+def test_run_returns_what_was_asked_for(few_cycles: None) -> None:
     rng = np.random.default_rng(9)
     network = networks.random_network(
         rng, "time_stepped", ("dense",), shape=(5,), sizes=(7,), T=(3, 4), t_in=2
@@ -190,7 +192,7 @@ def test_run_returns_what_was_asked_for() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(12))
-def test_random_gateware_equals_golden(seed: int) -> None:
+def test_random_gateware_equals_golden(seed: int, few_cycles: None) -> None:
     rng = np.random.default_rng(2000 + seed)
     schedule = ("two_phase", "time_stepped")[seed % 2]
     network = networks.random_network(

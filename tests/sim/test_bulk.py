@@ -267,7 +267,7 @@ def test_an_interface_that_is_not_json_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @group
-def test_a_waveform_shows_the_ports(tmp_path: Path) -> None:
+def test_a_waveform_shows_the_ports(tmp_path: Path, few_cycles: None) -> None:
     inputs = tiny.inputs(2)
     trace = bulk.simulate(tiny.design_of(), inputs, Mode(), waveform=tmp_path / "two.vcd").trace
     assert expected(inputs).first_difference(trace) is None
@@ -337,7 +337,7 @@ def test_a_network_of_a_readout_alone_equals_golden(schedule: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(24))
-def test_random_gateware_equals_golden(seed: int) -> None:
+def test_random_gateware_equals_golden(seed: int, few_cycles: None) -> None:
     rng = np.random.default_rng(1000 + seed)
     schedule = ("two_phase", "time_stepped")[seed % 2]
     hidden = ("dense",) * int(rng.integers(0, 4))

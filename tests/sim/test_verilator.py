@@ -108,3 +108,14 @@ def test_a_program_is_built_once_and_has_a_manifest() -> None:
     assert bulk.compile(tiny.design_of()) == first and first.stat().st_mtime_ns == made
     manifest = json.loads((first.parent / "manifest.json").read_text())
     assert manifest["kind"] == "bulk" and first.parent.name == f"bulk-{manifest['key']}"
+
+
+@group
+def test_precompiled_headers_are_taken(tmp_path: Path) -> None:
+    """The compiler says it where it takes the text instead, which costs seconds for each design."""
+    design = tiny.design(tmp_path)
+    design.source.write_text(f"{design.source.read_text()}// compiled here\n")
+    program = bulk.compile(design)
+    log = (program.parent / "build.log").read_text()
+    assert "-c -o Vtop__ALL.o" in log and "-c -o main.o" in log
+    assert log.count(f"-include {verilator.HEADERS}") == 2 and "[-Winvalid-pch]" not in log

@@ -16,12 +16,12 @@ from polyrhythm.boards.link.framing import Deframer, frame
 from polyrhythm.boards.link.layout import layout
 from polyrhythm.boards.link.packets import FIRST, LAST, Kind, Message, decode, encode
 from polyrhythm.hw.verilog import verilog
-from polyrhythm.sim import verilator
+from polyrhythm.sim import bulk, verilator
 from polyrhythm.sw.network import Network
 from polyrhythm.sw.plan.network import plan
 
 BIT, QUIET = 4, 20_000  # clocks
-LINE = verilator.Program("line", Path(__file__).with_name("line.cpp"), ("-CFLAGS", "-O0"))
+LINE = verilator.Program("line", Path(__file__).with_name("line.cpp"), bulk.FAST)
 BROKEN, SILENCE = 0x100, 0x8000  # added to a symbol of line.cpp
 
 
