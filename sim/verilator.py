@@ -295,7 +295,7 @@ def _runtime(work: Path, log: Path, wanted: Program) -> Path:
 
 def _headers(work: Path, log: Path, wanted: Program) -> Path:
     """Folder with the precompiled HEADERS; they hang on how a design is optimised."""
-    settings = wanted.settings | {"optimise": OPTIMISE, "headers": PARSED}
+    settings = wanted.settings | {"optimise": OPTIMISE, "headers": PARSED, "rules": RULES}
     key = digest_of(settings)
 
     def fill(folder: Path) -> None:
