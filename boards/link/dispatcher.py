@@ -21,7 +21,7 @@ class Dispatcher(Answering):
     i, waits     packets, each behind its length; whether there is any, see `Receiver`
     dropped      for one cycle: the receiver has dropped a packet
     o            bodies of answers
-    port         of the register bank
+    port         of the registers
     data         bytes of words or counts; pixels: which of them; begin: a frame begins
     busy         a byte of `data` is not yet a word that the framer has
     part         `data` has ended inside a word or a count
@@ -43,7 +43,7 @@ class Dispatcher(Answering):
         byte, ends = self._fields(m)
         m.d.comb += [
             self.port.address.eq(Cat(Const(0, 2), self._base + self._index)),
-            self.port.data.eq(self._head[8:]),
+            self.port.data.eq(self._head[8:16]),
             self.port.write.eq(self._is(Kind.WRITE)),
             self.pixels.eq(self._is(Kind.PIXELS)),
             self.data.payload.eq(self.i.payload),
@@ -139,6 +139,7 @@ class Dispatcher(Answering):
                 looked.eq(1),
                 self._base.eq(Mux(self._is(Kind.HELLO), 0, base[2:])),
                 self._index.eq(0),
+                self._many.eq(Mux(self._is(Kind.HELLO), self._identity, head[32:38])),
                 self._place.eq(0),
                 self._status.eq(0),
             ]
