@@ -14,7 +14,7 @@ from typing import Any
 
 from amaranth.back import rtlil
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.boards.families import Family
@@ -26,11 +26,14 @@ from polyrhythm.boards.rom import BoardRom
 from polyrhythm.boards.stage import run_tool
 from polyrhythm.boards.synth import critical_path
 from polyrhythm.boards.use import kind_of
-from polyrhythm.hw.accelerator import Accelerator
 from polyrhythm.hw.bus import counted as place_of_core
+from polyrhythm.hw.layer import result_of
+from polyrhythm.hw.lib.rom import Rom
+from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.input_checker import Status
 from polyrhythm.sw.lib.folders import build_root
 from polyrhythm.sw.network import Network
-from polyrhythm.sw.plan.network import plan
+from polyrhythm.sw.plan.network import NetworkPlan, plan
 
 REPO = Path(__file__).resolve().parents[1]
 CLOCK_HZ, BAUD = 12e6, 3e6
@@ -40,9 +43,13 @@ class Hollow(wiring.Component):
     """In an accelerator's place: a shift register that all inputs go into, and whose bits all
     outputs are."""
 
-    def __init__(self, *planned: Any) -> None:
-        members = Accelerator(*planned).signature.members
-        super().__init__({name: members[name] for name in ("i", "o", "error", "status")})
+    def __init__(self, plan: NetworkPlan, rom: type[Rom]) -> None:
+        event = Event.of(plan.input)
+        streams = {
+            "i": In(stream.Signature(event)),
+            "o": Out(stream.Signature(result_of(plan.readout))),
+        }
+        super().__init__(streams | {"error": Out(1), "status": Out(Status(event, plan.ticks))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -85,7 +92,7 @@ def cells(part: Part, work: Path) -> dict[str, Any]:
 
 
 def main(names: list[str]) -> None:
-    place_of_core.Accelerator = Hollow  # type: ignore[assignment, misc]
+    place_of_core.Accelerator = Hollow  # type: ignore[misc, assignment]
     planned = plan(Network.load(REPO / "models" / "digits.safetensors"))
     with own_environment():
         text = rtlil.convert(Endpoint(planned, CLOCK_HZ, BAUD, BoardRom), emit_src=False)

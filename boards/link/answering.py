@@ -132,22 +132,20 @@ class Answering(wiring.Component):
         # `bulk`: registers, no fields; each byte goes through a register on its way out
         with m.State("reply"):
             m.d.sync += [out.byte.eq(byte), ended.eq(ends), out.last.eq(ends & ~registers)]
-            m.d.sync += self._place.eq(self._place + 1)
+            m.d.sync += [self._place.eq(self._place + 1), self.o.valid.eq(1)]
             with m.If(bulk):
                 at_end = self._place[:2] == 3
                 m.d.sync += [out.byte.eq(self._head[8:16]), ended.eq(at_end)]
                 m.d.sync += out.last.eq(at_end & last)
                 self._shift(m)
             m.next = "send"
-        with m.State("send"):
-            m.d.comb += self.o.valid.eq(1)
-            with m.If(self.o.ready):
-                m.next = "reply"
-                with m.If(ended):
-                    m.next = "ask"
-                with m.If(out.last):
-                    m.d.sync += bulk.eq(0)
-                    m.next = "next"
+        with m.State("send"), m.If(~self.o.valid):
+            m.next = "reply"
+            with m.If(ended):
+                m.next = "ask"
+            with m.If(out.last):
+                m.d.sync += bulk.eq(0)
+                m.next = "next"
         with m.State("ask"):
             m.d.comb += self.port.ask.eq(1)
             m.d.sync += [self._place.eq(0), bulk.eq(1)]

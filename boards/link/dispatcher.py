@@ -36,6 +36,8 @@ class Dispatcher(Answering):
         takes = self.i.valid & self.i.ready
         with m.If(takes):
             m.d.sync += self._left.eq(self._left - 1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         with m.If(self.dropped):
             m.d.sync += self._lost.eq(1)
         # Known a cycle late, which is early enough: bytes come in 3 cycles at the earliest.

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.boards.link.map import identity_table
+from polyrhythm.hw.bus.bank import select
 from polyrhythm.hw.bus.registers import Register, checked
 from polyrhythm.hw.lib.ram import memory_of, read_port, write_port
 from polyrhythm.hw.lib.rom import Rom
@@ -101,8 +102,9 @@ class Ledger(wiring.Component):
         ]
         with m.If(~write.en):
             m.d.sync += old.eq(read.data)
-        none, fixed, counts, constant = self._decode(m)
-        low, odd, wide = self._fast(m, word, byte, serves & none)
+        none, fixed, counts, constant, short = self._decode(m)
+        blank = serves & (none | (short & (byte != 0)))
+        low, odd, wide = self._fast(m, word, byte, blank)
         # After a reset the memory holds anything.
         before = Mux(fresh, 0, old)
         lowest = byte == 0
@@ -124,14 +126,15 @@ class Ledger(wiring.Component):
                     m.d.sync += getattr(self, f"c_{row.name}").eq(port.data)
         return m
 
-    def _decode(self, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
+    def _decode(self, m: Module) -> tuple[Signal, Signal, Signal, Signal, Signal]:
         """Whether there is no register at the port's address, it cannot be written, it is a
-        counter, it is a constant; a cycle later."""
+        counter, it is a constant, it has one byte; a cycle later."""
         port = self.port
         none, fixed = Signal(name="none"), Signal(name="fixed")
         counts, constant = Signal(name="counts"), Signal(name="constant")
+        short = Signal(name="short")
         outside = port.address[:2].any() | port.address[2 + WORD_BITS :].any()
-        m.d.sync += [none.eq(1), fixed.eq(1), counts.eq(0), constant.eq(0)]
+        m.d.sync += [none.eq(1), fixed.eq(1), counts.eq(0), constant.eq(0), short.eq(0)]
         with m.Switch(port.address[2 : 2 + WORD_BITS]):
             for row in self.rows:
                 with m.Case(row.address >> 2):
@@ -139,31 +142,33 @@ class Ledger(wiring.Component):
                         none.eq(outside),
                         fixed.eq(row.access != "control"),
                         counts.eq(row in self._counters and ~outside),
+                        short.eq(row.bits <= 8),
                         constant.eq((row.access == "constant") and ~outside),
                     ]
-        return none, fixed, counts, constant
+        return none, fixed, counts, constant, short
 
     def _fast(
-        self, m: Module, word: Value, byte: Value, nothing: Value
+        self, m: Module, word: Value, byte: Value, blank: Value
     ) -> tuple[Signal, Signal, Signal]:
-        """Of the register at hand, a cycle later: its byte in flip-flops, whether it is odd,
-        whether it is a counter of more than 8 bits."""
+        """Of the register at hand, a cycle later: its byte in flip-flops, 0 where it is `blank`;
+        whether it is odd; whether it is a counter of more than 8 bits."""
         low, odd, wide = Signal(8, name="low"), Signal(name="odd"), Signal(name="wide")
-        m.d.sync += [low.eq(0), odd.eq(0), wide.eq(0)]
-        with m.Switch(word):
-            for row in self._counters:
-                happens = getattr(self, f"n_{row.name}")
-                fast = Signal(8 if row.bits > 8 else 1, name=f"fast_{row.name}")
-                m.d.sync += fast.eq(fast + happens)
-                with m.Case(row.address >> 2):
-                    m.d.sync += [low.eq(fast), odd.eq(fast[0]), wide.eq(row.bits > 8)]
-            for row in self._shown:
-                value = getattr(self, f"{row.access[0]}_{row.name}")
-                with m.Case(row.address >> 2), m.Switch(byte):
-                    for k in range(-(-row.bits // 8)):
-                        with m.Case(k):
-                            m.d.sync += low.eq(value[8 * k : 8 * k + 8])
-        with m.If(nothing):
+        bytes_: dict[int, Value] = {}
+        odds: dict[int, Value] = {}
+        wides: dict[int, Value] = {}
+        for row in self._counters:
+            number, happens = row.address >> 2, getattr(self, f"n_{row.name}")
+            fast = Signal(8 if row.bits > 8 else 1, name=f"fast_{row.name}")
+            m.d.sync += fast.eq(fast + happens)
+            wides[number] = Const(row.bits > 8, 1)
+            (bytes_ if row.bits > 8 else odds)[number] = fast
+        for row in self._shown:
+            value = getattr(self, f"{row.access[0]}_{row.name}")
+            each = {k: value[8 * k : 8 * k + 8] for k in range(-(-row.bits // 8))}
+            bytes_[row.address >> 2] = select(byte, each)
+        m.d.sync += [low.eq(select(word, bytes_)), odd.eq(select(word, odds))]
+        m.d.sync += wide.eq(select(word, wides))
+        with m.If(blank):
             m.d.sync += low.eq(0)
         return low, odd, wide
 

@@ -85,7 +85,9 @@ def test_ledger_answers_as_its_rows_say(seed: int) -> None:
     async def bench(ctx: Any, _: Any) -> None:
         for k in range(150):
             near = rng.choice(list(held))
-            address = rng.choice((near, near, near ^ 1 << rng.randrange(16), rng.randrange(1 << 16)))
+            address = rng.choice(
+                (near, near, near ^ 1 << rng.randrange(16), rng.randrange(1 << 16))
+            )
             await exchange(ctx, address, k % 3 == 0, rng.getrandbits(32))
             for _ in range(rng.randrange(3) * rng.randrange(60)):
                 await tick(ctx)
