@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+from amaranth.hdl import Module, ResetInserter, Signal
 from gateware import simulate
 
 from polyrhythm.boards.link.ledger import Ledger
@@ -94,3 +95,28 @@ def test_ledger_answers_as_its_rows_say(seed: int) -> None:
 
     simulate(dut, bench)
     assert torn and held[0xBC] != 5 and held[at["stalls"]] > 1 << 12
+
+
+def test_a_reset_empties_what_the_memory_holds() -> None:
+    ledger, reset, m = Ledger(ROWS, (*WIDE, *NARROW)), Signal(), Module()
+    m.submodules.ledger = ResetInserter(reset)(ledger)
+    found = list[int]()
+
+    async def bench(ctx: Any, _: Any) -> None:
+        ctx.set(ledger.n_stalls, 1)
+        for _ in range(1000):
+            await ctx.tick()
+        ctx.set(ledger.n_stalls, 0)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        ctx.set(ledger.port.address, 0x44)
+        ctx.set(ledger.port.ask, 1)
+        while len(found) < 4:
+            if ctx.get(ledger.port.beat):
+                found.append(ctx.get(ledger.port.value))
+            await ctx.tick()
+            ctx.set(ledger.port.ask, 0)
+
+    simulate(m, bench)
+    assert found == [0, 0, 0, 0]
