@@ -17,15 +17,15 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.boards.families import Family
+from polyrhythm.boards.bare.synth import critical_path
+from polyrhythm.boards.design.prepare import own_environment, without_read_write_check
+from polyrhythm.boards.design.rom import BoardRom
+from polyrhythm.boards.flow.mapping import counted, mapped, run_yosys
+from polyrhythm.boards.flow.stage import run_tool
+from polyrhythm.boards.flow.use import kind_of
 from polyrhythm.boards.link.endpoint import Endpoint
-from polyrhythm.boards.mapping import counted, mapped, run_yosys
-from polyrhythm.boards.parts import PARTS, Part
-from polyrhythm.boards.prepare import own_environment, without_read_write_check
-from polyrhythm.boards.rom import BoardRom
-from polyrhythm.boards.stage import run_tool
-from polyrhythm.boards.synth import critical_path
-from polyrhythm.boards.use import kind_of
+from polyrhythm.boards.parts.families import Family
+from polyrhythm.boards.parts.parts import PARTS, Part
 from polyrhythm.hw.bus import counted as place_of_core
 from polyrhythm.hw.layer import result_of
 from polyrhythm.hw.lib.rom import Rom
