@@ -86,11 +86,12 @@ class Ledger(wiring.Component):
         write, read = write_port(memory), read_port(memory, "comb")
         first = self._counters[0].address >> 2
         word, byte = Signal(WORD_BITS, init=first, name="word"), Signal(2, name="byte")
-        # One of three: memories are read, their bytes are used, the new byte is put
-        reads, uses, puts = Signal(init=1), Signal(), Signal()
+        # One of three: memories are read, their bytes go into a register, the new byte is put
+        reads, keeps, puts = Signal(init=1), Signal(), Signal()
         serves, waits, fresh = Signal(name="serves"), Signal(name="waits"), Signal(init=1)
-        old, new, carry = Signal(8, name="old"), Signal(8, name="new"), Signal(name="carry")
-        m.d.sync += [reads.eq(puts), uses.eq(reads), puts.eq(uses)]
+        old, kept, new = (Signal(8, name=name) for name in ("old", "kept", "new"))
+        carry = Signal(name="carry")
+        m.d.sync += [reads.eq(puts), keeps.eq(reads), puts.eq(keeps)]
         with m.If(port.ask):
             m.d.sync += waits.eq(1)
         m.d.comb += [
@@ -106,19 +107,18 @@ class Ledger(wiring.Component):
         blank = serves & (none | (short & (byte != 0)))
         low, odd, wide = self._fast(m, word, byte, blank)
         # After a reset the memory holds anything.
-        before = Mux(fresh, 0, old)
+        m.d.sync += kept.eq(Mux(serves & constant, told.data, old))
+        with m.If(fresh):
+            m.d.sync += kept.eq(0)
         lowest = byte == 0
-        step = Mux(lowest, (odd ^ before[0]) & ~wide, carry) & ~serves
-        total = before + step
-        aside = Mux(serves, ~counts, lowest & wide)  # the new byte comes from `low`
-        with m.If(uses):
-            m.d.sync += [
-                new.eq(Mux(aside, low, total)),
-                carry.eq(Mux(lowest, wide & before[7] & ~low[7], total[8])),
-            ]
-            with m.If(serves & constant):
-                m.d.sync += new.eq(told.data)
-        self._rounds(m, word, byte, puts, serves, waits, fresh, carry)
+        wraps = wide & kept[7] & ~low[7]
+        total = kept + (Mux(lowest, (odd ^ kept[0]) & ~wide, carry) & ~serves)
+        # The new byte comes from `low`
+        aside = Mux(serves, ~(counts | constant), lowest & wide)
+        m.d.comb += new.eq(Mux(aside, low, total))
+        with m.If(puts):
+            m.d.sync += carry.eq(Mux(lowest, wraps, total[8]))
+        self._rounds(m, word, byte, puts, serves, waits, fresh, ~lowest | wraps)
         m.d.comb += [port.value.eq(new), port.refused.eq(none | (port.write & fixed))]
         for row in self._shown:
             if row.access == "control":
@@ -174,12 +174,12 @@ class Ledger(wiring.Component):
 
     def _rounds(
         self, m: Module, word: Signal, byte: Signal, puts: Value, serves: Signal, waits: Signal,
-        fresh: Signal, carry: Value,
+        fresh: Signal, more: Value,
     ) -> None:  # fmt: skip
         """From byte to byte, from counter to counter, then to a request that waits."""
         port, torn = self.port, Signal(name="torn")
         words = [row.address >> 2 for row in self._counters]
-        ends = (byte == 3) | ~(serves | carry | fresh)
+        ends = (byte == 3) | ~(serves | more | fresh)
         m.d.comb += [port.beat.eq(puts & serves), port.done.eq(port.beat & ends & ~torn)]
         # What has changed between its first byte and its last one is read again in the next round.
         m.d.sync += torn.eq(serves & ~port.write & (torn | self.stale))

@@ -110,9 +110,9 @@ BUGS = [
     Bug("an abandoned frame's ticks are not put in", "boards/link/framer.py", "out.tick.eq(~final), out.end.eq(final)", "out.tick.eq(0), out.end.eq(1)", "unpack"),
     Bug("the answer of an abandoned frame is sent", "boards/link/dispatcher.py", "self.tags.payload.abandoned.eq(self._refuses)", "self.tags.payload.abandoned.eq(0)", "link_faults"),
     Bug("a frame that lacks its end is answered", "boards/link/dispatcher.py", "self.part | (final & ~self.ended)", "self.part", "link_faults"),
-    Bug("the low byte of a counter wraps unseen", "boards/link/ledger.py", "wide & before[7] & ~low[7]", "0", "ledger"),
+    Bug("the low byte of a counter wraps unseen", "boards/link/ledger.py", "wraps = wide & kept[7] & ~low[7]", "wraps = wide & 0", "ledger"),
     Bug("a register that changes while it is read is not read again", "boards/link/ledger.py", "waits.eq(torn)", "waits.eq(0)", "ledger"),
-    Bug("a counter begins with what the memory held", "boards/link/ledger.py", "before = Mux(fresh, 0, old)", "before = old", "ledger"),
+    Bug("a counter begins with what the memory held", "boards/link/ledger.py", "with m.If(fresh):", "with m.If(fresh & 0):", "ledger"),
     Bug("a register of the link is found at every address with its low bits", "boards/link/ledger.py", "none.eq(outside)", "none.eq(0)", "ledger"),
     # registers
     Bug("a register that cannot be written is", "hw/bus/bank.py", "none | (port.write & fixed)", "none", "bus"),
