@@ -4,10 +4,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from polyrhythm.boards.link.ledger import BytePort
 from polyrhythm.boards.link.packets import Kind
 from polyrhythm.boards.link.results import Tag
 from polyrhythm.boards.link.sender import BodyByte
-from polyrhythm.hw.bus.bank import Port
 
 
 class Answering(wiring.Component):
@@ -24,7 +24,7 @@ class Answering(wiring.Component):
                 "waits": In(1),
                 "dropped": In(1),
                 "o": Out(stream.Signature(BodyByte())),
-                "port": Out(Port()),
+                "port": Out(BytePort()),
                 "data": Out(byte),
                 "pixels": Out(1),
                 "begin": Out(1),
@@ -39,7 +39,8 @@ class Answering(wiring.Component):
     def _state(self) -> None:
         """Registers that all states share."""
         self._left, self._kind = Signal(8, name="left"), Signal(3, name="kind")
-        # Bytes come in at the top: the last one of the fields is always there.
+        # Bytes come in at the top: the last one of the fields is always there. Above its lowest
+        # byte it holds the register that goes to the ledger, or came from it.
         self._head, self._place = Signal(40, name="head"), Signal(3, name="place")
         self._open, self._frame = Signal(name="open"), Signal(16, name="frame")
         self._chunk = Signal(8, name="chunk")  # the one that comes next in the open frame
@@ -49,6 +50,7 @@ class Answering(wiring.Component):
         self._done = Signal(name="done")
         self._base, self._index = Signal(14, name="base"), Signal(7, name="index")
         self._status = Signal(name="status")
+        self._many = Signal(6, name="many")  # registers of the answer
         # Of the packet, only the CRC is left; nothing is left
         self._whole, self._over = Signal(name="whole"), Signal(name="over")
         self._lost = Signal(name="lost")  # the receiver has dropped a packet
@@ -62,7 +64,8 @@ class Answering(wiring.Component):
         m.next = "reply"
 
     def _shift(self, m: Module) -> None:
-        m.d.sync += self._head.eq(Cat(self._head[8:], self.i.payload))
+        byte = Mux(self.port.beat, self.port.value, self.i.payload)
+        m.d.sync += self._head.eq(Cat(self._head[8:], byte))
 
     def _write(self, m: Module) -> None:
         """Values of a WRITE."""
@@ -76,14 +79,20 @@ class Answering(wiring.Component):
         with m.State("write"):
             m.d.comb += self.port.ask.eq(1)
             m.next = "written"
-        with m.State("written"), m.If(self.port.done):
-            m.d.sync += [
-                self._status.eq(self._status | self.port.refused),
-                self._index.eq(self._index + 1),
-            ]
-            m.next = "value"
-            with m.If(self._whole):
-                self._answer(m, Kind.WRITTEN)
+        with m.State("written"):
+            self._exchange(m)
+            with m.If(self.port.done):
+                m.d.sync += self._status.eq(self._status | self.port.refused)
+                m.next = "value"
+                with m.If(self._whole):
+                    self._answer(m, Kind.WRITTEN)
+
+    def _exchange(self, m: Module) -> None:
+        """A register's bytes to and from the ledger."""
+        with m.If(self.port.beat):
+            self._shift(m)
+        with m.If(self.port.done):
+            m.d.sync += self._index.eq(self._index + 1)
 
     def _fields(self, m: Module) -> tuple[Value, Value]:
         """The byte of an answer's fields, its kind first, and whether it is their last one."""
@@ -116,43 +125,32 @@ class Answering(wiring.Component):
 
     def _reply(self, m: Module, byte: Value, ends: Value) -> None:
         """The bytes of an answer: its fields, then registers where it has some."""
-        last = Signal(name="last")
+        last, ended, bulk = (Signal(name=name) for name in ("last", "ended", "bulk"))
         registers = (self._what == Kind.IDENTITY & 7) | (self._what == Kind.VALUES & 7)
-        many = Mux(self._is(Kind.HELLO), self._identity, self._head[32:38])
-        m.d.sync += last.eq(self._index == many)
-        taken = self.o.ready
+        out = self.o.payload
+        m.d.sync += last.eq(self._index == self._many)
+        # `bulk`: registers, no fields; each byte goes through a register on its way out
         with m.State("reply"):
-            m.d.comb += [
-                self.o.valid.eq(1),
-                self.o.payload.byte.eq(byte),
-                self.o.payload.last.eq(ends & ~registers),
-            ]
-            with m.If(taken):
-                m.d.sync += self._place.eq(self._place + 1)
-                with m.If(ends):
-                    m.next = "next"
-                    with m.If(registers):
-                        m.next = "ask"
+            m.d.sync += [out.byte.eq(byte), ended.eq(ends), out.last.eq(ends & ~registers)]
+            m.d.sync += [self._place.eq(self._place + 1), self.o.valid.eq(1)]
+            with m.If(bulk):
+                at_end = self._place[:2] == 3
+                m.d.sync += [out.byte.eq(self._head[8:16]), ended.eq(at_end)]
+                m.d.sync += out.last.eq(at_end & last)
+                self._shift(m)
+            m.next = "send"
+        with m.State("send"), m.If(~self.o.valid):
+            m.next = "reply"
+            with m.If(ended):
+                m.next = "ask"
+            with m.If(out.last):
+                m.d.sync += bulk.eq(0)
+                m.next = "next"
         with m.State("ask"):
             m.d.comb += self.port.ask.eq(1)
-            m.d.sync += self._place.eq(0)
+            m.d.sync += [self._place.eq(0), bulk.eq(1)]
             m.next = "asked"
-        with m.State("asked"), m.If(self.port.done):
-            m.d.sync += self._index.eq(self._index + 1)
-            m.next = "settle"
-        # `last` is known a cycle after the index.
-        with m.State("settle"):
-            m.next = "register"
-        with m.State("register"):
-            at = self._place[:2]
-            m.d.comb += [
-                self.o.valid.eq(1),
-                self.o.payload.byte.eq(self.port.value.word_select(at, 8)),
-                self.o.payload.last.eq((at == 3) & last),
-            ]
-            with m.If(taken):
-                m.d.sync += self._place.eq(self._place + 1)
-                with m.If(at == 3):
-                    m.next = "ask"
-                    with m.If(last):
-                        m.next = "next"
+        with m.State("asked"):
+            self._exchange(m)
+            with m.If(self.port.done):
+                m.next = "reply"

@@ -21,7 +21,7 @@ class Dispatcher(Answering):
     i, waits     packets, each behind its length; whether there is any, see `Receiver`
     dropped      for one cycle: the receiver has dropped a packet
     o            bodies of answers
-    port         of the register bank
+    port         of the registers
     data         bytes of words or counts; pixels: which of them; begin: a frame begins
     busy         a byte of `data` is not yet a word that the framer has
     part         `data` has ended inside a word or a count
@@ -36,6 +36,8 @@ class Dispatcher(Answering):
         takes = self.i.valid & self.i.ready
         with m.If(takes):
             m.d.sync += self._left.eq(self._left - 1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         with m.If(self.dropped):
             m.d.sync += self._lost.eq(1)
         # Known a cycle late, which is early enough: bytes come in 3 cycles at the earliest.
@@ -43,7 +45,7 @@ class Dispatcher(Answering):
         byte, ends = self._fields(m)
         m.d.comb += [
             self.port.address.eq(Cat(Const(0, 2), self._base + self._index)),
-            self.port.data.eq(self._head[8:]),
+            self.port.data.eq(self._head[8:16]),
             self.port.write.eq(self._is(Kind.WRITE)),
             self.pixels.eq(self._is(Kind.PIXELS)),
             self.data.payload.eq(self.i.payload),
@@ -139,6 +141,7 @@ class Dispatcher(Answering):
                 looked.eq(1),
                 self._base.eq(Mux(self._is(Kind.HELLO), 0, base[2:])),
                 self._index.eq(0),
+                self._many.eq(Mux(self._is(Kind.HELLO), self._identity, head[32:38])),
                 self._place.eq(0),
                 self._status.eq(0),
             ]

@@ -1,24 +1,22 @@
 """The board's end of the link with its accelerator: two wires and two lights."""
 
-from dataclasses import replace
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.boards.link.dispatcher import Dispatcher
 from polyrhythm.boards.link.framer import Framer
 from polyrhythm.boards.link.layout import pixel_bits
-from polyrhythm.boards.link.map import LINK_BITS, LINK_FAULTS, RING_BYTES, identity_table, link_map
+from polyrhythm.boards.link.ledger import Ledger
+from polyrhythm.boards.link.map import LINK_FAULTS, RING_BYTES, link_map
 from polyrhythm.boards.link.receiver import Receiver
 from polyrhythm.boards.link.results import ResultPacker, Tag
 from polyrhythm.boards.link.sender import Sender
 from polyrhythm.boards.link.uart import divisor
 from polyrhythm.boards.link.unpack import PixelUnpacker, WordUnpacker
-from polyrhythm.hw.bus.bank import Bank
 from polyrhythm.hw.bus.counted import Counted
-from polyrhythm.hw.bus.registers import Register
 from polyrhythm.hw.layer import result_of
 from polyrhythm.hw.lib.rom import Rom
 from polyrhythm.hw.stream.event import Event
@@ -100,36 +98,22 @@ class Endpoint(wiring.Component):
         with m.If(~words.o.valid):
             m.d.comb += framer.i.payload.eq(pixels.o.payload)
         self._arbitrate(m, dispatcher.o, results.o, sender.i)
-        shown: dict[str, Value] = {}
-        if plan.swappable is not None:
-            rows, shown = self._identity(m, rows, dispatcher.port.address)
-        m.submodules.bank = bank = Bank(rows)
-        wiring.connect(m, dispatcher.port, bank.port)
-        for name, value in (shown | core.shown()).items():
-            m.d.comb += getattr(bank, f"s_{name}").eq(value)
-        for name, seen in zip(LINK_FAULTS, (*receiver.fault, dispatcher.unknown), strict=True):
-            total = Signal(LINK_BITS, name=f"link_{name}")
-            m.d.sync += total.eq(total + seen)
-            m.d.comb += getattr(bank, f"s_link_{name}").eq(total)
+        faults = zip(LINK_FAULTS, (*receiver.fault, dispatcher.unknown), strict=True)
+        happens = {f"link_{name}": seen for name, seen in faults}
+        happens |= {name: core.now[name] for name in ("events", "stalls", "answered")}
+        m.submodules.ledger = ledger = Ledger(rows, happens, self._rom)
+        wiring.connect(m, dispatcher.port, ledger.port)
+        m.d.comb += ledger.stale.eq(core.now.timed)
+        m.d.comb += [getattr(ledger, f"n_{name}").eq(seen) for name, seen in happens.items()]
+        for name, value in core.shown().items():
+            if name not in happens:
+                m.d.comb += getattr(ledger, f"s_{name}").eq(value)
         blink = Signal(max(1, int(self.clock_hz / 2)).bit_length(), name="blink")
         m.d.sync += blink.eq(blink + 1)
         m.d.comb += self.alive.eq(blink[-1])
         with m.If(core.error | receiver.fault.any() | dispatcher.unknown):
             m.d.sync += self.error.eq(1)
         return m
-
-    def _identity(
-        self, m: Module, rows: list[Register], address: Value
-    ) -> tuple[list[Register], dict[str, Value]]:
-        """The rows with an identification that is read from a memory, and what those show: the word
-        at the address, which stands as long as a request does."""
-        m.submodules.identity = memory = self._rom(identity_table(rows))
-        m.d.comb += memory.address.eq(address[2:])
-        shown: dict[str, Value] = {
-            row.name: memory.data for row in rows if row.access == "constant"
-        }
-        told = [replace(r, access="status", value=0) if r.name in shown else r for r in rows]
-        return told, shown
 
     def _arbitrate(self, m: Module, answers: Any, results: Any, sender: Any) -> None:
         owned, second = Signal(name="owned"), Signal(name="second")

@@ -42,8 +42,8 @@ def with_line(rows: Sequence[Register]) -> list[Register]:
 
 
 def identity_table(rows: Sequence[Register]) -> Table:
-    """The identification as a memory of its registers, for circuits whose contents may be swapped:
-    another network's digest must be able to take this one's place."""
+    """The identification as a memory of its registers' bytes. Contents may be swapped: another
+    network's digest must be able to take this one's place."""
     values = [row.value for row in rows if row.access == "constant"]
-    words, text = np.array(values, np.int64)[:, None], "row = register of the identification"
-    return Table("identity", words, 32, text, swappable=True)
+    content = np.array(values, "<u4").view(np.uint8).astype(np.int64)[:, None]
+    return Table("identity", content, 8, "row = byte of the identification", swappable=True)

@@ -63,6 +63,8 @@ class ResultPacker(wiring.Component):
         m.d.comb += head.eq(Array(wide)[place])
         last = Signal(name="last")
         m.d.comb += [self.o.payload.byte.eq(byte), self.o.payload.last.eq(last)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         with m.FSM(name="state"):
             with m.State("idle"):
                 m.d.sync += [shown.eq(0), place.eq(0)]
@@ -72,37 +74,33 @@ class ResultPacker(wiring.Component):
                     with m.Else():
                         m.next = "head"
             with m.State("head"):
-                m.d.sync += [byte.eq(head), last.eq(0), room.eq(self._most)]
+                m.d.sync += [byte.eq(head), last.eq(0), self.o.valid.eq(1), room.eq(self._most)]
                 m.next = "send head"
-            with m.State("send head"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.d.comb += self.turn.eq((place >= CYCLES) & (place < CYCLES + 4))
-                    m.d.sync += place.eq(place + 1)
-                    m.next = "head"
-                    with m.If(place == HEAD):
-                        m.next = "logit"
+            with m.State("send head"), m.If(~self.o.valid):
+                m.d.comb += self.turn.eq((place >= CYCLES) & (place < CYCLES + 4))
+                m.d.sync += place.eq(place + 1)
+                m.next = "head"
+                with m.If(place == HEAD):
+                    m.next = "logit"
             with m.State("logit"):
                 m.d.sync += [logit.eq(Array(answer.logits)[shown]), place.eq(self._bytes - 1)]
                 m.next = "byte"
             with m.State("byte"):
                 ends = full | (shown == self._classes - 1)
                 m.d.sync += [byte.eq(logit[:8]), last.eq((place == 0) & ends)]
-                m.d.sync += logit.eq(logit >> 8)
+                m.d.sync += [logit.eq(logit >> 8), self.o.valid.eq(1)]
                 m.next = "send"
-            with m.State("send"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.d.sync += place.eq(place - 1)
-                    m.next = "byte"
-                    with m.If(place == 0):
-                        m.d.sync += [shown.eq(shown + 1), room.eq(room - 1)]
-                        m.next = "logit"
-                    with m.If(last):
-                        m.d.sync += place.eq(0)
-                        m.next = "head"
-                        with m.If(shown == self._classes - 1):
-                            m.next = "take"
+            with m.State("send"), m.If(~self.o.valid):
+                m.d.sync += place.eq(place - 1)
+                m.next = "byte"
+                with m.If(place == 0):
+                    m.d.sync += [shown.eq(shown + 1), room.eq(room - 1)]
+                    m.next = "logit"
+                with m.If(last):
+                    m.d.sync += place.eq(0)
+                    m.next = "head"
+                    with m.If(shown == self._classes - 1):
+                        m.next = "take"
             with m.State("take"):
                 m.d.comb += [self.i.ready.eq(1), self.tags.ready.eq(1)]
                 m.next = "idle"

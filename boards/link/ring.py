@@ -15,7 +15,7 @@ class Ring(wiring.Component):
     -------
     at, byte, put   write `byte` at the place `at`
     given           the reader may take the bytes before this place
-    o               these bytes, one in 3 cycles: the memory's word goes through a register
+    o               these bytes, one in 4 cycles: the memory's word goes through a register
     taken           place of the next byte to be read; it and those behind it are still in use
     """
 
@@ -41,9 +41,15 @@ class Ring(wiring.Component):
         with m.If(~self.put):
             m.d.sync += word.eq(read.data)
         some = Signal(name="some")  # the word is the one at `taken`, which was given
-        m.d.sync += some.eq((self.taken != self.given) & ~some & ~self.o.valid & ~self.put)
+        # The place follows a cycle later: that a byte is taken is known late in a cycle.
+        gone = Signal(name="gone")
+        waits = some | self.o.valid | gone
+        m.d.sync += some.eq((self.taken != self.given) & ~waits & ~self.put)
+        m.d.sync += gone.eq(self.o.valid & self.o.ready)
         with m.If(some):
             m.d.sync += [self.o.valid.eq(1), self.o.payload.eq(word)]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [self.o.valid.eq(0), self.taken.eq(self.taken + 1)]
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(gone):
+            m.d.sync += self.taken.eq(self.taken + 1)
         return m

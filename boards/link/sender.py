@@ -27,7 +27,7 @@ class Sender(wiring.Component):
 
     Members
     -------
-    i    bodies, byte by byte, one in 2 cycles; waits while the ring is full
+    i    bodies, byte by byte, one in 3 cycles; waits while the ring is full
     tx   the line
     """
 
@@ -50,10 +50,12 @@ class Sender(wiring.Component):
         m.d.sync += [used.eq(place - ring.taken), room.eq(~used[3:].all())]
         m.d.comb += [self.tx.eq(uart.tx), crc.data.eq(self.i.payload.byte), ring.given.eq(head)]
         with m.FSM(name="state"):
+            with m.State("room"), m.If(room):
+                m.next = "take"
             with m.State("take"):
-                m.d.comb += [self.i.ready.eq(room), crc.valid.eq(self.i.valid & room)]
+                m.d.comb += [self.i.ready.eq(1), crc.valid.eq(self.i.valid)]
                 m.d.sync += [byte.eq(self.i.payload.byte), last.eq(self.i.payload.last)]
-                with m.If(self.i.valid & room):
+                with m.If(self.i.valid):
                     m.next = "put"
             with m.State("put"):
                 m.d.comb += ring.put.eq(1)
@@ -65,7 +67,7 @@ class Sender(wiring.Component):
                     m.d.comb += [ring.at.eq(place), ring.byte.eq(byte)]
                     m.d.sync += run.eq(run + 1)
                 with m.If(~last):
-                    m.next = "take"
+                    m.next = "room"
                 with m.Else():
                     # The CRC goes the same way, its high byte first.
                     m.d.sync += tail.eq(tail + 1)
@@ -81,5 +83,5 @@ class Sender(wiring.Component):
             with m.State("end"):
                 m.d.comb += [ring.put.eq(1), ring.at.eq(place), crc.start.eq(1)]
                 m.d.sync += [head.eq(place + 1), place.eq(place + 2), run.eq(1), tail.eq(0)]
-                m.next = "take"
+                m.next = "room"
         return m

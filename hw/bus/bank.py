@@ -68,7 +68,7 @@ class Bank(wiring.Component):
         with m.If(asked):
             m.d.sync += [
                 port.refused.eq(none | (port.write & fixed)),
-                port.value.eq(_select(index, shown)),
+                port.value.eq(select(index, shown)),
             ]
             with m.If(none):
                 m.d.sync += port.value.eq(0)
@@ -86,7 +86,7 @@ class Bank(wiring.Component):
         return getattr(self, f"{row.access[0]}_{row.name}")  # type: ignore[no-any-return]
 
 
-def _select(index: Value, shown: dict[int, Value]) -> Value:
+def select(index: Value, shown: dict[int, Value]) -> Value:
     """The value of the register of that number; anything where there is none."""
     if len(shown) == 1:
         (only,) = shown.values()
@@ -94,5 +94,5 @@ def _select(index: Value, shown: dict[int, Value]) -> Value:
     half = 1 << (len(index) - 1)
     low = {number: value for number, value in shown.items() if number < half}
     high = {number - half: value for number, value in shown.items() if number >= half}
-    sides: Sequence[Value] = [_select(index[:-1], side) for side in (high, low) if side]
+    sides: Sequence[Value] = [select(index[:-1], side) for side in (high, low) if side]
     return Mux(index[-1], *sides) if len(sides) == 2 else sides[0]

@@ -31,6 +31,14 @@ class Counts(data.StructLayout):
         super().__init__({name: bits for name, (bits, _) in COUNTS.items()})
 
 
+class Now(data.StructLayout):
+    """What happens, for one cycle each: what `events`, `stalls` and `answered` count, and an answer
+    of which `cycles` tells."""
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(("events", "stalls", "answered", "timed"), 1))
+
+
 class Counted(wiring.Component):
     """`Accelerator`, and counters of what passes its streams.
 
@@ -39,6 +47,7 @@ class Counted(wiring.Component):
     i, o, error, status   of the accelerator
     counts                `Counts`, 2 cycles behind the streams; in_flight is right where frames are
                           closed by their `end`, as those of the link are
+    now                   `Now`, a cycle before the counts follow
     turn                  rotate `counts.cycles` by a byte, the second one becomes the lowest
     """
 
@@ -52,6 +61,7 @@ class Counted(wiring.Component):
                 "error": Out(1),
                 "status": Out(Status(event, plan.ticks)),
                 "counts": Out(Counts()),
+                "now": Out(Now()),
                 "turn": In(1),
             }
         )
@@ -80,20 +90,21 @@ class Counted(wiring.Component):
             "answered": answer,
         }
         for name, happens in seen.items():
-            now = Signal(name=f"{name}_now")
-            m.d.sync += [now.eq(happens), counts[name].eq(counts[name] + now)]
-        begins, answers = Signal(name="begins"), Signal(name="answers")
-        m.d.sync += [begins.eq(moves & between), answers.eq(answer)]
+            m.d.sync += [self.now[name].eq(happens), counts[name].eq(counts[name] + self.now[name])]
+        begins, answers = Signal(name="begins"), self.now.answered
+        m.d.sync += begins.eq(moves & between)
         _count(m, counts.in_flight, begins, answers)
         self._time(m, begins)
         return m
 
     def _time(self, m: Module, begins: Value) -> None:
         """Cycles of a frame, from its beginning or from the answer before."""
-        cycles, shown, offered = self.counts.cycles, Signal(name="shown"), Signal(name="offered")
-        passed, behind = Signal(32, name="passed"), Signal(8, name="behind")
-        _count(m, behind, begins, offered)
-        alone = begins & (behind == 0)  # a frame has begun, and all others have their answers
+        cycles, shown, offered = self.counts.cycles, Signal(name="shown"), self.now.timed
+        passed, waits = Signal(32, name="passed"), Signal(name="waits")
+        # A frame has begun, and all others have their answers, of which one may wait.
+        m.d.sync += waits.eq((waits | offered) & ~self.now.answered)
+        flying = self.counts.in_flight
+        alone = begins & (flying[1:] == 0) & (waits | ~flying[0])
         # An answer is new where none was offered, or that one was taken.
         m.d.sync += [
             shown.eq(self.o.valid & ~self.o.ready),

@@ -110,10 +110,14 @@ BUGS = [
     Bug("an abandoned frame's ticks are not put in", "boards/link/framer.py", "out.tick.eq(~final), out.end.eq(final)", "out.tick.eq(0), out.end.eq(1)", "unpack"),
     Bug("the answer of an abandoned frame is sent", "boards/link/dispatcher.py", "self.tags.payload.abandoned.eq(self._refuses)", "self.tags.payload.abandoned.eq(0)", "link_faults"),
     Bug("a frame that lacks its end is answered", "boards/link/dispatcher.py", "self.part | (final & ~self.ended)", "self.part", "link_faults"),
+    Bug("the low byte of a counter wraps unseen", "boards/link/ledger.py", "wraps = wide & kept[7] & ~low[7]", "wraps = wide & 0", "ledger"),
+    Bug("a register that changes while it is read is not read again", "boards/link/ledger.py", "waits.eq(torn)", "waits.eq(0)", "ledger"),
+    Bug("a counter begins with what the memory held", "boards/link/ledger.py", "with m.If(fresh):", "with m.If(fresh & 0):", "ledger"),
+    Bug("a register of the link is found at every address with its low bits", "boards/link/ledger.py", "none.eq(outside)", "none.eq(0)", "ledger"),
     # registers
     Bug("a register that cannot be written is", "hw/bus/bank.py", "none | (port.write & fixed)", "none", "bus"),
     Bug("a register is found at every address with its low bits", "hw/bus/bank.py", "port.address[:2].any() | port.address[2 + bits :].any()", "port.address[:2].any()", "bus"),
-    Bug("a frame's cycles begin with the answer before, however long ago", "hw/bus/counted.py", "begins & (behind == 0)", "begins & 0", "bus"),
+    Bug("a frame's cycles begin with the answer before, however long ago", "hw/bus/counted.py", "alone = begins & (flying[1:] == 0) & (waits | ~flying[0])", "alone = begins & 0", "bus"),
     Bug("frames in flight forget one that goes when another comes", "hw/bus/counted.py", "with m.If(comes & ~goes):", "with m.If(comes):", "bus"),
     # AXI
     Bug("a beat on its way out changes while it waits", "hw/bus/axi_stream.py", "free.eq(~self.o.valid | self.o.ready)", "free.eq(1)", "axi"),
