@@ -62,11 +62,15 @@ class Readout(wiring.Component):
             group, lane = divmod(n, self._lanes)
             with m.If(done & (word.group == group)):
                 m.d.sync += running[n].eq(word.sums[lane])
-        # Logits are copied when a frame is complete, so the next one can begin to overwrite.
+        # Logits are copied with a frame's last group, so the next frame can begin to overwrite; that
+        # group comes straight from its sums.
         answer, closes = self.o.payload, done & last & word.closing
         m.d.sync += self.running.valid.eq(done & last)
-        with m.If(delay(m, closes, 1, "complete")):
-            m.d.sync += answer.logits.eq(running)
+        before = (self._groups - 1) * self._lanes
+        with m.If(closes):
+            for n in range(self._classes):
+                logit = running[n] if n < before else word.sums[n - before]
+                m.d.sync += answer.logits[n].eq(logit)
         winning, ends = self._winning(m, done, last, closes)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.o.valid.eq(0)
