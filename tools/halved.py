@@ -20,9 +20,9 @@ HALVED = Recipe(
     preprocess="levels:15",
     schedule="two_phase",
     layers=(
-        LayerSpec("fc1", 64, T=3),
-        LayerSpec("fc2", 128, T=3),
-        LayerSpec("fc3", 64, T=3),
+        LayerSpec("fc1", 64, T=1),
+        LayerSpec("fc2", 128, T=1),
+        LayerSpec("fc3", 64, T=1),
         LayerSpec("out", 12, "readout"),
     ),
     float_epochs=60,

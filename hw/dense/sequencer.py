@@ -80,6 +80,7 @@ class Sequencer(wiring.Component):
             op.sweep.eq(now.sweep),
             op.held.eq(now.held),
             op.closing.eq(now.closing),
+            op.last.eq(now.last_group),
             op.group.eq(now.group),
             op.table.eq(ticks.table + now.group),
             op.following.eq(Mux(now.last_group, ticks.following, ticks.table + now.group + 1)),
