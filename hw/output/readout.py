@@ -62,8 +62,8 @@ class Readout(wiring.Component):
             group, lane = divmod(n, self._lanes)
             with m.If(done & (word.group == group)):
                 m.d.sync += running[n].eq(word.sums[lane])
-        # Logits are copied with a frame's last group, so the next frame can begin to overwrite; that
-        # group comes straight from its sums.
+        # Logits are copied with a frame's last group, so the next frame can begin to overwrite.
+        # That group comes straight from its sums.
         answer, closes = self.o.payload, done & last & word.closing
         m.d.sync += self.running.valid.eq(done & last)
         before = (self._groups - 1) * self._lanes
