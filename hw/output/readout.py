@@ -93,7 +93,7 @@ class Readout(wiring.Component):
         best = Signal(signed(self._bits), name="best")
         best_class = Signal(range(self._classes), name="best_class")
         base = Signal(range(self._groups * self._lanes), name="base")
-        better = (group == 0) | (winner.best > best)
+        better = (group == 0) | (best - winner.best)[-1]
         chosen = Mux(better, base + winner.lane, best_class)
         with m.If(done):
             following = Mux(group == self._groups - 1, 0, base + self._lanes)

@@ -1,6 +1,6 @@
 """The largest of many sums, and whose it is."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -58,16 +58,23 @@ class Winner(wiring.Component):
         value, lane, real = entries[0]
         if len(entries) == 2:
             later, later_lane, later_real = entries[1]
-            # Strictly better only, so the lower lane stays on a tie; the lower one is always real
-            # where the other one is.
-            beats = later_real & (later > value)
-            value, lane = Mux(beats, later, value), Mux(beats, later_lane, lane)
+            # The sign of the difference is the comparison, and on a tie the lower lane stays. It is
+            # real wherever the other one is.
+            beats = later_real & (value - later)[-1]
+            value, lane = _choice(beats, later, value), _choice(beats, later_lane, lane)
         best, winner = (
             Signal(signed(self._bits), name=f"best_{name}"),
             Signal.like(self.lane, name=f"lane_{name}"),
         )
         m.d.sync += [best.eq(value), winner.eq(lane)]
         return best, winner, _delay(m, real, 1, f"real_{name}")
+
+
+def _choice(chosen: Value, this: Value, other: Value) -> Value:
+    """`this` where it is chosen, else `other`; no `Mux`, of which synthesis would make resets where
+    one side is a constant, and a reset comes a lookup table later."""
+    every = chosen.replicate(len(this))
+    return (this.as_unsigned() & every) | (other.as_unsigned() & ~every)
 
 
 def _delay(m: Module, value: Value, cycles: int, name: str) -> Value:
