@@ -12,8 +12,8 @@ import pytest
 
 from polyrhythm.boards.bare import synth
 from polyrhythm.boards.bare.harness import TOP, Port, cost, ports_of, ring
-from polyrhythm.boards.flow.mapping import module_of
 from polyrhythm.boards.flow import mapping, stage
+from polyrhythm.boards.flow.mapping import module_of
 from polyrhythm.boards.flow.stage import ToolFailed, ToolMissing, last_error, run_tool
 from polyrhythm.boards.flow.use import told, use
 from polyrhythm.boards.parts.parts import PARTS
