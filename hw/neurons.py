@@ -129,7 +129,7 @@ class Neurons(wiring.Component):
             return
         m.d.comb += [
             word.fired.fire.eq(fire),
-            word.fired.last.eq(op.group == self._plan.layout.groups - 1),
+            word.fired.last.eq(op.last),
             word.fired.closing.eq(op.closing),
         ]
         if self._plan.value_bits:

@@ -9,6 +9,7 @@ Verilog, the tools and the options; logs stay beside them.
 import hashlib
 import json
 import os
+import re
 import shutil
 import statistics
 import sys
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from polyrhythm.boards.bare.harness import TOP, cost, ports_of, ring
 from polyrhythm.boards.flow.mapping import YOSYS, halves, mapped, module_of, run_yosys
+from polyrhythm.boards.flow.outreg import Netlist
 from polyrhythm.boards.flow.stage import Tell, ToolMissing, run_tool
-from polyrhythm.boards.flow.use import told, use
+from polyrhythm.boards.flow.use import alone, told, use
 from polyrhythm.boards.parts.parts import PARTS, Part
 from polyrhythm.sw.lib.folders import build_root
 
@@ -244,6 +246,8 @@ def figures(part: Part, work: Path, report_path: Path) -> dict[str, Any]:
     """What the design itself takes, the ring's own cells taken off, and how fast it is."""
     report = json.loads(report_path.read_text())
     own = json.loads((work / "ring.json").read_text())
+    if "logic_cells" in part.family.sites:
+        own["logic_cells"] = ring_cells(module_of(work, TOP), own["lut4"])
     used = halves(work, part.family)
     none = {"used": 0, "available": 0}
     sites = {
@@ -260,6 +264,13 @@ def figures(part: Part, work: Path, report_path: Path) -> dict[str, Any]:
         "ring": own,
         "critical_path": critical_path(report),
     }
+
+
+def ring_cells(module: Netlist, luts: int) -> int:
+    """Logic cells of an iCE40 that only the ring fills: its LUTs, each with a flip-flop, and its
+    flip-flops that no LUT of the design makes room for."""
+    own = re.compile(r"(reset|shift|seen|fold)_ff(\[\d+\])?\.ff")
+    return luts + sum(own.fullmatch(name) is not None for name in alone(module))
 
 
 def critical_path(report: dict[str, Any]) -> list[str]:

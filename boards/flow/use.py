@@ -23,7 +23,7 @@ def use(module: Netlist, part: Part) -> dict[str, int]:
             word, number = kind
             found[word] += number
     if "logic_cells" in found:
-        found["logic_cells"] += _alone(module)
+        found["logic_cells"] += len(alone(module))
     if part.family.output_registers:
         carries = [
             cell["connections"]["CIN"]
@@ -40,9 +40,9 @@ def kind_of(cell: str, kinds: dict[str, tuple[str, int]]) -> tuple[str, int] | N
     return kinds[max(found, key=len)] if found else None
 
 
-def _alone(module: Netlist) -> int:
-    """Flip-flops of an iCE40 netlist that take a logic cell of their own: they keep nothing that a
-    LUT makes for them alone."""
+def alone(module: Netlist) -> list[str]:
+    """Names of the flip-flops of an iCE40 netlist that take a logic cell of their own: they keep
+    nothing that a LUT makes for them alone."""
     readers: dict[Any, int] = {}
     for cell in module["cells"].values():
         for port, bits in cell["connections"].items():
@@ -57,12 +57,12 @@ def _alone(module: Netlist) -> int:
         for cell in module["cells"].values()
         if cell["type"] == "SB_LUT4"
     }
-    kept = [
-        cell["connections"]["D"][0]
-        for cell in module["cells"].values()
+    kept = {
+        name: cell["connections"]["D"][0]
+        for name, cell in module["cells"].items()
         if cell["type"].startswith("SB_DFF")
-    ]
-    return sum(bit not in luts or readers[bit] > 1 for bit in kept)
+    }
+    return [name for name, bit in kept.items() if bit not in luts or readers[bit] > 1]
 
 
 def told(found: dict[str, int], part: Part) -> str:

@@ -39,7 +39,7 @@ class ConvOp(data.StructLayout):
     `clear` is set.
 
     sweep             the word is finished, and the next sum begins in it
-    held, closing     as of the dense `Op`
+    held, last, closing  as of the dense `Op`
     group, table      which word; its row of neuron constants in this tick's bias phase
     following         the same row in the phase of the sum that begins behind a sweep
     the other fields  as of `banked_fields`
@@ -54,6 +54,7 @@ class ConvOp(data.StructLayout):
                 "sweep": 1,
                 "held": 1,
                 "closing": 1,
+                "last": 1,
                 "group": bits_for(synapses.groups - 1),
                 "table": bits_for(tables - 1),
                 "following": bits_for(tables - 1),

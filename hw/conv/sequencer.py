@@ -78,6 +78,7 @@ class ConvSequencer(wiring.Component):
             op.clear.eq(clear),
             op.held.eq(held),
             op.closing.eq(word.end & (further == 0)),
+            op.last.eq(last_group),
             op.group.eq(group),
             op.channels.eq(channels),
             op.table.eq(ticks.table + channels),

@@ -13,8 +13,8 @@ class Op(data.StructLayout):
     row                    weight row of the event
     count, negative        how many spikes it stands for, as of `Event`
     held                   sweep with the current of the sweep before
-    group, table, closing  which group, its row of neuron constants (bias phase and group), and
-                           whether it is its last sweep of the frame
+    group, table           which group, and its row of neuron constants (bias phase and group)
+    last, closing          whether it is the last group, and in the frame's last tick
     following              of a sweep, the `table` of the sum that begins behind it
     """
 
@@ -29,6 +29,7 @@ class Op(data.StructLayout):
                 **event.amount,
                 "held": 1,
                 "closing": 1,
+                "last": 1,
                 "group": bits_for(groups - 1),
                 "table": bits_for(tables - 1),
                 "following": bits_for(tables - 1),

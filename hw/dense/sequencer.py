@@ -80,6 +80,7 @@ class Sequencer(wiring.Component):
             op.sweep.eq(now.sweep),
             op.held.eq(now.held),
             op.closing.eq(now.closing),
+            op.last.eq(now.last_group),
             op.group.eq(now.group),
             op.table.eq(ticks.table + now.group),
             op.following.eq(Mux(now.last_group, ticks.following, ticks.table + now.group + 1)),
@@ -109,7 +110,10 @@ class Sequencer(wiring.Component):
         with m.FSM() as states:
             live = states.ongoing("live")
             with m.State("live"):
-                self._take(m, now, may_sweep, repeats)
+                # A readout's first group of several is never the one that takes a credit: its word
+                # waits for nothing that is known late.
+                never_last = self._closing_only and self._groups > 1
+                self._take(m, now, Const(1) if never_last else may_sweep, repeats)
                 self._after_sweep(m, now, repeats, "replay" if self._groups > 1 else "live")
             if self._groups > 1:
                 replay = self._keep(m, live, now)

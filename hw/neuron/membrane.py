@@ -139,7 +139,7 @@ class Membrane(wiring.Component):
         # The groups at hand are in the first tick of a frame
         # A ring of groups has no place for an initial state; a flag says to take it instead.
         opening = Signal(init=1, name="opening")
-        last_group, stored = op.group == groups - 1, Cat(after)
+        last_group, stored = op.last, Cat(after)
         if groups > 1:
             m.submodules.state = memory = RotatingMemory(len(stored), groups - 1)
             m.d.comb += [memory.move.eq(op.sweep), memory.i.eq(stored)]

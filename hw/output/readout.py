@@ -62,11 +62,15 @@ class Readout(wiring.Component):
             group, lane = divmod(n, self._lanes)
             with m.If(done & (word.group == group)):
                 m.d.sync += running[n].eq(word.sums[lane])
-        # Logits are copied when a frame is complete, so the next one can begin to overwrite.
+        # Logits are copied with a frame's last group, so the next frame can begin to overwrite.
+        # That group comes straight from its sums.
         answer, closes = self.o.payload, done & last & word.closing
         m.d.sync += self.running.valid.eq(done & last)
-        with m.If(delay(m, closes, 1, "complete")):
-            m.d.sync += answer.logits.eq(running)
+        before = (self._groups - 1) * self._lanes
+        with m.If(closes):
+            for n in range(self._classes):
+                logit = running[n] if n < before else word.sums[n - before]
+                m.d.sync += answer.logits[n].eq(logit)
         winning, ends = self._winning(m, done, last, closes)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.o.valid.eq(0)
@@ -89,7 +93,7 @@ class Readout(wiring.Component):
         best = Signal(signed(self._bits), name="best")
         best_class = Signal(range(self._classes), name="best_class")
         base = Signal(range(self._groups * self._lanes), name="base")
-        better = (group == 0) | (winner.best > best)
+        better = (group == 0) | (best - winner.best)[-1]
         chosen = Mux(better, base + winner.lane, best_class)
         with m.If(done):
             following = Mux(group == self._groups - 1, 0, base + self._lanes)

@@ -29,9 +29,11 @@ class Sender(wiring.Component):
         m = Module()
         block = Signal.like(self.i.payload, name="block")
         busy, leaves = (Signal(name=name) for name in ("busy", "leaves"))
-        # A block that has nothing to say passes without waiting for the one being sent.
-        m.d.comb += self.i.ready.eq(~self.i.payload.speaks | ~busy | leaves)
-        load = self.i.valid & self.i.payload.speaks & (~busy | leaves)
+        # A block that has nothing to say passes without waiting for the one being sent. One that is
+        # free takes up whatever stands before it: whether that is a block is known late, and said
+        # by `busy` alone.
+        free = ~busy | leaves
+        m.d.comb += self.i.ready.eq(~self.i.payload.speaks | free)
         lowest = Signal(range(self._block), name="lowest")
         for k in reversed(range(self._block)):
             with m.If(block.fire[k]):
@@ -47,14 +49,16 @@ class Sender(wiring.Component):
         if self._value_bits:
             values = Signal.like(self.values, name="values")
             m.d.comb += pick.value.eq(values[lowest])
-            with m.If(load):
+            with m.If(free):
                 m.d.sync += values.eq(self.values)
-        with m.If(load):
+        with m.If(free):
             first = self.i.payload.base + self.i.payload.offset
-            m.d.sync += [busy.eq(1), block.eq(self.i.payload), block.base.eq(first)]
-        with m.Elif(leaves):
-            m.d.sync += busy.eq(0)
-        with m.Elif(busy & self.o.ready):
+            m.d.sync += [
+                busy.eq(self.i.valid & self.i.payload.speaks),
+                block.eq(self.i.payload),
+                block.base.eq(first),
+            ]
+        with m.Elif(self.o.ready):
             # n & (n - 1) is n without its lowest bit.
             rest = block.fire & (block.fire - 1)[: self._block]
             m.d.sync += [

@@ -75,9 +75,11 @@ class Serializer(wiring.Component):
 
     def _with_values(self, m: Module, chooser: Chooser, sender: Sender) -> None:
         """Between the two stages each choice finds its lanes' values."""
-        # A queue of two gives the choice of a block a cycle to reach them; its `ready` comes from a
-        # flip-flop.
-        m.submodules.between = between = Queue(chooser.o.payload.shape(), 2)
+        # A queue gives the choice of a block a cycle to reach them. Where there are several blocks
+        # it has two places, so that its `ready`, on which the choice hangs, comes from a flip-flop.
+        m.submodules.between = between = Queue(
+            chooser.o.payload.shape(), min(2, len(self._word.blocks))
+        )
         m.submodules.values = values = WaitingValues(
             self._word.blocks, self._block, self._value_bits, self._slots, self._stored
         )

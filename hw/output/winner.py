@@ -1,6 +1,6 @@
 """The largest of many sums, and whose it is."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Const, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,34 +45,36 @@ class Winner(wiring.Component):
         return m
 
     def _node(self, m: Module, name: str, entries: list[Entry]) -> Entry:
-        """The winner of up to four entries in two stages: all comparisons side by side, then the
-        choice that they make."""
-        later = [
-            (delay(m, value, 1, f"sum_{name}_{k}"), _delay(m, lane, 1, f"from_{name}_{k}"))
-            for k, (value, lane, _) in enumerate(entries)
-        ]
-        # B beats a
-        beats = {
-            (a, b): Signal(name=f"beats_{name}_{a}_{b}")
-            for b in range(len(entries))
-            for a in range(b)
-        }
-        for (a, b), flag in beats.items():
-            m.d.sync += flag.eq(entries[b][2] & (entries[b][0] > entries[a][0]))
+        """The winner of up to four entries in two stages: that of each pair, then of the pairs'."""
+        for stage in range(2):
+            entries = [
+                self._pair(m, f"{name}_{stage}_{k // 2}", entries[k : k + 2])
+                for k in range(0, len(entries), 2)
+            ]
+        return entries[0]
+
+    def _pair(self, m: Module, name: str, entries: list[Entry]) -> Entry:
+        """The better of two entries, or the only one, a cycle later."""
+        value, lane, real = entries[0]
+        if len(entries) == 2:
+            later, later_lane, later_real = entries[1]
+            # The sign of the difference is the comparison, and on a tie the lower lane stays. It is
+            # real wherever the other one is.
+            beats = later_real & (value - later)[-1]
+            value, lane = _choice(beats, later, value), _choice(beats, later_lane, lane)
         best, winner = (
             Signal(signed(self._bits), name=f"best_{name}"),
             Signal.like(self.lane, name=f"lane_{name}"),
         )
-        sums, lanes = Const(0, self._bits), Const(0, len(winner))
-        # It beats all before it and is beaten by none behind it
-        for k, (value, lane) in enumerate(later):
-            wins = Cat(
-                [beats[a, k] for a in range(k)] + [~beats[k, b] for b in range(k + 1, len(entries))]
-            ).all()
-            sums = sums | (value.as_unsigned() & wins.replicate(self._bits))
-            lanes = lanes | (lane & wins.replicate(len(winner)))
-        m.d.sync += [best.eq(sums), winner.eq(lanes)]
-        return best, winner, _delay(m, entries[0][2], 2, f"real_{name}")
+        m.d.sync += [best.eq(value), winner.eq(lane)]
+        return best, winner, _delay(m, real, 1, f"real_{name}")
+
+
+def _choice(chosen: Value, this: Value, other: Value) -> Value:
+    """`this` where it is chosen, else `other`; no `Mux`, of which synthesis would make resets where
+    one side is a constant, and a reset comes a lookup table later."""
+    every = chosen.replicate(len(this))
+    return (this.as_unsigned() & every) | (other.as_unsigned() & ~every)
 
 
 def _delay(m: Module, value: Value, cycles: int, name: str) -> Value:

@@ -1,6 +1,6 @@
 """The queue between two layers."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,10 +8,11 @@ from polyrhythm.hw.lib.store import Store
 
 
 class Queue(wiring.Component):
-    """A FIFO of `depth` >= 2 words, one word per cycle, one cycle from `i` to `o`.
+    """A FIFO of `depth` words, one word per cycle, one cycle from `i` to `o`.
 
     The oldest word stands in flip-flops, the others in a memory behind it: whoever reads it starts
-    a cycle with stable wires.
+    a cycle with stable wires. `i.ready` comes from a flip-flop too, but where `depth` is 1: there
+    it follows `o.ready` in the same cycle.
     """
 
     def __init__(self, shape: data.StructLayout, depth: int):
@@ -39,6 +40,8 @@ class Queue(wiring.Component):
         and `keep` the input."""
         keep = Signal(name="keep")
         size = self.i.payload.shape().size
+        if self._depth == 1:
+            return Const(0, 1), Const(0, size), take, keep
         # One word needs no memory: it is taken in every cycle in which its register is free.
         if self._depth == 2:
             full = Signal(name="full")

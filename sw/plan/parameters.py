@@ -12,12 +12,12 @@ Coding = Literal["count", "unary"]
 class Parameters:
     """Sizes and pipeline depths of every accelerator; the defaults are what is built.
 
-    queue_depth           events between two layers: one in flip-flops, sixteen in the LUT RAMs of
-                          an ECP5
+    queue_depth           events between two layers: one in flip-flops, sixteen in LUT RAMs, or in a
+                          block RAM where a part has none
     block                 lanes whose spikes a serializer looks through in one cycle
     count_bits_per_stage  bits of an event's count that one pipeline stage multiplies by: three
                           adders, two levels deep
-    winner_radix          sums among which one level of the readout's maximum chooses
+    winner_radix          sums among which one level of the readout's maximum chooses, at most four
     mask_slots            swept groups that wait for the serializer as bit masks: the round trip of
                           a sweep, so none ever waits in vain
     value_slots           the same where each lane comes with its value, too wide for more
@@ -71,8 +71,8 @@ class Parameters:
         return 0 if max_count == 1 else -(-max_count.bit_length() // self.count_bits_per_stage)
 
     def winner_stages(self, lanes: int) -> int:
-        """Pipeline stages of the readout's maximum over `lanes` sums: one compares all pairs of a
-        level, one chooses."""
+        """Pipeline stages of the readout's maximum over `lanes` sums: two in each level, of which
+        either halves the sums."""
         levels = 1
         while self.winner_radix**levels < lanes:
             levels += 1

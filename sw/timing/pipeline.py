@@ -206,7 +206,7 @@ class Serializer:
         accepted (`leaves`)."""
         # Before: the load before `load`; free: the word before was loaded
         chosen = load = before = leaves = free = -1
-        between = 1 if self._valued else 0  # a queue of two, in which a choice reaches the values
+        between = 1 if self._valued else 0  # a queue, in which a choice reaches the values
         for done, blocks, last in items:
             chosen = max(done, chosen)
             for k, events in enumerate(blocks):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from polyrhythm.boards.bare import synth
-from polyrhythm.boards.bare.harness import Port, cost, ports_of, ring
+from polyrhythm.boards.bare.harness import TOP, Port, cost, ports_of, ring
 from polyrhythm.boards.flow import mapping, stage
+from polyrhythm.boards.flow.mapping import module_of
 from polyrhythm.boards.flow.stage import ToolFailed, ToolMissing, last_error, run_tool
 from polyrhythm.boards.flow.use import told, use
 from polyrhythm.boards.parts.parts import PARTS
@@ -104,6 +105,9 @@ def test_the_ring_costs_what_it_says(part: str, build: Path, tmp_path: Path) -> 
     )
     assert told == cost(PORTS, "clk", "rst") == {"lut4": 2, "ff": 5 + 1 + 2 * 3}
     assert (luts - told["lut4"], flip_flops - told["ff"]) == (3, 3)
+    if part == "up5k":  # each of the three LUTs shares a logic cell with its flip-flop
+        module = module_of(work, TOP)
+        assert use(module, PARTS[part])["logic_cells"] - synth.ring_cells(module, 2) == 3
 
 
 # Placing

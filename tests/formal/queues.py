@@ -62,7 +62,8 @@ def queue(m: Module, depth: int) -> None:
     bench.claim(
         dut.o.valid == (level != 0)
     )  # so a cycle after a word went in, one stands at the output
-    bench.claim(dut.i.ready == (level != depth))
+    room = level != depth
+    bench.claim(dut.i.ready == ((room | dut.o.ready) if depth == 1 else room))
     bench.claim(implies(inside & (ahead == 0), dut.o.payload == word))
     bench.reach(done & (level == depth))
 
@@ -80,6 +81,8 @@ def contents(bench: Bench, queue: Any, path: str, depth: int) -> list[tuple[Valu
     States, and so proves, that the words stand in a row in the queue's memory.
     """
     shape = queue.o.payload.shape()
+    if depth == 1:
+        return [(queue.o.valid, queue.o.payload)]
     if depth == 2:
         full = bench.inner(f"{path}full")
         bench.invariant(implies(full, queue.o.valid))
@@ -98,6 +101,7 @@ def contents(bench: Bench, queue: Any, path: str, depth: int) -> list[tuple[Valu
         bench.row(f"{path}behind.memory", _wrapped(consume + k, rows), f"row_{k}")
         for k in range(rows)
     ]
+    bench.invariant(implies(level != 0, bench.part(f"{path}behind").o == waiting[0]))
     return [
         (queue.o.valid, queue.o.payload),
         *((level > k, shape(row)) for k, row in enumerate(waiting)),
@@ -109,6 +113,6 @@ def _wrapped(place: Value, rows: int) -> Value:
 
 
 PROOFS = [
-    Proof("queue", side_by_side(queue, (2,), (3,), (8,), (17,))),
-    Proof("queue-reaches", side_by_side(queue, (2,), (3,)), "cover", 12),
+    Proof("queue", side_by_side(queue, (1,), (2,), (3,), (8,), (17,))),
+    Proof("queue-reaches", side_by_side(queue, (1,), (2,), (3,)), "cover", 12),
 ]

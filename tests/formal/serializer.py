@@ -200,9 +200,8 @@ class _Serializer:
         groups follow one another."""
         choices = self._choices() if self.value_bits else []
         finals = sum((valid & choice.final for valid, choice in choices), Const(0, 1))
-        stage = (
-            choices[1][0] + 1 if choices else Const(0, 1)
-        )  # cycles between the stages: full queues take one more
+        # Cycles between the stages: a queue of two that is full takes one more.
+        stage = sum((valid for valid, _ in choices[1:]), Const(1, 1)) if choices else Const(0, 1)
         between = [
             Place(
                 valid,
@@ -230,7 +229,7 @@ class _Serializer:
     def _choices(self) -> list[tuple[Value, Any]]:
         """The blocks between the two stages."""
         queue = self.bench.part("between")
-        kept = contents(self.bench, queue, "between.", 2)
+        kept = contents(self.bench, queue, "between.", min(2, len(self.blocks)))
         for valid, choice in kept:
             speaks = choice.speaks == (choice.any | choice.last)
             one = implies(choice.any, count(choice.chosen) == 1)
@@ -242,12 +241,11 @@ class _Serializer:
                     self._is_flagged(choice) & speaks & one & implies(choice.last, choice.final),
                 )
             )
-        (valid, first), (full, second) = kept
-        self.bench.invariant(
-            implies(
-                valid, self.bench.inner("chooser.started") == ~Mux(full, second.final, first.final)
-            )
-        )
+        (valid, choice), *behind = kept
+        final = choice.final
+        for full, choice in behind:
+            final = Mux(full, choice.final, final)
+        self.bench.invariant(implies(valid, self.bench.inner("chooser.started") == ~final))
         newest, oldest = self.bench.inner("values.newest"), self.bench.inner("values.oldest")
         self.bench.invariant(
             ((oldest == 1) | (oldest == 2)) & (newest == Mux(self.words[0], ~oldest, oldest))

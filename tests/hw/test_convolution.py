@@ -92,6 +92,7 @@ def sweeps(synapses: ConvSynapses, rhythm: Steps, step: int) -> Iterator[Word]:
             yield {
                 "held": int(held > 0),
                 "closing": int(last and held == repeats[step] - 1),
+                "last": int(group == synapses.groups - 1),
                 "group": group,
                 "channels": channels,
                 "table": phase * rows + channels,
@@ -182,7 +183,8 @@ def note(seen: Seen, cycle: int, op: Word) -> None:
     if op["integrate"]:
         seen.ops.append((cycle, {"row": op["row"], "count": op.get("count", 1), "words": words}))
     if op["sweep"]:
-        names = ("held", "closing", "group", "channels", "table", "following", "bottom", "right")
+        names = ("held", "closing", "last", "group", "channels", "table", "following")
+        names += ("bottom", "right")
         seen.ops.append((cycle, {**{name: op[name] for name in names}, "words": words}))
     if op["clear"]:
         seen.clears.append((cycle, {"following": op["following"], "words": words}))

@@ -100,6 +100,7 @@ def run(
                         "sweep": 1,
                         "held": int(again > 0),
                         "closing": int(tick == layer.T - 1),
+                        "last": int(group == groups - 1),
                         "group": group,
                     }
                     op["table"] = steps_of.phases[tick] * groups + group

@@ -75,6 +75,7 @@ def reference(case: Case, frames: Sequence[Frame]) -> Iterator[Word]:
                     closing = tick == sum(case.repeats) - 1
                     yield {
                         "held": int(held > 0),
+                        "last": int(group == case.groups - 1),
                         "group": group,
                         "table": table,
                         "closing": int(closing),
@@ -140,9 +141,8 @@ def run(
             if op["integrate"]:
                 seen.ops.append((cycle, {"row": op["row"], "count": op.get("count", 1)}))
             if op["sweep"]:
-                seen.ops.append(
-                    (cycle, {n: op[n] for n in ("held", "group", "table", "closing", "following")})
-                )
+                names = ("held", "last", "group", "table", "closing", "following")
+                seen.ops.append((cycle, {n: op[n] for n in names}))
             last = op["closing"] and op["group"] == case.groups - 1
             taken += int(op["sweep"] and (last or not case.closing_only)) - returned
             seen.places = max(seen.places, taken)

@@ -69,9 +69,10 @@ BUGS = [
     Bug("a replay reads a word too many", "hw/dense/replay.py", "after == stored", "index == stored", "memories"),
     Bug("a queue lets a word overtake", "hw/stream/queue.py", "(is_kept | ~leaves)", "~leaves", "memories"),
     Bug("a queue has room for a word too many", "hw/lib/store.py", "level != depth - 1", "level != depth", "memories"),
+    Bug("a word that comes where none waits is read a cycle early", "hw/lib/store.py", "Mux(fresh, word, read.data)", "read.data", "memories"),
     Bug("a queue gives a word that is gone", "hw/lib/store.py", "self.some.eq(level != 1)", "self.some.eq(level != 0)", "memories"),
     Bug("a block leaves the sender while its last word waits", "hw/output/sender.py", "leaves.eq(self.o.ready & Mux(", "leaves.eq(Mux(", "serializer"),
-    Bug("a spike is dropped while it waits", "hw/output/sender.py", "with m.Elif(busy & self.o.ready):", "with m.Elif(busy):", "serializer"),
+    Bug("a spike is dropped while it waits", "hw/output/sender.py", "with m.Elif(self.o.ready):", "with m.Elif(busy):", "serializer"),
     Bug("a place is given back while its word waits", "hw/output/serializer.py", "sender.i.valid & sender.i.ready & sender.i.payload.final", "sender.i.valid & sender.i.payload.final", "serializer"),
     Bug("a word leaves with a block to go", "hw/output/chooser.py", "two_left.eq(~more_than(todo, 2))", "two_left.eq(1)", "serializer"),
     Bug("values come from the word before", "hw/output/values.py", "upcoming.eq(Mux(self.take, ", "upcoming.eq(Mux(0, ", "values"),
@@ -80,8 +81,9 @@ BUGS = [
     Bug("stored words do not wrap round", "hw/output/values.py", "Mux(newest == self._words - 1, 0, newest + 1)", "newest + 1", "values"),
     # door and answer
     Bug("the door passes an address twice", "hw/stream/input_checker.py", "~below(before, word.address)", "below(word.address, before)", "input_checker"),
-    Bug("a tie goes to the higher class", "hw/output/winner.py", "entries[b][0] > entries[a][0]", "entries[b][0] >= entries[a][0]", "readout"),
-    Bug("a tie goes to the later group", "hw/output/readout.py", "(winner.best > best)", "(winner.best >= best)", "readout"),
+    Bug("a tie goes to the higher class", "hw/output/winner.py", "(value - later)[-1]", "(value - later - 1)[-1]", "readout"),
+    Bug("the answer's last group is that of the frame before", "hw/output/readout.py", "running[n] if n < before else word.sums[n - before]", "running[n]", "readout"),
+    Bug("a tie goes to the later group", "hw/output/readout.py", "(best - winner.best)[-1]", "(best - winner.best - 1)[-1]", "readout"),
     Bug("a lane without a class can win", "hw/output/winner.py", "~self.partial if k >= self._used", "~self.partial if k > self._used", "readout"),
     # event-driven
     Bug("a signed neuron fires above its threshold only", "hw/event_driven/neuron.py", "(upper >= 0)", "(upper > 0)", "event_ties"),
