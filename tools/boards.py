@@ -30,7 +30,7 @@ SMALL: list[Lanes] = [20, 10]
 NARROW: list[Lanes] = [(12, 1), (24, 1), (32, 1), 10]
 # Network, board, lanes (None: the default), test images that go through the simulated board
 ROWS: tuple[tuple[str, str, list[Lanes] | None, int], ...] = (
-    ("digits", "icebreaker", [8, 5], 360),
+    ("digits", "icebreaker", None, 360),
     ("digits", "tangnano9k", SMALL, 360),
     ("digits", "colorlight-i5", SMALL, 360),
     ("digits", "ecpix5-45", SMALL, 360),
@@ -55,10 +55,11 @@ def row(name: str, board: str, lanes: list[Lanes] | None, images: int) -> dict[s
     root = os.environ.get("POLYRHYTHM_DATA")
     inputs, _ = data.inputs_for(network, network.provenance["dataset"], "test", root)
     inputs = inputs[:images]
-    return told | modelled(network, lanes, inputs) | linked(network, Path(made["folder"]), inputs)
+    chosen = [tuple(lane) if isinstance(lane, list) else lane for lane in made["lanes"]]
+    return told | modelled(network, chosen, inputs) | linked(network, Path(made["folder"]), inputs)
 
 
-def modelled(network: Network, lanes: list[Lanes] | None, inputs: np.ndarray) -> dict[str, Any]:
+def modelled(network: Network, lanes: list[Lanes], inputs: np.ndarray) -> dict[str, Any]:
     """Cycles of frames alone and of frames that follow each other, by the cycle model."""
     planned = plan(network, lanes)
     trace = golden.run(network, inputs, spikes=network.schedule == "time_stepped")
