@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.comparison import Comparison
 from polyrhythm.cli.executors import check_port
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import chosen_network
 from polyrhythm.cli.owndata import data_set
 from polyrhythm.cli.report import FAILED, OK, Answer, average, one_of, percent, spread, table
 
@@ -32,7 +32,7 @@ def compare(args: argparse.Namespace) -> Answer:
     check_port(args.executor, args.port, args.lanes, args.coding)
     if args.executor == "board" and args.alone is not None:
         raise ValueError("alone belongs to the RTL; leave --alone out with --executor board")
-    network = load_network(args.network, args.profile)
+    network = chosen_network(args)
     preprocess = data.preprocess_of(network, args.preprocess, args.dataset or "own data")
     dataset = data_set(args, preprocess, ("test",), network)
     if args.limit is not None and args.limit < 1:
@@ -42,6 +42,7 @@ def compare(args: argparse.Namespace) -> Answer:
     inputs, labels = data.inputs_for(network, dataset, "test", args.data, preprocess)
     whole = (
         not args.profile
+        and args.T is None
         and scored_on(network, dataset)
         and (args.limit is None or args.limit >= len(labels))
     )

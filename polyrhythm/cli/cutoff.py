@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.before import network_file
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import chosen_network
 from polyrhythm.cli.owndata import data_set
 from polyrhythm.cli.progress import Stage
 from polyrhythm.cli.report import Answer, one_of, percent, say, table
@@ -30,7 +30,7 @@ def cutoff(args: argparse.Namespace) -> Answer:
 
     if args.out:
         network_file(args, args.out)
-    network = load_network(args.network, args.profile)
+    network = chosen_network(args)
     check(args, network)
     dataset = data_set(args, data.preprocess_of(network), network=network)
     check_data(network, dataset)

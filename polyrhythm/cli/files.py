@@ -1,5 +1,6 @@
 """Reading and writing what the verbs name on the command line."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +14,23 @@ if TYPE_CHECKING:
     from polyrhythm.sw.plan.parameters import Coding
 
 
-def load_network(path: str, profile: str | None = None) -> "Network":
-    """The network in a file, at one of its working points; a wrong name gets the nearest one that
-    exists."""
+def load_network(
+    path: str, profile: str | None = None, T: Sequence[int] | None = None
+) -> "Network":
+    """The network in a file, at one of its working points, or with other time steps; a wrong name
+    gets the nearest one that exists."""
     from polyrhythm.sw.network import Network
 
     file = Path(path)
     if not file.exists():
         raise ValueError(f"{path}: no such network file{nearest_file(path, '.safetensors')}")
-    return Network.load(path).profile(profile)
+    network = Network.load(path)
+    return network.profile(profile) if T is None else network.at(T)
+
+
+def chosen_network(args: argparse.Namespace) -> "Network":
+    """The network that the command line names, at the working point that it names."""
+    return load_network(args.network, args.profile, args.T)
 
 
 def nearest_file(path: str, suffix: str) -> str:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from polyrhythm.boards.parts.parts import PARTS, ROUTERS, TITLES
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import chosen_network
 from polyrhythm.cli.report import Answer, one_of, say, table
 
 
@@ -15,7 +15,7 @@ def synth(args: argparse.Namespace) -> Answer:
     part = one_of("part", args.part, PARTS)
     router = one_of("router", args.router, ROUTERS) if args.router else None
     result = run(
-        load_network(args.network, args.profile),
+        chosen_network(args),
         part,
         args.lanes,
         seeds_of(args),

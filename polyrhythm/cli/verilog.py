@@ -1,6 +1,7 @@
 """verilog: the accelerator as Verilog, and what else was asked for beside it."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,9 @@ def verilog(args: argparse.Namespace) -> Answer:
         raise ValueError("Vivado's IP is made of an AXI export: say --bus axi")
     name = None if args.name is None else check_top(args.name)
     whole, folder = load_network(args.network), Path(args.out)
-    network = whole.profile(args.profile)
+    network = whole.profile(args.profile) if args.T is None else whole.at(args.T)
     if name is None:
-        name = called(whole, args.profile)
+        name = called(whole, args.profile, args.T)
     vectors = testbench_of(network, args)
     with Stage(f"writing the Verilog of {network.name}"):
         interface = export_verilog(
@@ -89,12 +90,14 @@ def testbench_of(network: "Network", args: argparse.Namespace) -> "Vectors | Non
         return vectors(network, **chosen)
 
 
-def called(network: "Network", profile: str | None) -> str:
-    """The top module's name where none is asked for: the network's and the profile's; a name that
-    cannot be is told."""
+def called(network: "Network", profile: str | None, T: Sequence[int] | None = None) -> str:
+    """The top module's name where none is asked for: the network's and the profile's, or the
+    network's and its other T; a name that cannot be is told."""
     from polyrhythm.sw.plan.names import identifier, told_apart, top_name
 
-    if profile is None:
+    if T is not None:
+        wanted = "_".join([f"{network.name}_T", *map(str, T)])
+    elif profile is None:
         wanted = network.name
     else:
         alike = [

@@ -141,6 +141,23 @@ class Network(Rebuilt):
         except NetworkError as error:
             raise NetworkError(f"profile {name!r}: {error}") from None
 
+    def at(self, T: Sequence[int]) -> Network:
+        """Give the network with other time steps, one number for each layer, and without profiles.
+
+        Thresholds and biases stay. A margin rule of the exit has a threshold for each tick of the
+        readout, so it goes where that T changes. Raises NetworkError for a T that cannot be.
+        """
+        ticks = check.as_tuple("T", T)
+        if len(ticks) != len(self.layers):
+            raise NetworkError(
+                f"T must list {len(self.layers)} values, one per layer, not {len(ticks)}"
+            )
+        pairs = zip(self.layers, ticks, strict=True)
+        layers = tuple(dataclasses.replace(layer, T=value) for layer, value in pairs)
+        stale = isinstance(self.exit, MarginExit) and ticks[-1] != self.readout.T
+        rule = None if stale else self.exit
+        return dataclasses.replace(self, layers=layers, profiles={}, exit=rule)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 in hex over the name and everything that fixes the arithmetic.
