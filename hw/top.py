@@ -33,6 +33,7 @@ EVENT_DOC = {
     "negative": "the word takes one spike back",
     "tick": "no spike: closes a time step that is not the frame's last",
     "end": "no spike: closes the frame's last time step, and the frame",
+    "profile": "number of the frame's profile, the same on all words of a frame",
     "i_address": "neuron that spiked, 0..{last}; ascends within a time step, so none comes twice",
 }
 
