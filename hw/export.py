@@ -51,8 +51,9 @@ def export(
     of `plan`; name: of the top module, an identifier (default: made of the network's name). Every
     module and every file that a tool reads begins with it, so exports of other names can lie in one
     project. shape: of all networks that the circuit is for, profiles: that it has, as of `plan`.
-    bus: "axi" puts AXI4-Stream and AXI4-Lite in front. beside: makes further files of those of the export, such as
-    a testbench; what tools build of them in the folder BUILT goes when the export is written again.
+    bus: "axi" puts AXI4-Stream and AXI4-Lite in front. beside: makes further files of those of the
+    export, such as a testbench; what tools build of them in the folder BUILT goes when the export
+    is written again.
     The files are the same byte for byte whenever the network and these are. Raises TypeError for
     lanes that are no integers, ValueError for what the gateware cannot build, for a wrong name, or
     a folder that holds anything but an export, OSError where it cannot be written.

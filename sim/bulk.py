@@ -59,8 +59,9 @@ def run(
 
     profile: a working point, whose circuit is made; or one for each frame, through the one circuit
     of all that the network has. The other options are those of `sim.job.Mode`; the trace has
-    `interval` where frames go back to back, else `cycles`. `waveform`: a VCD file of the whole run (pass few frames). `progress(done,
-    total)` is told of frames as they finish. Raises ToolMissing, BuildError, SimulationError.
+    `interval` where frames go back to back, else `cycles`. `waveform`: a VCD file of the whole run
+    (pass few frames). `progress(done, total)` is told of frames as they finish. Raises ToolMissing,
+    BuildError, SimulationError.
     """
     mode = Mode(back_to_back, i_stall, o_stall, seed, spikes, logits_t)
     numbers = None
