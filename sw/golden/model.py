@@ -17,7 +17,7 @@ from polyrhythm.sw.golden.cutoff import safe_margins, softmax_table
 from polyrhythm.sw.network import Exit, MarginExit, Network, SafeExit
 from polyrhythm.sw.network.align import bias_at, boundaries, source_ticks
 from polyrhythm.sw.network.synapse import current, skipped
-from polyrhythm.sw.trace import Trace, as_long_as_the_longest, merge
+from polyrhythm.sw.trace import Trace, lengthened, merge
 from polyrhythm.sw.trace.frames import frames
 
 Array = npt.NDArray[Any]
@@ -35,9 +35,9 @@ def run(
 ) -> Trace:
     """Run integer counts (B, *shape) or (B, T_in, *shape) through the network.
 
-    profile: a working point for all frames, or one for each; None is the network's own. Where their
-    T differ, spikes behind a frame's last tick are 0, and logits_t and potentials stay as that tick
-    left them.
+    profile: a working point for all frames, or one for each; None is the network's own. Then arrays
+    have as many ticks as any working point has: behind a frame's last tick there are no spikes, and
+    logits_t and potentials stay as that tick left them.
 
     Always: class, logits, counts, events; in time_stepped also ticks and logits_t. `spikes` and
     `potentials` ask for the spikes (time_stepped) and the potentials after the last reset. Counts,
@@ -80,7 +80,10 @@ def _mixed(
         for name, own in places.items()
     ]
     order = np.argsort(np.concatenate([np.array(own) for own in places.values()]))
-    return merge(as_long_as_the_longest(parts))[order]
+    most = np.max([network.T, *(profile.T for profile in network.profiles.values())], axis=0)
+    names = [layer.name for layer in network.hidden]
+    ticks = dict(zip(names, most.tolist(), strict=False))
+    return merge([lengthened(part, ticks, int(most[-1])) for part in parts])[order]
 
 
 def chunk_frames(network: Network) -> int:

@@ -89,6 +89,11 @@ class Network(Rebuilt):
             made[name] = dataclasses.replace(profile, exit=rule)
         return made
 
+    @property
+    def T(self) -> tuple[int, ...]:
+        """Time steps of each layer."""
+        return tuple(layer.T for layer in self.layers)
+
     def in_shape(self, i: int) -> tuple[int, ...]:
         """Shape of layer i's input map before pooling."""
         return self.input.shape if i == 0 else self.out_shape(i - 1)

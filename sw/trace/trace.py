@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -161,22 +161,15 @@ def merge(traces: Sequence[Trace]) -> Trace:
     )
 
 
-def as_long_as_the_longest(traces: Sequence[Trace]) -> list[Trace]:
-    """Traces of frames of different T, with equally many ticks in each array: behind a frame's last
-    tick nobody spikes, and sums and potentials stay."""
-    most: dict[str, int] = {}
-    for trace in traces:
-        for name, value in trace.arrays().items():
-            if value.ndim == 3:
-                most[name] = max(most.get(name, 0), value.shape[1])
-    return [_lengthened(trace, most) for trace in traces]
-
-
-def _lengthened(trace: Trace, most: dict[str, int]) -> Trace:
+def lengthened(trace: Trace, ticks: Mapping[str, int], readout: int) -> Trace:
+    """The trace with so many ticks of each layer and of the readout: behind a frame's last tick
+    nobody spikes, and sums and potentials stay."""
     made = dict(trace.arrays())
-    for name, ticks in most.items():
-        value = made[name]
-        width = [(0, 0), (0, ticks - value.shape[1]), (0, 0)]
+    for name, value in made.items():
+        if value.ndim < 3:
+            continue
+        most = readout if name == "logits_t" else ticks[name.split(".", 1)[1].rpartition(".")[0]]
+        width = [(0, 0), (0, most - value.shape[1]), (0, 0)]
         made[name] = np.pad(value, width, mode="constant" if name.endswith(".spikes") else "edge")
     return _like(trace, made)
 
