@@ -136,6 +136,11 @@ def rhythm_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--T", type=ticks, metavar="A,B,..", help=told)
 
 
+def profiles_argument(parser: argparse.ArgumentParser) -> None:
+    told = "all: one circuit of all working points, between which frames choose"
+    parser.add_argument("--profiles", choices=("all",), help=told)
+
+
 def ticks(text: str) -> list[int]:
     """T of each layer, as in 3,5."""
     return [positive(one) for one in text.split(",")]

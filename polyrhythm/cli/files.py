@@ -33,6 +33,18 @@ def chosen_network(args: argparse.Namespace) -> "Network":
     return load_network(args.network, args.profile, args.T)
 
 
+def circuit_of(args: argparse.Namespace) -> "tuple[Network, tuple[str | None, ...]]":
+    """The network of a circuit, and the working points that the circuit has."""
+    if args.profiles is None:
+        return chosen_network(args), (None,)
+    if args.profile is not None or args.T is not None:
+        raise ValueError("--profiles all has every working point: leave --profile and --T out")
+    whole = load_network(args.network)
+    if not whole.profiles:
+        raise ValueError(f"{args.network}: --profiles needs working points, but it has none")
+    return whole, (None, *whole.profiles)
+
+
 def nearest_file(path: str, suffix: str) -> str:
     """ "; did you mean PATH?" for a file of that suffix in the same folder, compared by what stands
     before the suffix."""
@@ -53,11 +65,12 @@ def export_verilog(
     name: str | None = None,
     beside: "Beside | None" = None,
     bus: "Bus" = "none",
+    profiles: "Sequence[str | None]" = (None,),
 ) -> dict[str, Any]:
     """Write the accelerator into `folder`, which appears whole or not at all; the answer is its
-    interface. beside, bus: as of `hw.export.export`."""
+    interface. The rest as of `hw.export.export`."""
     from polyrhythm.hw.export import export
 
-    export(network, folder, lanes, coding, name, beside, bus)
+    export(network, folder, lanes, coding, name, beside, bus, profiles=profiles)
     interface: dict[str, Any] = json.loads((folder / "interface.json").read_text("utf-8"))
     return interface

@@ -2,7 +2,12 @@
 
 import argparse
 
-from polyrhythm.cli.arguments import hardware_arguments, network_argument, rhythm_arguments
+from polyrhythm.cli.arguments import (
+    hardware_arguments,
+    network_argument,
+    profiles_argument,
+    rhythm_arguments,
+)
 
 
 def synth_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +21,7 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     )
     swappable_argument(parser)
     hardware_arguments(parser)
+    profiles_argument(parser)
 
 
 def build_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyrhythm.cli.files import export_verilog, load_network
+from polyrhythm.cli.files import circuit_of, export_verilog, load_network
 from polyrhythm.cli.progress import Stage
 from polyrhythm.cli.report import Answer, say, table
 
@@ -24,10 +24,12 @@ def verilog(args: argparse.Namespace) -> Answer:
     if args.vivado and args.bus != "axi":
         raise ValueError("Vivado's IP is made of an AXI export: say --bus axi")
     name = None if args.name is None else check_top(args.name)
-    whole, folder = load_network(args.network), Path(args.out)
-    network = whole.profile(args.profile) if args.T is None else whole.at(args.T)
+    folder = Path(args.out)
+    network, profiles = circuit_of(args)
+    if len(profiles) > 1 and args.testbench:
+        raise ValueError("--testbench is for a circuit of one profile: leave --profiles out")
     if name is None:
-        name = called(whole, args.profile, args.T)
+        name = called(load_network(args.network), args.profile, args.T)
     vectors = testbench_of(network, args)
     with Stage(f"writing the Verilog of {network.name}"):
         interface = export_verilog(
@@ -38,6 +40,7 @@ def verilog(args: argparse.Namespace) -> Answer:
             name,
             beside(args, vectors),
             args.bus,
+            profiles,
         )
     rows = [
         (
