@@ -86,7 +86,7 @@ class InputChecker(wiring.Component):
         with m.If(moves | (self.i.valid & late)):
             m.d.sync += overrun.eq(closing & final & ~word.end)
         found |= {
-            "profile": self._profile(m, moves, closing & final) & ~late,
+            "profile": self._profile(m, moves, closing & final) & ~late & ~early,
             "tick_missing": early,
             "end_missing": closing & final & ~word.end,
             "end_late": late,

@@ -26,7 +26,9 @@ def drawn(rng: np.random.Generator, kinds: tuple[str, ...]) -> Network:
     thresholds and biases of their own."""
     shape = (pick(rng, (1, 2)), 4, 5) if "conv2d" in kinds else None
     T = [pick(rng, (1, 2, 3, 5)) for _ in (*kinds, "readout")]
-    network = random_network(rng, "time_stepped", kinds, shape=shape, T=T, t_in=pick(rng, (1, 2, 4)))
+    network = random_network(
+        rng, "time_stepped", kinds, shape=shape, T=T, t_in=pick(rng, (1, 2, 4))
+    )
     profiles = {}
     for name in "abcd"[: int(rng.integers(1, 5))]:
         own: dict[str, Any] = {"threshold": {}, "bias": {}}
