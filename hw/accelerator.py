@@ -88,8 +88,9 @@ class Accelerator(wiring.Component):
         m.submodules[f"queue{k}"] = queue = Queue(event, self.plan.parameters.queue_depth)
         m.submodules[f"layer{k}_{plan.stem}"] = layer
         # Fewer ticks than the source: those inside a group are dropped before they wait.
-        if not all(plan.rhythm.kept_ticks):
-            m.submodules[f"aligner{k}"] = aligner = Aligner(event, plan.rhythm.kept_ticks)
+        kept = [steps.kept_ticks for steps in plan.steps]
+        if not all(map(all, kept)):
+            m.submodules[f"aligner{k}"] = aligner = Aligner(event, kept)
             wiring.connect(m, source, aligner.i)
             source = aligner.o
         wiring.connect(m, source, queue.i)

@@ -42,6 +42,7 @@ def export(
     beside: Beside | None = None,
     bus: Bus = "none",
     shape: Shape | None = None,
+    profiles: Sequence[str | None] = (None,),
 ) -> Path:
     """Write the Verilog of `network` into the new or empty folder `out_dir`, or over an export that
     lies there; return its path.
@@ -49,9 +50,10 @@ def export(
     lanes: neurons served per cycle in each layer, 1..N_out (default: `default_lanes`); coding: as
     of `plan`; name: of the top module, an identifier (default: made of the network's name). Every
     module and every file that a tool reads begins with it, so exports of other names can lie in one
-    project. shape: of all networks that the circuit is for, as of `plan`. bus: "axi" puts
-    AXI4-Stream and AXI4-Lite in front. beside: makes further files of those of the export, such as
-    a testbench; what tools build of them in the folder BUILT goes when the export is written again.
+    project. shape: of all networks that the circuit is for, profiles: that it has, as of `plan`.
+    bus: "axi" puts AXI4-Stream and AXI4-Lite in front. beside: makes further files of those of the
+    export, such as a testbench; what tools build of them in the folder BUILT goes when the export
+    is written again.
     The files are the same byte for byte whenever the network and these are. Raises TypeError for
     lanes that are no integers, ValueError for what the gateware cannot build, for a wrong name, or
     a folder that holds anything but an export, OSError where it cannot be written.
@@ -63,7 +65,9 @@ def export(
     if bus not in get_args(Bus):
         raise ValueError(f"bus must be one of {', '.join(get_args(Bus))}, not {bus!r}")
     kind = AxiTop if bus == "axi" else Top
-    files = texts(kind(plan(network, lanes, coding, shape=shape), name=called), beside)
+    files = texts(
+        kind(plan(network, lanes, coding, shape=shape, profiles=profiles), name=called), beside
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     there = out.is_dir()
     # What exists is filled where it is: it may be the current folder, a link, or a mount, none of

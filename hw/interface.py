@@ -38,6 +38,7 @@ def interface(
             "max_count": plan.input.max_count,
         },
         "output": {"class_bits": bits["o_class"], **sums},
+        **_profiles(plan),
         "taps": taps,
         "layers": [_layer(layer, files) for layer in plan.layers],
         "files": files,
@@ -48,20 +49,33 @@ def interface(
     }
 
 
+def _profiles(plan: NetworkPlan) -> dict[str, Any]:
+    """Where the circuit has several: of each, in the order of the numbers on the words, its name
+    (null: the network's own), T of each layer, and the ticks that each layer's observer shows."""
+    if len(plan.profiles) == 1:
+        return {}
+    told = []
+    for k, name in enumerate(plan.profiles):
+        steps = [layer.steps[k] for layer in plan.layers]
+        T, ticks = [one.T for one in steps], [one.sweeps for one in steps]
+        told.append({"name": name, "T": T, "ticks": ticks})
+    return {"profiles": told}
+
+
 def _tap(layer: LayerPlan, bits: Mapping[str, int]) -> dict[str, Any]:
     """What the observer of a layer shows.
 
-    ticks      ticks of a frame on the wire; 1 where there are none
+    ticks      most ticks of a frame on the wire; 1 where there are none
     max_count  most spikes of one neuron in a tick
     repeats    whether a neuron may send several words in a tick
     """
     k = layer.index
-    told = {"index": k, "layer": layer.name, "T": layer.rhythm.T, "ticks": layer.rhythm.sweeps}
+    told = {"index": k, "layer": layer.name, "T": layer.T, "ticks": layer.ticks}
     if not isinstance(layer.output, Spikes):
         logit_bits = layer.potential_bits
         return told | {"logit_bits": logit_bits, "classes": layer.n_out}
     reacts, wire = isinstance(layer.neuron, ReactingNeuron), layer.output.wire
-    most = 1 if isinstance(layer.neuron, TickingNeuron) else layer.rhythm.T
+    most = 1 if isinstance(layer.neuron, TickingNeuron) else layer.T
     return told | {
         "size": layer.n_out,
         "shape": list(wire.source.shape),
@@ -82,7 +96,7 @@ def _layer(layer: LayerPlan, files: Mapping[str, Mapping[str, Any]]) -> dict[str
         "kind": layer.kind,
         "n_in": synapses.n_in,
         "n_out": layer.n_out,
-        "T": layer.rhythm.T,
+        "T": layer.T,
         "lanes": layer.layout.lanes,
         "groups": layer.layout.groups,
         **(channels if isinstance(synapses, ConvSynapses) else {}),

@@ -61,7 +61,11 @@ class SpikingLayer(wiring.Component):
         plan, layout = self._plan, self._plan.layout
         m.submodules.neurons = neurons = Neurons(self._rom, plan)
         m.submodules.serializer = serializer = Serializer(
-            layout, plan.value_bits, plan.slots, parameters=plan.parameters
+            layout,
+            plan.value_bits,
+            plan.slots,
+            parameters=plan.parameters,
+            profiles=plan.input.word.profiles,
         )
         wiring.connect(m, wiring.flipped(self.i), neurons.i)
         wiring.connect(m, neurons.o, serializer.i)

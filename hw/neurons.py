@@ -37,7 +37,8 @@ class Neurons(wiring.Component):
     def __init__(self, rom: type[Rom], plan: LayerPlan):
         self._rom, self._plan = rom, plan
         layout = plan.layout
-        word: data.StructLayout = FiredWord(layout.lanes, plan.value_bits)
+        profiles = plan.input.word.profiles
+        word: data.StructLayout = FiredWord(layout.lanes, plan.value_bits, profiles=profiles)
         if isinstance(plan.output, Classes):
             word = SummedWord(layout.groups, layout.lanes, plan.potential_bits)
         super().__init__(
@@ -86,7 +87,7 @@ class Neurons(wiring.Component):
             event,
             groups=synapses.groups,
             capacity=synapses.capacity,
-            steps=plan.rhythm,
+            steps=plan.steps,
             credits=plan.slots,
             closing_only=isinstance(plan.output, Classes),
         )
@@ -104,9 +105,7 @@ class Neurons(wiring.Component):
     def _conv(self, m: Module, synapses: ConvSynapses, loads: Value | None) -> ConvCharge:
         plan, event = self._plan, Event.of(self._plan.input.word)
         m.submodules.locate = locate = Locate(event, synapses)
-        sequencer = ConvSequencer(
-            locate.o.payload.shape(), synapses, plan.rhythm, event, plan.slots
-        )
+        sequencer = ConvSequencer(locate.o.payload.shape(), synapses, plan.steps, event, plan.slots)
         m.submodules.sequencer = held_back(sequencer, loads)
         m.submodules.charge = charge = ConvCharge(
             self._rom, sequencer.ops.payload.shape(), synapses, plan.sums, plan.parameters
@@ -132,5 +131,7 @@ class Neurons(wiring.Component):
             word.fired.last.eq(op.last),
             word.fired.closing.eq(op.closing),
         ]
+        if self._plan.input.word.profiles > 1:
+            m.d.comb += word.fired.profile.eq(op.profile)
         if self._plan.value_bits:
             m.d.comb += [word["values"][k].eq(values[k]) for k in range(self._plan.layout.lanes)]

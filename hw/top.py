@@ -33,16 +33,30 @@ EVENT_DOC = {
     "negative": "the word takes one spike back",
     "tick": "no spike: closes a time step that is not the frame's last",
     "end": "no spike: closes the frame's last time step, and the frame",
+    "profile": "number of the frame's profile, the same on all its words",
+    "i_profile": "number of the frame's profile, the same on all its words: {profiles}",
     "i_address": "neuron that spiked, 0..{last}; ascends within a time step, so none comes twice",
 }
 
 
-def _event_ports(prefix: str, direction: str, event: Event, last: int, most: int) -> Iterator[Port]:
+def _event_ports(
+    prefix: str, direction: str, event: Event, last: int, most: int, profiles: str = ""
+) -> Iterator[Port]:
     for field, shape in event.members.items():
-        doc = EVENT_DOC.get(f"{prefix}_{field}", EVENT_DOC[field]).format(last=last, most=most)
+        told = EVENT_DOC.get(f"{prefix}_{field}", EVENT_DOC[field])
+        doc = told.format(last=last, most=most, profiles=profiles)
         if field == "address" and event.source.channel_low:
             doc = doc.replace(f"0..{last}", _parts(event.source))
         yield Port(f"{prefix}_{field}", direction, Shape.cast(shape).width, doc)
+
+
+def _profiles(plan: NetworkPlan) -> str:
+    """Which profile each number is."""
+    told = []
+    for k, name in enumerate(plan.profiles):
+        T = ", ".join(str(layer.steps[k].T) for layer in plan.layers)
+        told.append(f"{k} {'its own' if name is None else name}, T {T}")
+    return "; ".join(told)
 
 
 def _parts(source: AddressMap) -> str:
@@ -69,7 +83,14 @@ def ports_of(plan: NetworkPlan) -> list[Port]:
         Port("rst", "input", 1, "synchronous reset, active high"),
         Port("i_valid", "input", 1, "an input word is offered"),
         Port("i_ready", "output", 1, "the word is taken at this clock edge if i_valid is high"),
-        *_event_ports("i", "input", Event.of(plan.input), plan.input.source.neurons - 1, most),
+        *_event_ports(
+            "i",
+            "input",
+            Event.of(plan.input),
+            plan.input.source.neurons - 1,
+            most,
+            _profiles(plan),
+        ),
         Port("o_valid", "output", 1, "a frame's answer is offered"),
         Port("o_ready", "input", 1, "the answer is taken at this clock edge if o_valid is high"),
         Port(

@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 def run(
     network: Network,
     inputs: np.ndarray,
-    profile: str | None = None,
+    profile: str | Sequence[str | None] | None = None,
     *,
     lanes: Sequence[Lanes] | None = None,
     coding: Coding = "count",
@@ -57,21 +57,40 @@ def run(
     """Send every frame of `inputs` through the network's Verilog and return what came out of every
     layer.
 
-    The other options are those of `sim.job.Mode`; the trace has `interval` where frames go back to
-    back, else `cycles`. `waveform`: a VCD file of the whole run (pass few frames). `progress(done,
-    total)` is told of frames as they finish. Raises ToolMissing, BuildError, SimulationError.
+    profile: a working point, whose circuit is made; or one for each frame, through the one circuit
+    of all that the network has. The other options are those of `sim.job.Mode`; the trace has
+    `interval` where frames go back to back, else `cycles`. `waveform`: a VCD file of the whole run
+    (pass few frames). `progress(done, total)` is told of frames as they finish. Raises ToolMissing,
+    BuildError, SimulationError.
     """
     mode = Mode(back_to_back, i_stall, o_stall, seed, spikes, logits_t)
-    chosen = network.profile(profile)
-    counts = frames(chosen, inputs)
+    numbers = None
+    if profile is None or isinstance(profile, str):
+        design = designs.export(network.profile(profile), lanes, coding)
+    else:
+        design = designs.export(network, lanes, coding, (None, *network.profiles))
+        numbers = numbered(design, profile)
+    counts = frames(network, inputs)
     return simulate(
-        designs.export(chosen, lanes, coding),
+        design,
         counts,
         mode,
+        numbers=numbers,
         jobs=jobs,
         progress=progress,
         waveform=waveform,
     ).trace
+
+
+def numbered(design: Design, profiles: Sequence[str | None]) -> np.ndarray:
+    """The number of each frame's profile. ValueError for one that the design does not have."""
+    try:
+        return np.array([design.profiles.index(name) for name in profiles], np.int64)
+    except ValueError:
+        strange = next(name for name in profiles if name not in design.profiles)
+        raise ValueError(
+            f"profile must be one of the circuit's, not {strange!r}; it has {design.profiles}"
+        ) from None
 
 
 def simulate(
@@ -79,6 +98,7 @@ def simulate(
     counts: np.ndarray,
     mode: Mode,
     *,
+    numbers: np.ndarray | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
     waveform: Path | None = None,
@@ -87,6 +107,7 @@ def simulate(
 ) -> Outcome:
     """Run legal counts (B, T_in, *shape) through an exported design; see `run`.
 
+    `numbers`: of each frame's profile, (B,), where the design has several.
     `first`: the number of the first frame, for messages. `part`: frames that a process gets; back
     to back, PART alone gives the intervals of a full pipeline.
     """
@@ -112,6 +133,7 @@ def simulate(
                 mode,
                 waveform,
                 first,
+                numbers,
             )
             for i in range(parts)
         ]
@@ -141,18 +163,21 @@ def ports_header(design: Design) -> str:
     rows = "".join(f"    {{{_row(tap)}}},\n" for tap in [*taps, readout])
     drives = [
         f"d.{name} = w.{name[2:]}();"
-        for name in ("i_address", "i_count", "i_tick", "i_end")
+        for name in ("i_address", "i_count", "i_tick", "i_end", "i_profile")
         if name in design.ports
     ]
     samples = "".join(
         f"    if (d.tap{k}_valid) bench.event({_event(k, tap)});\n" for k, tap in enumerate(taps)
     )
+    ticks = "".join(f"    {{{', '.join(map(str, row))}}},\n" for row in design.ticks)
     answer = "d.o_class" if "o_class" in design.ports else "0"
     return f"""// Written from interface.json of {design.top}.
 constexpr unsigned CLASSES = {output["classes"]}, LOGIT_BITS = {output["logit_bits"]};
 constexpr unsigned HIDDEN = {len(taps)}, READOUT_TICKS = {readout.ticks};
 constexpr Tap TAPS[] = {{
 {rows}}};
+constexpr unsigned TICKS[][HIDDEN + 1] = {{  // of each profile: of a frame at each tap
+{ticks}}};
 inline void drive(Vtop& d, Word w) {{ {" ".join(drives)} }}
 template <class Bench>
 inline void sample_taps(Vtop& d, Bench& bench) {{
@@ -203,12 +228,14 @@ def _part(
     mode: Mode,
     waveform: Path | None,
     number: int = 0,
+    profiles: np.ndarray | None = None,
 ) -> Outcome:
     """Run the frames low..high-1 in a process of their own; `number` is what the first of `counts`
     is called."""
     warm = min(low, WARM_UP) if mode.back_to_back else 0
     first = low - warm
-    stream, offsets = designs.words(counts[first:high], design.wire)
+    chosen = None if profiles is None else profiles[first:high]
+    stream, offsets = designs.words(counts[first:high], design.wire, chosen)
     given, got = files.with_suffix(".in"), files.with_suffix(".out")
     with open(given, "wb") as file:
         np.array([len(offsets) - 1, len(stream)], np.uint64).tofile(file)
@@ -234,12 +261,14 @@ def _part(
             else f"{executable} ended with code {done.returncode}: {said}"
         )
     given.unlink()
-    outcome = _read(got, design, high - first, warm, mode)
+    outcome = _read(got, design, high - first, warm, mode, chosen)
     got.unlink()
     return outcome
 
 
-def _read(path: Path, design: Design, B: int, skip: int, mode: Mode) -> Outcome:
+def _read(
+    path: Path, design: Design, B: int, skip: int, mode: Mode, profiles: np.ndarray | None
+) -> Outcome:
     """The harness's results (see harness.cpp for their layout) as a trace, without the first `skip`
     frames."""
     data = memoryview(path.read_bytes())
@@ -271,7 +300,8 @@ def _read(path: Path, design: Design, B: int, skip: int, mode: Mode) -> Outcome:
     if mode.logits_t:
         trace.logits_t = rows("<i8", readout.ticks, readout.size)
     if design.interface["schedule"] == "time_stepped":
-        trace.ticks = np.full(B - skip, readout.ticks, np.int32)
+        ticks = np.array([row[-1] for row in design.ticks], np.int32)
+        trace.ticks = ticks[np.zeros(B, int) if profiles is None else profiles][skip:]
     if mode.back_to_back:
         trace.interval = cycles
     else:

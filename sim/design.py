@@ -23,8 +23,10 @@ from polyrhythm.sw.plan.parameters import Coding
 
 FORMAT = 2  # of interface.json
 PACKAGE = Path(__file__).parents[1]  # polyrhythm
-# One input word in 64 bits: address, count, and the two flags.
-COUNT_SHIFT, TICK_BIT, END_BIT = np.uint64(32), np.uint64(1 << 62), np.uint64(1 << 63)
+# One input word in 64 bits: address, count, number of the profile, and the two flags.
+COUNT_SHIFT, PROFILE_SHIFT = np.uint64(32), np.uint64(57)
+TICK_BIT, END_BIT = np.uint64(1 << 62), np.uint64(1 << 63)
+COUNT_MASK, PROFILE_MASK = np.uint64((1 << 25) - 1), np.uint64(31)
 PLAIN_PORTS = (
     "clk",
     "rst",
@@ -50,7 +52,7 @@ class Tap:
 
     layer: str
     size: int
-    ticks: int  # of a frame on the wire; 1 where there are none
+    ticks: int  # most of a frame on the wire; 1 where there are none
     max_count: int  # most spikes of one neuron in a tick
     address: bool  # the port is there (a layer of one neuron may have none)
     count: bool  # the port is there; otherwise every event counts 1
@@ -100,6 +102,17 @@ class Design:
     @property
     def digest(self) -> str:
         return str(self.interface["digest"])
+
+    @property
+    def profiles(self) -> tuple[str | None, ...]:
+        """Working points between which frames choose, in the order of their numbers."""
+        return tuple(row["name"] for row in self.interface.get("profiles", [{"name": None}]))
+
+    @property
+    def ticks(self) -> list[list[int]]:
+        """Ticks of a frame that each tap shows, of each profile."""
+        own = [{"ticks": [tap.ticks for tap in (*self.hidden, self.readout)]}]
+        return [list(row["ticks"]) for row in self.interface.get("profiles", own)]
 
     @property
     def wire(self) -> AddressMap:
@@ -192,21 +205,24 @@ def _map(row: dict[str, Any], size: int) -> AddressMap:
     return AddressMap((int(channels), int(rows), int(columns)))
 
 
-def export(network: Any, lanes: Sequence[Lanes] | None = None, coding: Coding = "count") -> Design:
+def export(
+    network: Any,
+    lanes: Sequence[Lanes] | None = None,
+    coding: Coding = "count",
+    profiles: Sequence[str | None] = (None,),
+) -> Design:
     """The accelerator of `network`, written below the build folder where it does not lie there
     already."""
     from polyrhythm.hw import export as hw_export
 
-    folder = verilator.build_root() / network.digest[:16] / f"rtl-{_generator_key(lanes, coding)}"
-    return Design.load(
-        verilator.once(folder, lambda part: _write(hw_export.export, network, part, lanes, coding))
-    )
+    key = _generator_key(lanes, coding, profiles)
+    folder = verilator.build_root() / network.digest[:16] / f"rtl-{key}"
+    chosen = None if lanes is None else list(lanes)
 
+    def write(part: Path) -> None:
+        hw_export.export(network, part, chosen, coding, profiles=profiles)
 
-def _write(
-    write: Any, network: Any, folder: Path, lanes: Sequence[Lanes] | None, coding: Coding
-) -> None:
-    write(network, folder, lanes=None if lanes is None else list(lanes), coding=coding)
+    return Design.load(verilator.once(folder, write))
 
 
 def generators() -> list[Path]:
@@ -216,8 +232,10 @@ def generators() -> list[Path]:
     return sorted(path for path in found if "training" not in path.relative_to(PACKAGE).parts)
 
 
-def _generator_key(lanes: Sequence[Lanes] | None, coding: Coding) -> str:
-    """Names what turns a network into Verilog: lanes, coding, our code and Amaranth."""
+def _generator_key(
+    lanes: Sequence[Lanes] | None, coding: Coding, profiles: Sequence[str | None]
+) -> str:
+    """Names what turns a network into Verilog: lanes, coding, profiles, our code and Amaranth."""
     code = hashlib.sha256()
     for path in generators():
         code.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
@@ -225,15 +243,18 @@ def _generator_key(lanes: Sequence[Lanes] | None, coding: Coding) -> str:
         {
             "lanes": None if lanes is None else list(lanes),
             "coding": coding,
+            "profiles": list(profiles),
             "code": code.hexdigest(),
             "amaranth": metadata.version("amaranth"),
         }
     )
 
 
-def words(counts: np.ndarray, source: AddressMap) -> tuple[np.ndarray, np.ndarray]:
+def words(
+    counts: np.ndarray, source: AddressMap, profiles: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Counts (B, T, ...) as input words (uint64) for the wire `source`, and the B + 1 offsets of
-    the frames.
+    the frames; profiles: number of each frame's, (B,).
 
     Addresses ascend within a tick.
     """
@@ -249,16 +270,20 @@ def words(counts: np.ndarray, source: AddressMap) -> tuple[np.ndarray, np.ndarra
     stream[np.arange(len(row)) + row] = places[address].astype(np.uint64) | value << COUNT_SHIFT
     stream[closing] = TICK_BIT
     stream[closing[T - 1 :: T]] = END_BIT
-    return stream, np.concatenate([[0], closing[T - 1 :: T] + 1])
+    offsets = np.concatenate([[0], closing[T - 1 :: T] + 1])
+    if profiles is not None:
+        stream |= np.repeat(profiles.astype(np.uint64), np.diff(offsets)) << PROFILE_SHIFT
+    return stream, offsets
 
 
 def unpack(stream: np.ndarray) -> dict[str, np.ndarray]:
     """The fields of input words by name."""
     address = (stream & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    count = ((stream >> COUNT_SHIFT) & np.uint64(0x3FFFFFFF)).astype(np.int64)
+    count = ((stream >> COUNT_SHIFT) & COUNT_MASK).astype(np.int64)
     return {
         "address": address,
         "count": count,
+        "profile": ((stream >> PROFILE_SHIFT) & PROFILE_MASK).astype(np.int64),
         "tick": stream & TICK_BIT != 0,
         "end": stream & END_BIT != 0,
     }

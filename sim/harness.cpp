@@ -12,11 +12,12 @@
 //   settle         idle cycles before a frame that is sent alone, and after the last result
 //   wave           VCD file (only in the program built for it)
 //
-// in:   u64 frames, u64 words, then the words, one u64 each: address [31:0], count [61:32], tick [62], end [63].
+// in:   u64 frames, u64 words, then the words, one u64 each: address [31:0], count [56:32], profile [61:57], tick [62], end [63].
 // out:  arrays one after another, little endian, B frames:
 //   i32 class[B], i64 logits[B][C], i64 cycles[B] (alone) or intervals[B], i64 stalls[3] (cycles: input paused, input waited, result waited),
 //   for each hidden layer i32 count[B][N], then i32 events[B][hidden layers],
 //   with spikes for each hidden layer u8 bits[B][T][(N + 7) / 8] (neuron n is bit n % 8), with sums i64 sums[B][T][C].
+//   Where profiles differ in T, that of the longest; behind a frame's last tick there are no spikes, and its sums stay.
 //
 // Exit code 0, or 3 with one line on stderr when the design breaks its contract.
 
@@ -39,7 +40,8 @@
 struct Word {
     uint64_t bits;
     uint32_t address() const { return uint32_t(bits); }
-    uint32_t count() const { return uint32_t(bits >> 32) & 0x3fffffff; }
+    uint32_t count() const { return uint32_t(bits >> 32) & 0x1ffffff; }
+    uint32_t profile() const { return uint32_t(bits >> 57) & 31; }
     bool tick() const { return bits >> 62 & 1; }
     bool end() const { return bits >> 63; }
 };
@@ -170,6 +172,7 @@ public:
           first(options.number("first")), quiet(options.number("quiet")), settle(options.number("settle")),
           i_stall(options.number("i_stall")), o_stall(options.number("o_stall")),
           alone(options.number("alone")), spikes(options.number("spikes")),
+          profiles(profiles_of(words)),
           random{(options.number("seed") + 1) * 0x9e3779b97f4a7c15ull | 1},
           start(frames), results(frames, spikes) {
         random.below(1);
@@ -201,7 +204,7 @@ public:
         moved = true;
         if (tick || end) {
             if (tick && end) broken(k, "has tick and end in one word");
-            if (end != (s.tick + 1 == tap.ticks)) broken(k, end ? "ends the frame early" : "has more ticks than the layer");
+            if (end != (s.tick + 1 == ticks(s.frame, k))) broken(k, end ? "ends the frame early" : "has more ticks than the layer");
             s.tick = end ? 0 : s.tick + 1;
             s.frame += end;
             s.next = 0;
@@ -243,12 +246,14 @@ private:
     const uint64_t first, quiet, settle;
     const uint32_t i_stall, o_stall;
     const bool alone, spikes;
+    const std::vector<uint32_t> profiles;  // number of each frame's
     Random random;
     std::vector<uint64_t> start;
     Results results;
     TapState taps[HIDDEN + 1];
     uint64_t cycle = 0, last_move = 0, last_seen = 0, idle_until = 0;
-    uint64_t word = 0, sent = 0, received = 0, readouts = 0;  // words, frames, results, readout ticks so far
+    uint64_t word = 0, sent = 0, received = 0, summed = 0;  // words, frames, results, frames at the readout's tap so far
+    uint32_t sum_tick = 0;  // of the frame at the readout's tap
     bool offered = false, inside = false, seen = false, moved = false;
     int64_t held[CLASSES];
     uint64_t held_class = 0;
@@ -296,6 +301,15 @@ private:
         cycle++;
     }
 
+    uint32_t ticks(uint64_t frame, unsigned tap) const { return TICKS[profiles[frame]][tap]; }
+
+    static std::vector<uint32_t> profiles_of(const std::vector<Word>& words) {
+        std::vector<uint32_t> found;
+        for (const Word& word : words)
+            if (word.end()) found.push_back(word.profile());
+        return found;
+    }
+
     uint64_t taken() const { return sent + inside; }  // frames whose first word went in
 
     void offer() {
@@ -324,8 +338,13 @@ private:
 
     void readout() {
         moved = true;
-        if (readouts == frames * READOUT_TICKS) fail("the readout's tap moves after the last of %" PRIu64 " frames", frames);
-        read_logits(readout_logits(dut), &results.sums[readouts++ * CLASSES]);
+        if (summed == frames) fail("the readout's tap moves after the last of %" PRIu64 " frames", frames);
+        int64_t* sums = &results.sums[(summed * READOUT_TICKS + sum_tick) * CLASSES];
+        read_logits(readout_logits(dut), sums);
+        if (++sum_tick < ticks(summed, HIDDEN)) return;
+        for (; sum_tick < READOUT_TICKS; sum_tick++, sums += CLASSES) std::copy(sums, sums + CLASSES, sums + CLASSES);
+        summed++;
+        sum_tick = 0;
     }
 
     void result() {
@@ -353,8 +372,8 @@ private:
 
     // The first cycle in which this frame's result is seen.
     void arrive(const int64_t* logits) {
-        if (readouts < (received + 1) * READOUT_TICKS)
-            fail("frame %" PRIu64 ": the result came after %" PRIu64 " readout ticks of %u (cycle %" PRIu64 ")", first + received, readouts - received * READOUT_TICKS, READOUT_TICKS, cycle);
+        if (summed <= received)
+            fail("frame %" PRIu64 ": the result came after %u readout ticks of %u (cycle %" PRIu64 ")", first + received, sum_tick, ticks(received, HIDDEN), cycle);
         const int64_t* last = &results.sums[((received + 1) * READOUT_TICKS - 1) * CLASSES];
         for (unsigned k = 0; k < CLASSES; k++) {
             if (logits[k] != last[k]) fail("frame %" PRIu64 ": logit %u is %" PRId64 ", but the readout's last sum was %" PRId64 " (cycle %" PRIu64 ")", first + received, k, logits[k], last[k], cycle);
@@ -370,7 +389,7 @@ private:
         fprintf(stderr, "frame %" PRIu64 ": nothing moved for %" PRIu64 " cycles: input %s, %" PRIu64 " frames sent, %" PRIu64 " results received",
                 first + received, quiet, offered ? (dut.i_ready ? "moving" : "held by i_ready = 0") : "idle", sent, received);
         for (unsigned k = 0; k < HIDDEN; k++) fprintf(stderr, "; tap %u (%s) in frame %" PRIu64 ", tick %u", k, TAPS[k].layer, first + taps[k].frame, taps[k].tick);
-        fail("; readout after %" PRIu64 " ticks (cycle %" PRIu64 ")", readouts, cycle);
+        fail("; readout in frame %" PRIu64 ", tick %u (cycle %" PRIu64 ")", first + summed, sum_tick, cycle);
     }
 };
 

@@ -45,10 +45,12 @@ def synth(
     router: str | None = None,
     progress: Tell | None = None,
     swappable: bool = False,
+    profiles: "Sequence[str | None]" = (None,),
 ) -> dict[str, Any]:
     """Export a network and place it once for each seed; the figures are those of the median Fmax.
 
-    swappable: the circuit for all networks of this one's shape, see `boards.swap`.
+    swappable: the circuit for all networks of this one's shape, see `boards.swap`. profiles: that
+    the circuit has, as of `sw.plan.network.plan`.
 
     router: one of `parts.ROUTERS`, nextpnr's own choice if none is named. progress: takes lines
     that tell how far it is and, before anything is placed, what the design takes of the part.
@@ -56,8 +58,10 @@ def synth(
     `place` raises.
     """
     from polyrhythm.hw.export import export
+    from polyrhythm.sw.plan.refusals import check_profiles
 
     row = part_named(part)
+    check_profiles(network, profiles, shape=swappable or None)
     if not seeds:
         raise ValueError("seeds must name at least one placement, not none")
     words = [
@@ -65,6 +69,7 @@ def synth(
         *(map(_spelled, lanes) if lanes else ["default"]),
         *(["unary"] if coding == "unary" else []),
         *(["swappable"] if swappable else []),
+        *(["profiles", *(name or "own" for name in profiles)] if len(profiles) > 1 else []),
     ]
     folder = build_root() / network.digest[:16] / "-".join(words)
     if swappable:
@@ -72,7 +77,7 @@ def synth(
 
         export_template(network, folder, lanes, coding)
     else:
-        export(network, folder, lanes, coding)
+        export(network, folder, lanes, coding, profiles=profiles)
     work = netlist(folder, row, progress)
     runs = [placed(row, work, seed, freq, router, progress) for seed in seeds]
     middle = statistics.median_low([run["fmax_mhz"] for run in runs])

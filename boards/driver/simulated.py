@@ -113,7 +113,7 @@ def quiet_clocks(planned: NetworkPlan) -> int:
     As `Design.quiet_cycles`: four times what every layer may spend on replays, summed.
     """
     work = sum(
-        (layer.input.synapses.n_in + 8) * (layer.layout.groups + 1) * (layer.rhythm.T + 1)
+        (layer.input.synapses.n_in + 8) * (layer.layout.groups + 1) * (layer.T + 1)
         for layer in planned.layers
     )
     return 10_000 + 4 * work * planned.ticks

@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from polyrhythm.hw.lib.bits import bits_for, constant_at
-from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.event import Event, profile_field
 from polyrhythm.hw.stream.queue import Queue
 from polyrhythm.sw.plan.conv import Axis, ConvSynapses
 
@@ -67,7 +67,7 @@ class Located(data.StructLayout):
         self.x = Side(columns, groups, groups, positions)
         self.channel_step = synapses.rows.phases * columns.phases * groups
         weight = bits_for((synapses.source.shape[0] - 1) * self.channel_step)
-        fields = {"closes": 1, "end": 1, **event.amount}
+        fields = {"closes": 1, "end": 1, **event.amount, **profile_field(event.profiles)}
         super().__init__({**fields, "y": self.y, "x": self.x, "weight": weight})
 
 
@@ -105,6 +105,7 @@ class Locate(wiring.Component):
             found.x.eq(x),
             found.weight.eq(constant_at(channel, channels, located["weight"].width)),
             *(found[field].eq(word[field]) for field in self._event.amount),
+            *([found.profile.eq(word.profile)] if self._event.profiles > 1 else []),
         ]
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         return m

@@ -1,11 +1,12 @@
 """What a convolution's sequencer asks its banks to do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.lib import data
 
 from polyrhythm.hw.lib.bits import bits_for
-from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.event import Event, profile_field
 from polyrhythm.sw.plan.conv import ConvSynapses
 from polyrhythm.sw.plan.steps import Steps
 
@@ -42,11 +43,12 @@ class ConvOp(data.StructLayout):
     held, last, closing  as of the dense `Op`
     group, table      which word; its row of neuron constants in this tick's bias phase
     following         the same row in the phase of the sum that begins behind a sweep
+    profile           the frame's (absent where there is one)
     the other fields  as of `banked_fields`
     """
 
-    def __init__(self, synapses: ConvSynapses, steps: Steps, event: Event):
-        tables = (max(steps.phases) + 1) * synapses.channel_groups
+    def __init__(self, synapses: ConvSynapses, steps: Sequence[Steps], event: Event):
+        tables = (max(max(one.phases) for one in steps) + 1) * synapses.channel_groups
         self.amount, self.max_count = event.amount, event.max_count
         super().__init__(
             {
@@ -58,5 +60,6 @@ class ConvOp(data.StructLayout):
                 "group": bits_for(synapses.groups - 1),
                 "table": bits_for(tables - 1),
                 "following": bits_for(tables - 1),
+                **profile_field(event.profiles),
             }
         )

@@ -1,6 +1,8 @@
 """Turns a convolution's located events into operations on its banks: integrate a neighbourhood, or
 sweep a word of every bank."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -25,7 +27,12 @@ class ConvSequencer(wiring.Component):
     """
 
     def __init__(
-        self, located: Located, synapses: ConvSynapses, steps: Steps, event: Event, credits: int
+        self,
+        located: Located,
+        synapses: ConvSynapses,
+        steps: Sequence[Steps],
+        event: Event,
+        credits: int,
     ):
         self._located, self._synapses, self._steps = located, synapses, steps
         self._credits, self._shape = credits, ConvOp(synapses, steps, event)
@@ -64,6 +71,8 @@ class ConvSequencer(wiring.Component):
             ticks.step_done.eq(sweep & last_group & (further == 0)),
             ticks.ended.eq(word.end),
         ]
+        if len(self._steps) > 1:
+            m.d.comb += ticks.profile.eq(word.profile)
         # A current that is held for further ticks: the same words are swept again.
         with m.If(sweep & last_group):
             m.d.sync += [held.eq(further != 0), left.eq(further - 1)]
@@ -86,6 +95,7 @@ class ConvSequencer(wiring.Component):
             op.bottom.eq(bottom),
             op.right.eq(right),
             *(op[field].eq(word[field]) for field in self._shape.amount),
+            *([op.profile.eq(word.profile)] if len(self._steps) > 1 else []),
             self.ops.payload.eq(op),
         ]
         visits.place(m, op, self.ops.payload, integrate, group)

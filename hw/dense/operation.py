@@ -3,7 +3,7 @@
 from amaranth.lib import data
 
 from polyrhythm.hw.lib.bits import bits_for
-from polyrhythm.hw.stream.event import Event
+from polyrhythm.hw.stream.event import Event, profile_field
 
 
 class Op(data.StructLayout):
@@ -16,9 +16,18 @@ class Op(data.StructLayout):
     group, table           which group, and its row of neuron constants (bias phase and group)
     last, closing          whether it is the last group, and in the frame's last tick
     following              of a sweep, the `table` of the sum that begins behind it
+    profile                the frame's (absent where there is one)
     """
 
-    def __init__(self, rows: int, max_count: int, groups: int, tables: int, signed: bool = False):
+    def __init__(
+        self,
+        rows: int,
+        max_count: int,
+        groups: int,
+        tables: int,
+        signed: bool = False,
+        profiles: int = 1,
+    ):
         event = Event(1, max_count, signed)
         self.amount, self.max_count, self.signed = event.amount, max_count, signed
         super().__init__(
@@ -33,5 +42,6 @@ class Op(data.StructLayout):
                 "group": bits_for(groups - 1),
                 "table": bits_for(tables - 1),
                 "following": bits_for(tables - 1),
+                **profile_field(profiles),
             }
         )

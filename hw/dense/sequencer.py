@@ -34,7 +34,7 @@ class Sequencer(wiring.Component):
     ----------
     event : Event                the words of `i`
     groups, capacity : int       groups of neurons; most events of one step
-    steps : Steps                of a frame
+    steps : Sequence[Steps]      of a frame, in each profile
     credits : int                room for sweep results
     closing_only : bool          only the frame's very last sweep takes a credit (a readout, whose
                                  other sums may be overwritten)
@@ -46,15 +46,16 @@ class Sequencer(wiring.Component):
         *,
         groups: int,
         capacity: int,
-        steps: Steps,
+        steps: Sequence[Steps],
         credits: int,
         closing_only: bool = False,
     ):
         self._event, self._groups, self._capacity = event, groups, capacity
-        self._steps, self._repeats = steps, steps.repeats
+        self._steps, self._longest = steps, max(max(one.repeats) for one in steps)
         self._credits, self._closing_only = credits, closing_only
-        rows, tables = groups * event.source.address_count, (max(steps.phases) + 1) * groups
-        self._shape = Op(rows, event.max_count, groups, tables, event.signed)
+        phases = 1 + max(max(one.phases) for one in steps)
+        rows, tables = groups * event.source.address_count, phases * groups
+        self._shape = Op(rows, event.max_count, groups, tables, event.signed, event.profiles)
         super().__init__(
             {
                 "i": In(stream.Signature(event)),
@@ -65,7 +66,7 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        now = _Now.of(self._groups, self._repeats)
+        now = _Now.of(self._groups, self._longest)
         may_sweep = self._credit(m, now.sweep, now.closing & now.last_group)
         m.submodules.ticks = ticks = Ticks(self._steps, self._groups)
         m.d.comb += [
@@ -75,6 +76,9 @@ class Sequencer(wiring.Component):
         ]
         live, kept = self._states(m, now, may_sweep, ticks.further)
         op = Signal(self._shape, name="op")
+        if self._event.profiles > 1:
+            profile = self._profile(m, live)
+            m.d.comb += [ticks.profile.eq(profile), op.profile.eq(profile)]
         m.d.comb += [
             op.integrate.eq(now.integrate),
             op.sweep.eq(now.sweep),
@@ -92,6 +96,14 @@ class Sequencer(wiring.Component):
             self._add_base(m, op, live, kept, now.sweep, now.last_group)
         return m
 
+    def _profile(self, m: Module, live: Value) -> Value:
+        """The frame's: that of the word at hand, or behind it of the last word that came."""
+        word = self.i.payload
+        last = Signal.like(word.profile, name="last_profile")
+        with m.If(live & self.i.valid):
+            m.d.sync += last.eq(word.profile)
+        return Mux(live, word.profile, last)
+
     def _states(
         self, m: Module, now: "_Now", may_sweep: Value, repeats: Value
     ) -> tuple[Value, data.View | None]:
@@ -102,7 +114,7 @@ class Sequencer(wiring.Component):
         nothing is).
         """
         # One group and no held ticks: always live, so there is no state to keep.
-        if self._groups == 1 and max(self._repeats) == 1:
+        if self._groups == 1 and self._longest == 1:
             self._take(m, now, may_sweep, repeats)
             m.d.comb += now.finish.eq(now.sweep)
             return Const(1), None
@@ -126,7 +138,7 @@ class Sequencer(wiring.Component):
                         now.closing.eq(now.was_ended & (repeats == 0)),
                     ]
                     self._after_sweep(m, now, repeats, "replay")
-            if max(self._repeats) > 1:
+            if self._longest > 1:
                 with m.State("held"):
                     m.d.comb += [
                         now.held.eq(1),
@@ -163,7 +175,7 @@ class Sequencer(wiring.Component):
         with m.Elif(now.sweep & (further == 0)):
             m.d.comb += now.finish.eq(1)
             m.next = "live"
-        if max(self._repeats) > 1:
+        if self._longest > 1:
             with m.Elif(now.sweep):
                 m.d.sync += now.left.eq(further - 1)
                 m.next = "held"
@@ -249,8 +261,8 @@ class _Now:
     last_group: Value
 
     @classmethod
-    def of(cls, groups: int, repeats: Sequence[int]) -> "_Now":
-        """New signals for a layer of `groups` groups and steps held for `repeats` ticks."""
+    def of(cls, groups: int, longest: int) -> "_Now":
+        """New signals for a layer of `groups` groups and steps held for at most `longest` ticks."""
         flags = {
             name: Signal(name=name)
             for name in ("integrate", "sweep", "held", "ended", "closing", "finish", "was_ended")
@@ -259,6 +271,6 @@ class _Now:
         return cls(
             **flags,
             group=group,
-            left=Signal(range(max(repeats)), name="left"),
+            left=Signal(range(longest), name="left"),
             last_group=group == groups - 1,
         )

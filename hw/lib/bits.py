@@ -61,6 +61,13 @@ def select(one_hot: Value, fields: Value, width: int) -> Value:
     return selected
 
 
+def constant_in(which: Value, index: Value, values: Sequence[Sequence[int]], width: int) -> Value:
+    """values[which][index] in lookup tables; each one's last value stands for all behind it."""
+    places = 1 << len(index)
+    flat = [row[min(k, len(row) - 1)] for row in values for k in range(places)]
+    return constant_at(Cat(index, which), flat, width)
+
+
 def constant_at(index: Value, values: Sequence[int], width: int) -> Value:
     """values[index] in lookup tables, a constant where all are equal; the last one stands for all
     behind it."""

@@ -1,11 +1,13 @@
 """What a sequencer keeps count of besides its events: ticks of the frame, and room for the results
 of its sweeps."""
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Sequence
+
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.lib.bits import bits_for, constant_at
+from polyrhythm.hw.lib.bits import bits_for, constant_in
 from polyrhythm.sw.plan.steps import Steps
 
 
@@ -38,27 +40,29 @@ class Ticks(wiring.Component):
 
     Parameters
     ----------
-    steps : Steps
+    steps : Sequence[Steps]     of each profile
     rows : int                  rows of neuron constants in one phase
 
     Members
     -------
+    profile                     the frame's (absent where there is one)
     tick_done, step_done, ended the last group of a tick is swept; of a step; that step ends the
     frame
     further                     ticks that this step is held for after its first one
     table, following            where the rows of this tick and of the next one begin
     """
 
-    def __init__(self, steps: Steps, rows: int):
-        self._further = [repeat - 1 for repeat in steps.repeats]
-        self._tables = [phase * rows for phase in steps.phases]
-        self._row_bits = bits_for(max(self._tables))
+    def __init__(self, steps: Sequence[Steps], rows: int):
+        self._further = [[repeat - 1 for repeat in one.repeats] for one in steps]
+        self._tables = [[phase * rows for phase in one.phases] for one in steps]
+        self._row_bits = bits_for(max(map(max, self._tables)))
         super().__init__(
             {
+                **({"profile": In(bits_for(len(steps) - 1))} if len(steps) > 1 else {}),
                 "tick_done": In(1),
                 "step_done": In(1),
                 "ended": In(1),
-                "further": Out(bits_for(max(self._further))),
+                "further": Out(bits_for(max(map(max, self._further)))),
                 "table": Out(self._row_bits),
                 "following": Out(self._row_bits),
             }
@@ -66,8 +70,9 @@ class Ticks(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        step = Signal(range(max(len(self._further), 2)), name="step")
-        tick = Signal(range(max(len(self._tables), 2)), name="tick")
+        step = Signal(range(max(2, *map(len, self._further))), name="step")
+        tick = Signal(range(max(2, *map(len, self._tables))), name="tick")
+        profile = self.profile if len(self._tables) > 1 else Const(0, 0)
         frame_done = self.step_done & self.ended
         next_tick = Mux(frame_done, 0, tick + 1)
         with m.If(self.step_done):
@@ -75,8 +80,8 @@ class Ticks(wiring.Component):
         with m.If(self.tick_done):
             m.d.sync += tick.eq(next_tick)
         m.d.comb += [
-            self.further.eq(constant_at(step, self._further, len(self.further))),
-            self.table.eq(constant_at(tick, self._tables, self._row_bits)),
-            self.following.eq(constant_at(next_tick, self._tables, self._row_bits)),
+            self.further.eq(constant_in(profile, step, self._further, len(self.further))),
+            self.table.eq(constant_in(profile, tick, self._tables, self._row_bits)),
+            self.following.eq(constant_in(profile, next_tick, self._tables, self._row_bits)),
         ]
         return m

@@ -1,11 +1,11 @@
 """The time_stepped neuron: leak, add the step's current and bias, compare, reset (docs/contract.md
 1.2)."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.hw.lib.bits import delay
+from polyrhythm.hw.lib.bits import bits_for, constant_at, delay
 from polyrhythm.hw.lib.loading import loading, row_of
 from polyrhythm.hw.lib.operations import Finished, FinishedSignature
 from polyrhythm.hw.lib.rom import Rom
@@ -68,15 +68,18 @@ class Membrane(wiring.Component):
         else:
             before, op = self.i.coming.payload, words.payload.op
             ys = [words.payload.values[k] for k in range(lanes)]
-        threshold = row_of(m, self._rom, neuron.thresholds, _row(before))
-        loads, first = loading(m, [neuron.initial]), neuron.initial.values[0].tolist()
-        if loads is not None:
-            first = [0] * lanes
+        thresholds = neuron.thresholds
+        threshold = row_of(m, self._rom, thresholds, self._threshold_row(before))
+        first, loads = [0] * lanes, None
+        if neuron.initial is not None:
+            loads = loading(m, [neuron.initial])
+            if loads is None:
+                first = neuron.initial.values[0].tolist()
         v = [Signal(signed(neuron.v_bits), init=first[k], name=f"v_{k}") for k in range(lanes)]
         after = [Signal(signed(neuron.v_bits), name=f"after_{k}") for k in range(lanes)]
         fire = Signal(lanes, name="fire")
         for k, y in enumerate(ys):
-            own = threshold.word_select(k, neuron.thresholds.bits)
+            own = threshold.word_select(k, thresholds.bits)
             m.d.comb += self._tick(m, k, v[k], y, own, fire[k], after[k])
         self._store(m, op, before, v, after, loads)
         swept = self.o.payload
@@ -87,6 +90,14 @@ class Membrane(wiring.Component):
             self.o.valid.eq(op.sweep),
         ]
         return m
+
+    def _threshold_row(self, op: data.View) -> Value:
+        """Its row of thresholds; profiles whose thresholds are the same share them."""
+        row, rows, all_rows = _row(op), self._neuron.rows, len(self._neuron.thresholds.values)
+        if all_rows == rows:
+            return row
+        first = constant_at(op.profile, range(0, all_rows, rows), bits_for(all_rows - 1))
+        return (first + row)[: len(first)]
 
     def _tick(
         self, m: Module, k: int, v: Value, y: Value, threshold: Value, fire: Value, after: Signal
@@ -135,7 +146,7 @@ class Membrane(wiring.Component):
 
         `before` is the operation one cycle before it is `op`: time to read the next group's row.
         """
-        groups, initial = self._groups, self._neuron.initial
+        groups = self._groups
         # The groups at hand are in the first tick of a frame
         # A ring of groups has no place for an initial state; a flag says to take it instead.
         opening = Signal(init=1, name="opening")
@@ -144,11 +155,7 @@ class Membrane(wiring.Component):
             m.submodules.state = memory = RotatingMemory(len(stored), groups - 1)
             m.d.comb += [memory.move.eq(op.sweep), memory.i.eq(stored)]
             stored = memory.o
-        row, rows = _row(before), len(initial.values)
-        next_row = Mux(row == rows - 1, 0, row + 1) if rows > 1 else row
-        if loads is not None:
-            next_row = Mux(loads, 0, next_row)
-        restored = row_of(m, self._rom, initial, next_row)
+        restored = self._restored(m, before, loads)
         with m.If(op.sweep):
             m.d.sync += Cat(v).eq(stored)
         with m.If(op.sweep & last_group):
@@ -157,6 +164,17 @@ class Membrane(wiring.Component):
         restores = op.sweep & Mux(last_group, op.closing, opening)
         with m.If(restores if loads is None else restores | loads):
             m.d.sync += Cat(v).eq(restored)
+
+    def _restored(self, m: Module, before: data.View, loads: Value | None) -> Value:
+        """What the next group begins a frame with."""
+        initial = self._neuron.initial
+        if initial is None:
+            return Const(0)
+        row, rows = _row(before), self._neuron.rows
+        next_row = Mux(row == rows - 1, 0, row + 1) if rows > 1 else row
+        if loads is not None:
+            next_row = Mux(loads, 0, next_row)
+        return row_of(m, self._rom, initial, next_row)
 
 
 def _row(op: data.View) -> Value:

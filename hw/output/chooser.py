@@ -45,6 +45,8 @@ class Chooser(wiring.Component):
             self.o.valid.eq(self.i.valid),
             self.i.ready.eq(self.o.ready & choice.final),
         ]
+        if self._word.profiles > 1:
+            m.d.comb += choice.profile.eq(word.profile)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [
                 taken.eq(Mux(choice.final, 0, taken | choice.chosen)),

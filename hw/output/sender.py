@@ -46,6 +46,8 @@ class Sender(wiring.Component):
             pick.end.eq(~block.any & block.closing),
             leaves.eq(self.o.ready & Mux(block.last, ~block.any, block.single)),
         ]
+        if "profile" in pick.shape().members:
+            m.d.comb += pick.profile.eq(block.profile)
         if self._value_bits:
             values = Signal.like(self.values, name="values")
             m.d.comb += pick.value.eq(values[lowest])

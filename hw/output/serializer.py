@@ -40,14 +40,15 @@ class Serializer(wiring.Component):
         slots: int,
         position: data.StructLayout | None = None,
         parameters: Parameters = STANDARD,
+        profiles: int = 1,
     ):
         self._layout, self._slots, self._value_bits = layout, slots, value_bits
-        self._word = WaitingWord(layout, parameters.block, position)
+        self._word = WaitingWord(layout, parameters.block, position, profiles)
         self._block = parameters.block
         self._stored = parameters.stored(bool(value_bits), slots)
         self._gather = parameters.gather_stages(layout.lanes, self._stored)
-        word = FiredWord(layout.lanes, value_bits, position)
-        pick = Pick(layout.target, value_bits)
+        word = FiredWord(layout.lanes, value_bits, position, profiles)
+        pick = Pick(layout.target, value_bits, profiles)
         super().__init__({"i": In(CreditedSignature(word)), "o": Out(stream.Signature(pick))})
 
     def elaborate(self, platform: object) -> Module:

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat
 from amaranth.lib import data
 
 from polyrhythm.hw.lib.bits import bits_for, more_than
+from polyrhythm.hw.stream.event import profile_field
 from polyrhythm.sw.plan.layout import Layout
 
 
@@ -15,19 +16,27 @@ class Fired(data.StructLayout):
     fire      a bit for each lane
     last      it is the tick's last group; closing: in the frame's last tick
     position  where the group stands (absent where words come in the order of their neurons)
+    profile   the frame's (absent where there is one)
     """
 
-    def __init__(self, lanes: int, position: data.StructLayout | None = None):
+    def __init__(self, lanes: int, position: data.StructLayout | None = None, profiles: int = 1):
         placed = {"position": position} if position else {}
-        super().__init__({"fire": lanes, "last": 1, "closing": 1, **placed})
+        told = profile_field(profiles)
+        super().__init__({"fire": lanes, "last": 1, "closing": 1, **placed, **told})
 
 
 class FiredWord(data.StructLayout):
     """A swept group, and what each lane says beside that it fired (absent without `value_bits`)."""
 
-    def __init__(self, lanes: int, value_bits: int = 0, position: data.StructLayout | None = None):
+    def __init__(
+        self,
+        lanes: int,
+        value_bits: int = 0,
+        position: data.StructLayout | None = None,
+        profiles: int = 1,
+    ):
         values = {"values": data.ArrayLayout(value_bits, lanes)} if value_bits else {}
-        super().__init__({"fired": Fired(lanes, position), **values})
+        super().__init__({"fired": Fired(lanes, position, profiles), **values})
 
 
 class WaitingWord(data.StructLayout):
@@ -37,8 +46,15 @@ class WaitingWord(data.StructLayout):
     lone          at most one block has somebody who fired
     """
 
-    def __init__(self, layout: Layout, block: int, position: data.StructLayout | None = None):
+    def __init__(
+        self,
+        layout: Layout,
+        block: int,
+        position: data.StructLayout | None = None,
+        profiles: int = 1,
+    ):
         self.layout, self.blocks, self.position = layout, layout.blocks(block), position
+        self.profiles = profiles
         blocks, placed = len(self.blocks), {"position": position} if position else {}
         super().__init__(
             {
@@ -49,6 +65,7 @@ class WaitingWord(data.StructLayout):
                 "last": 1,
                 "closing": 1,
                 **placed,
+                **profile_field(profiles),
             }
         )
 
@@ -57,7 +74,7 @@ def describe(word: data.View, fired: data.View) -> list[Any]:
     """Fill in a `WaitingWord` from its `Fired`."""
     blocks = [fired.fire[lanes.start : lanes.stop] for lanes in word.shape().blocks]
     some = Cat(block.any() for block in blocks)
-    placed = [word.position.eq(fired.position)] if "position" in word.shape().members else []
+    told = [field for field in ("position", "profile") if field in word.shape().members]
     return [
         word.fire.eq(fired.fire),
         word.some.eq(some),
@@ -65,7 +82,7 @@ def describe(word: data.View, fired: data.View) -> list[Any]:
         word.lone.eq(~more_than(some, 1)),
         word.last.eq(fired.last),
         word.closing.eq(fired.closing),
-        *placed,
+        *(word[field].eq(fired[field]) for field in told),
     ]
 
 
@@ -77,6 +94,7 @@ class Choice(data.StructLayout):
     chosen             the block, one hot
     final              the word's last block; last, closing: as of the word, for the final block
     speaks             there is anything to send
+    profile            as of the word
     """
 
     def __init__(self, word: WaitingWord, block: int):
@@ -93,5 +111,6 @@ class Choice(data.StructLayout):
                 "last": 1,
                 "closing": 1,
                 "speaks": 1,
+                **profile_field(word.profiles),
             }
         )

@@ -8,6 +8,11 @@ from polyrhythm.sw.plan.addresses import AddressMap
 from polyrhythm.sw.plan.events import EventWord
 
 
+def profile_field(profiles: int) -> dict[str, int]:
+    """The field that says which profile a word's frame has, where there are several."""
+    return {"profile": bits_for(profiles - 1)} if profiles > 1 else {}
+
+
 class Event(data.StructLayout):
     """One word on the wire between two layers.
 
@@ -22,18 +27,27 @@ class Event(data.StructLayout):
     max_count : int       most spikes one word stands for; the field `count` is absent where that is
                           1
     signed : bool         whether a spike can take one back; else the field `negative` is absent
+    profiles : int        how many the circuit has; the field `profile`, the number of the frame's,
+                          is absent where that is 1
     """
 
-    def __init__(self, source: AddressMap | int, max_count: int, signed: bool = False):
+    def __init__(
+        self,
+        source: AddressMap | int,
+        max_count: int,
+        signed: bool = False,
+        profiles: int = 1,
+    ):
         self.source = source if isinstance(source, AddressMap) else AddressMap((source, 1, 1))
-        self.max_count, self.signed = max_count, signed
+        self.max_count, self.signed, self.profiles = max_count, signed, profiles
         address = bits_for(self.source.address_count - 1)
-        super().__init__({"address": address, **self.amount, "tick": 1, "end": 1})
+        told = profile_field(profiles)
+        super().__init__({"address": address, **self.amount, "tick": 1, "end": 1, **told})
 
     @classmethod
     def of(cls, word: EventWord) -> "Event":
         """The wires of a planned word."""
-        return cls(word.source, word.max_count, word.signed)
+        return cls(word.source, word.max_count, word.signed, word.profiles)
 
     @property
     def neurons(self) -> int:

@@ -20,6 +20,8 @@ FAULT_DOC = {
     "tick_missing": "empty time steps put in before an end that came early",
     "end_missing": "frames that a tick closed, because it stood where the end had to be",
     "end_late": "ends dropped: they came right behind a frame that a tick had closed",
+    "profile": "words that named a profile that is not there, and were taken for 0, or another one "
+    "than their frame's first word, which holds",
 }
 
 
@@ -32,6 +34,7 @@ class Status(data.StructLayout):
             "address": event.neurons == 1 << Shape.cast(event.members["address"]).width,
             "count": event.max_count == 1,
             "tick_missing": T == 1,
+            "profile": event.profiles == 1,
         }
         super().__init__({fault: STATUS_BITS for fault in FAULT_DOC if not impossible.get(fault)})
 
@@ -83,6 +86,7 @@ class InputChecker(wiring.Component):
         with m.If(moves | (self.i.valid & late)):
             m.d.sync += overrun.eq(closing & final & ~word.end)
         found |= {
+            "profile": self._profile(m, moves, closing & final) & ~late & ~early,
             "tick_missing": early,
             "end_missing": closing & final & ~word.end,
             "end_late": late,
@@ -101,6 +105,19 @@ class InputChecker(wiring.Component):
         with m.If(closes):
             m.d.sync += left.eq(Mux(left == 0, self._T - 1, left - 1))
         return left == 0
+
+    def _profile(self, m: Module, moves: Value, closes: Value) -> Value:
+        """A frame has the profile of its first word, or 0 where there is no such one; whether the
+        word at hand says otherwise."""
+        if self._event.profiles == 1:
+            return Const(0)
+        said, out = self.i.payload.profile, self.o.payload.profile
+        between, frames = Signal(init=1, name="between"), Signal.like(said, name="frames_profile")
+        known = said < self._event.profiles
+        m.d.comb += out.eq(Mux(~between, frames, Mux(known, said, 0)))
+        with m.If(moves):
+            m.d.sync += [between.eq(closes), frames.eq(out)]
+        return said != out
 
     def _spike_faults(self, m: Module, moves: Value, closing: Value) -> dict[str, Value]:
         """What is wrong with the word at hand, if it is a spike."""

@@ -21,7 +21,10 @@ class Pool(wiring.Component):
         channels, rows, columns = event.source.shape
         self._event, self._pool = event, pool
         pooled = Event(
-            AddressMap((channels, rows // pool, columns // pool)), event.max_count, event.signed
+            AddressMap((channels, rows // pool, columns // pool)),
+            event.max_count,
+            event.signed,
+            event.profiles,
         )
         super().__init__({"i": In(stream.Signature(event)), "o": Out(stream.Signature(pooled))})
 

@@ -127,10 +127,27 @@ def port_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", metavar="PORT|sim", help=told)
 
 
+def rhythm_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which time steps the network has."""
+    one = parser.add_mutually_exclusive_group()
+    told = "one of the network's working points (its own)"
+    one.add_argument("--profile", metavar="NAME", help=told)
+    told = "other time steps, one number for each layer, with the network's own thresholds"
+    one.add_argument("--T", type=ticks, metavar="A,B,..", help=told)
+
+
+def profiles_argument(parser: argparse.ArgumentParser) -> None:
+    told = "all: one circuit of all working points, between which frames choose"
+    parser.add_argument("--profiles", choices=("all",), help=told)
+
+
+def ticks(text: str) -> list[int]:
+    """T of each layer, as in 3,5."""
+    return [positive(one) for one in text.split(",")]
+
+
 def hardware_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--profile", metavar="NAME", help="one of the network's working points (its own)"
-    )
+    rhythm_arguments(parser)
     told = (
         "neurons served per cycle in each layer; in a convolution channels, or channels x "
         "banks, as in 8x9"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from polyrhythm.boards.parts.parts import ROUTERS, TITLES
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import chosen_network
 from polyrhythm.cli.place import seeds_of
 from polyrhythm.cli.report import Answer, one_of, say, table
 
@@ -20,7 +20,7 @@ def build(args: argparse.Namespace) -> Answer:
     row = board_named(args.board)
     router = one_of("router", args.router, ROUTERS) if args.router else None
     seeds = seeds_of(args)
-    network = load_network(args.network, args.profile)
+    network = chosen_network(args)
     out = Path(args.out) if args.out else None
     if row.part.family.flow is None:
         if args.swappable:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.comparison import Comparison
 from polyrhythm.cli.executors import check_port
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import circuit_of
 from polyrhythm.cli.owndata import data_set
 from polyrhythm.cli.report import FAILED, OK, Answer, average, one_of, percent, spread, table
 
@@ -32,7 +32,9 @@ def compare(args: argparse.Namespace) -> Answer:
     check_port(args.executor, args.port, args.lanes, args.coding)
     if args.executor == "board" and args.alone is not None:
         raise ValueError("alone belongs to the RTL; leave --alone out with --executor board")
-    network = load_network(args.network, args.profile)
+    if args.profiles and args.executor == "board":
+        raise ValueError("--profiles is for the RTL: a board's circuit has one profile")
+    network, profiles = circuit_of(args)
     preprocess = data.preprocess_of(network, args.preprocess, args.dataset or "own data")
     dataset = data_set(args, preprocess, ("test",), network)
     if args.limit is not None and args.limit < 1:
@@ -42,10 +44,17 @@ def compare(args: argparse.Namespace) -> Answer:
     inputs, labels = data.inputs_for(network, dataset, "test", args.data, preprocess)
     whole = (
         not args.profile
+        and args.T is None
         and scored_on(network, dataset)
         and (args.limit is None or args.limit >= len(labels))
     )
     hardware = {"lanes": args.lanes, "coding": args.coding}
+    if len(profiles) > 1:
+        from polyrhythm.cli.mixed import compare_mixed
+
+        return compare_mixed(
+            network, inputs[: args.limit], labels[: args.limit], hardware, dataset.name
+        )
     if args.executor == "board":
         from polyrhythm.cli.boardcomparison import compare_board
 

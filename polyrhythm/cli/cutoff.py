@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.before import network_file
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import chosen_network, load_network
 from polyrhythm.cli.owndata import data_set
 from polyrhythm.cli.progress import Stage
 from polyrhythm.cli.report import Answer, one_of, percent, say, table
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from polyrhythm.sw.data.datasets import Dataset
-    from polyrhythm.sw.network import Network
+    from polyrhythm.sw.network import Exit, Network
 
 RULES = ("margin", "softmax", "safe")
 TIMED = 500  # test frames that the cycle model follows
@@ -30,7 +30,7 @@ def cutoff(args: argparse.Namespace) -> Answer:
 
     if args.out:
         network_file(args, args.out)
-    network = load_network(args.network, args.profile)
+    network = chosen_network(args)
     check(args, network)
     dataset = data_set(args, data.preprocess_of(network), network=network)
     check_data(network, dataset)
@@ -55,9 +55,19 @@ def cutoff(args: argparse.Namespace) -> Answer:
     }
     if args.out:
         chosen = next(rule for rule in rules if rule and rule.kind == args.rule)
-        replace(network, exit=chosen).save(args.out)
+        with_rule(args, network, chosen).save(args.out)
         report["out"] = args.out
     return Answer(report, describe(report))
+
+
+def with_rule(args: argparse.Namespace, network: "Network", rule: "Exit") -> "Network":
+    """The network with the rule; where a profile was calibrated, the whole one, and the rule is
+    that profile's."""
+    if args.profile is None:
+        return replace(network, exit=rule)
+    whole = load_network(args.network)
+    profile = replace(whole.profiles[args.profile], exit=rule)
+    return replace(whole, profiles=dict(whole.profiles) | {args.profile: profile})
 
 
 def check_data(network: "Network", dataset: "Dataset") -> None:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from polyrhythm.boards.parts.parts import PARTS, ROUTERS, TITLES
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import circuit_of
 from polyrhythm.cli.report import Answer, one_of, say, table
 
 
@@ -14,8 +14,9 @@ def synth(args: argparse.Namespace) -> Answer:
 
     part = one_of("part", args.part, PARTS)
     router = one_of("router", args.router, ROUTERS) if args.router else None
+    network, profiles = circuit_of(args)
     result = run(
-        load_network(args.network, args.profile),
+        network,
         part,
         args.lanes,
         seeds_of(args),
@@ -24,6 +25,7 @@ def synth(args: argparse.Namespace) -> Answer:
         router,
         progress=say,
         swappable=args.swappable,
+        profiles=profiles,
     )
     return Answer(result, describe(result))
 

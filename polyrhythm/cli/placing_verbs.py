@@ -2,7 +2,12 @@
 
 import argparse
 
-from polyrhythm.cli.arguments import hardware_arguments, network_argument
+from polyrhythm.cli.arguments import (
+    hardware_arguments,
+    network_argument,
+    profiles_argument,
+    rhythm_arguments,
+)
 
 
 def synth_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +21,7 @@ def synth_arguments(parser: argparse.ArgumentParser) -> None:
     )
     swappable_argument(parser)
     hardware_arguments(parser)
+    profiles_argument(parser)
 
 
 def build_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,8 +61,7 @@ def swap_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", metavar="BUILD", help=told)
     network_argument(parser)
     parser.add_argument("--out", required=True, metavar="NEW", help="folder to write")
-    told = "one of the network's working points (its own)"
-    parser.add_argument("--profile", metavar="NAME", help=told)
+    rhythm_arguments(parser)
 
 
 def program_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyrhythm.cli.errors import Problems, explain
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import chosen_network
 from polyrhythm.cli.inputs import open_input, right_classes
 from polyrhythm.cli.progress import Stage
 from polyrhythm.cli.report import USAGE, Answer, one_of, percent, say, table
@@ -63,7 +63,7 @@ def prepared(
 
     problems = Problems()
     name = problems.of(one_of, "executor", args.executor, EXECUTORS)
-    network = problems.of(load_network, args.network, args.profile)
+    network = problems.of(chosen_network, args)
     inputs = problems.of(open_input, args, network)
     labels = problems.of(right_classes, args, network, inputs) if network and inputs else None
     if name == "golden" and (args.lanes or args.coding != "count"):

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from polyrhythm.cli.files import load_network
+from polyrhythm.cli.files import chosen_network
 from polyrhythm.cli.report import Answer, say, table
 
 
@@ -12,7 +12,7 @@ def swap(args: argparse.Namespace) -> Answer:
     """Put a network into a finished design."""
     from polyrhythm.boards.swap.design import swap as run
 
-    network = load_network(args.network, args.profile)
+    network = chosen_network(args)
     result = run(Path(args.build), network, Path(args.out), progress=say)
     return Answer(result, describe(result))
 

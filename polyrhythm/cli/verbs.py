@@ -9,6 +9,7 @@ from polyrhythm.cli.arguments import (
     network_argument,
     port_argument,
     positive,
+    profiles_argument,
     sample_arguments,
 )
 from polyrhythm.cli.learning_verbs import (
@@ -87,6 +88,7 @@ def verilog_arguments(parser: argparse.ArgumentParser) -> None:
     told = "of the testbench: the first test images where they are on this machine, else random (5)"
     parser.add_argument("--frames", type=positive, metavar="N", help=told)
     hardware_arguments(parser)
+    profiles_argument(parser)
 
 
 def compare_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +106,7 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", default="rtl", metavar="rtl|board", help=told)
     port_argument(parser)
     hardware_arguments(parser)
+    profiles_argument(parser)
 
 
 def cutoff_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,11 @@
 """verilog: the accelerator as Verilog, and what else was asked for beside it."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyrhythm.cli.files import export_verilog, load_network
+from polyrhythm.cli.files import circuit_of, export_verilog, load_network
 from polyrhythm.cli.progress import Stage
 from polyrhythm.cli.report import Answer, say, table
 
@@ -23,10 +24,12 @@ def verilog(args: argparse.Namespace) -> Answer:
     if args.vivado and args.bus != "axi":
         raise ValueError("Vivado's IP is made of an AXI export: say --bus axi")
     name = None if args.name is None else check_top(args.name)
-    whole, folder = load_network(args.network), Path(args.out)
-    network = whole.profile(args.profile)
+    folder = Path(args.out)
+    network, profiles = circuit_of(args)
+    if len(profiles) > 1 and args.testbench:
+        raise ValueError("--testbench is for a circuit of one profile: leave --profiles out")
     if name is None:
-        name = called(whole, args.profile)
+        name = called(load_network(args.network), args.profile, args.T)
     vectors = testbench_of(network, args)
     with Stage(f"writing the Verilog of {network.name}"):
         interface = export_verilog(
@@ -37,6 +40,7 @@ def verilog(args: argparse.Namespace) -> Answer:
             name,
             beside(args, vectors),
             args.bus,
+            profiles,
         )
     rows = [
         (
@@ -89,12 +93,14 @@ def testbench_of(network: "Network", args: argparse.Namespace) -> "Vectors | Non
         return vectors(network, **chosen)
 
 
-def called(network: "Network", profile: str | None) -> str:
-    """The top module's name where none is asked for: the network's and the profile's; a name that
-    cannot be is told."""
+def called(network: "Network", profile: str | None, T: Sequence[int] | None = None) -> str:
+    """The top module's name where none is asked for: the network's and the profile's, or the
+    network's and its other T; a name that cannot be is told."""
     from polyrhythm.sw.plan.names import identifier, told_apart, top_name
 
-    if profile is None:
+    if T is not None:
+        wanted = "_".join([f"{network.name}_T", *map(str, T)])
+    elif profile is None:
         wanted = network.name
     else:
         alike = [

@@ -6,6 +6,7 @@ Axis order: B frames, T ticks, N neurons (maps flattened as C, H, W), C classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from polyrhythm.sw.golden.cutoff import safe_margins, softmax_table
 from polyrhythm.sw.network import Exit, MarginExit, Network, SafeExit
 from polyrhythm.sw.network.align import bias_at, boundaries, source_ticks
 from polyrhythm.sw.network.synapse import current, skipped
-from polyrhythm.sw.trace import Trace, merge
+from polyrhythm.sw.trace import Trace, lengthened, merge
 from polyrhythm.sw.trace.frames import frames
 
 Array = npt.NDArray[Any]
@@ -27,18 +28,24 @@ CHUNK_VALUES = 1 << 22  # potentials or counts of one layer that are in memory a
 def run(
     network: Network,
     inputs: Array,
-    profile: str | None = None,
+    profile: str | Sequence[str | None] | None = None,
     *,
     spikes: bool = False,
     potentials: bool = False,
 ) -> Trace:
     """Run integer counts (B, *shape) or (B, T_in, *shape) through the network.
 
+    profile: a working point for all frames, or one for each; None is the network's own. Then arrays
+    have as many ticks as any working point has: behind a frame's last tick there are no spikes, and
+    logits_t and potentials stay as that tick left them.
+
     Always: class, logits, counts, events; in time_stepped also ticks and logits_t. `spikes` and
     `potentials` ask for the spikes (time_stepped) and the potentials after the last reset. Counts,
     spikes, potentials and logits_t are those of the whole frame, also where an early exit gave the
     answer before its end.
     """
+    if profile is not None and not isinstance(profile, str):
+        return _mixed(network, inputs, profile, spikes, potentials)
     chosen = network.profile(profile)
     legal = frames(chosen, inputs)
     step = chunk_frames(chosen)
@@ -47,6 +54,36 @@ def run(
         for first in range(0, max(len(legal), 1), step)
     ]
     return merge(parts)
+
+
+def _mixed(
+    network: Network,
+    inputs: Array,
+    profiles: Sequence[str | None],
+    spikes: bool,
+    potentials: bool,
+) -> Trace:
+    """Each frame under its own profile; the frames of one profile go through together."""
+    legal = frames(network, inputs)
+    if len(profiles) != len(legal):
+        raise ValueError(
+            f"profile must be one name, or one for each of {len(legal)} frames, not {len(profiles)}"
+        )
+    if not profiles:
+        return run(network, legal, None, spikes=spikes, potentials=potentials)
+    places = {
+        name: [k for k, mine in enumerate(profiles) if mine == name]
+        for name in dict.fromkeys(profiles)
+    }
+    parts = [
+        run(network, legal[own], name, spikes=spikes, potentials=potentials)
+        for name, own in places.items()
+    ]
+    order = np.argsort(np.concatenate([np.array(own) for own in places.values()]))
+    most = np.max([network.T, *(profile.T for profile in network.profiles.values())], axis=0)
+    names = [layer.name for layer in network.hidden]
+    ticks = dict(zip(names, most.tolist(), strict=False))
+    return merge([lengthened(part, ticks, int(most[-1])) for part in parts])[order]
 
 
 def chunk_frames(network: Network) -> int:

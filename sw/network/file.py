@@ -1,5 +1,8 @@
-"""The network file, format 1: integer tensors in a `.safetensors`, and the JSON under its metadata
-key `polyrhythm`."""
+"""The network file: integer tensors in a `.safetensors`, and the JSON under its metadata key
+`polyrhythm`.
+
+Format 2 is format 1 with exits of profiles; what has none is written as format 1.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from polyrhythm.sw.lib import check
 from polyrhythm.sw.lib.atomic import write_whole
 from polyrhythm.sw.lib.check import NetworkError
 from polyrhythm.sw.network import exit_rule
-from polyrhythm.sw.network.parts import Fields, Input, Layer, Profile, Skip
+from polyrhythm.sw.network.parts import SAME, Fields, Input, Layer, Profile, Skip
 from polyrhythm.sw.network.tensorfile import Tensors, json_object, parse_json, read
 
 Made = TypeVar("Made")
 
-FORMAT = 1
+FORMATS = (1, 2)
 DTYPES: dict[str, np.dtype[Any]] = {
     "weight": np.dtype("<i1"),
     "bias": np.dtype("<i4"),
@@ -93,7 +96,7 @@ def digest(network: Fields) -> str:
 def _header(network: Fields) -> dict[str, Any]:
     """Give the JSON of a network, its keys in the order of the format's example."""
     return {
-        "format": FORMAT,
+        "format": format_of(network),
         "name": network.name,
         "schedule": network.schedule,
         "input": {
@@ -104,12 +107,21 @@ def _header(network: Fields) -> dict[str, Any]:
         "layers": [_layer_entry(layer, network.schedule) for layer in network.layers],
         "exit": exit_rule.entry(network.exit),
         "profiles": {
-            name: {"T": [int(T) for T in profile.T]}
-            for name, profile in sorted(network.profiles.items())
+            name: _profile_entry(profile) for name, profile in sorted(network.profiles.items())
         },
         "labels": list(network.labels),
         "provenance": network.provenance,
     }
+
+
+def format_of(network: Fields) -> int:
+    """The lowest format that can say what the network is."""
+    return 1 if all(profile.exit == SAME for profile in network.profiles.values()) else 2
+
+
+def _profile_entry(profile: Profile) -> dict[str, Any]:
+    entry: dict[str, Any] = {"T": [int(T) for T in profile.T]}
+    return entry if profile.exit == SAME else entry | {"exit": exit_rule.entry(profile.exit)}
 
 
 def _layer_entry(layer: Layer, schedule: str) -> dict[str, Any]:
@@ -152,9 +164,10 @@ def _parse(text: Any) -> dict[str, Any]:
         raise TypeError(f"the metadata 'polyrhythm' must be a string, not {text!r}")
     header = parse_json("the metadata 'polyrhythm'", text)
     version = header.get("format")
-    if version is not None and (type(version) is not int or version != FORMAT):
+    if version is not None and (type(version) is not int or version not in FORMATS):
         raise NetworkError(
-            f"format must be {FORMAT}, not {version!r}; a newer Polyrhythm may read this file"
+            f"format must be {' or '.join(map(str, FORMATS))}, not {version!r}; a newer Polyrhythm "
+            "may read this file"
         )
     _keys("", header, TOP, TOP_OPTIONAL)
     return header
@@ -184,7 +197,7 @@ def _build(header: dict[str, Any], tensors: Tensors, make: Callable[..., Made]) 
     source = _Tensors(tensors)
     layers = tuple(_layer(i, entry, header["schedule"], source) for i, entry in enumerate(entries))
     profiles = {
-        name: _profile(name, entry, layers, source)
+        name: _profile(name, entry, layers, source, header["format"])
         for name, entry in json_object("profiles", header.get("profiles") or {}).items()
     }
     network = make(
@@ -224,10 +237,12 @@ def _layer(i: int, value: Any, schedule: Any, tensors: _Tensors) -> Layer:
     )
 
 
-def _profile(name: str, value: Any, layers: tuple[Layer, ...], tensors: _Tensors) -> Profile:
+def _profile(
+    name: str, value: Any, layers: tuple[Layer, ...], tensors: _Tensors, version: int
+) -> Profile:
     where = f"profile {name!r:.100}"
     entry = json_object(where, value)
-    _keys(f"{where}: ", entry, (), ("T",))
+    _keys(f"{where}: ", entry, (), ("T",) if version == 1 else ("T", "exit"))
     ticks = _list(f"{where}: T", entry.get("T", [layer.T for layer in layers]))
     found: dict[str, dict[int, npt.NDArray[Any]]] = {"threshold": {}, "bias": {}}
     for i in range(len(layers)):
@@ -235,7 +250,10 @@ def _profile(name: str, value: Any, layers: tuple[Layer, ...], tensors: _Tensors
         for what, arrays in found.items():
             if prefix + what in tensors:
                 arrays[i] = tensors.take(f"{where}, layer {i}", prefix, what)
-    return Profile(tuple(ticks), found["threshold"], found["bias"])
+    rule: Any = SAME
+    if "exit" in entry:
+        rule = None if entry["exit"] is None else json_object(f"{where}: exit", entry["exit"])
+    return Profile(tuple(ticks), found["threshold"], found["bias"], rule)
 
 
 class _Tensors:

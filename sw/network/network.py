@@ -19,7 +19,7 @@ from polyrhythm.sw.lib.check import NetworkError
 from polyrhythm.sw.network import checks, exit_rule, file
 from polyrhythm.sw.network.exit_rule import Exit, MarginExit, SafeExit, SoftmaxExit
 from polyrhythm.sw.network.frozen import FrozenDict, Rebuilt, frozen_json
-from polyrhythm.sw.network.parts import Input, Ints, Layer, Profile, Skip
+from polyrhythm.sw.network.parts import SAME, Input, Ints, Layer, Profile, Skip
 
 __all__ = [
     "Exit",
@@ -71,9 +71,28 @@ class Network(Rebuilt):
         object.__setattr__(self, "exit", rule)
         checks.check_labels(self)
         checks.check_profiles(self)
+        object.__setattr__(self, "profiles", FrozenDict(self._profiles_with_rules()))
         object.__setattr__(self, "provenance", frozen_json(self.provenance))
         for name in self.profiles:
             self.profile(name)
+
+    def _profiles_with_rules(self) -> dict[str, Profile]:
+        """The profiles, their exits as values."""
+        made = dict(self.profiles)
+        for name, profile in self.profiles.items():
+            if profile.exit == SAME:
+                continue
+            try:
+                rule = exit_rule.checked(profile.exit, self.schedule, profile.T[-1])
+            except NetworkError as error:
+                raise NetworkError(f"profile {name!r}: {error}") from None
+            made[name] = dataclasses.replace(profile, exit=rule)
+        return made
+
+    @property
+    def T(self) -> tuple[int, ...]:
+        """Time steps of each layer."""
+        return tuple(layer.T for layer in self.layers)
 
     def in_shape(self, i: int) -> tuple[int, ...]:
         """Shape of layer i's input map before pooling."""
@@ -120,8 +139,8 @@ class Network(Rebuilt):
         return np.repeat(wide, self.n_out(i) // wide.shape[-1], axis=-1)
 
     def profile(self, name: str | None) -> Network:
-        """Give the network with the profile's T, thresholds and biases put in (the network itself
-        for None)."""
+        """Give the network with the profile's T, thresholds, biases and exit put in (the network
+        itself for None)."""
         if name is None:
             return self
         if name not in self.profiles:
@@ -136,10 +155,28 @@ class Network(Rebuilt):
                 chosen.threshold.get(i, layer.threshold),
             )
             layers.append(dataclasses.replace(layer, T=chosen.T[i], bias=bias, threshold=threshold))
+        rule = self.exit if chosen.exit == SAME else chosen.exit
         try:
-            return dataclasses.replace(self, layers=tuple(layers), profiles={})
+            return dataclasses.replace(self, layers=tuple(layers), profiles={}, exit=rule)
         except NetworkError as error:
             raise NetworkError(f"profile {name!r}: {error}") from None
+
+    def at(self, T: Sequence[int]) -> Network:
+        """Give the network with other time steps, one number for each layer, and without profiles.
+
+        Thresholds and biases stay. A margin rule of the exit has a threshold for each tick of the
+        readout, so it goes where that T changes. Raises NetworkError for a T that cannot be.
+        """
+        ticks = check.as_tuple("T", T)
+        if len(ticks) != len(self.layers):
+            raise NetworkError(
+                f"T must list {len(self.layers)} values, one per layer, not {len(ticks)}"
+            )
+        pairs = zip(self.layers, ticks, strict=True)
+        layers = tuple(dataclasses.replace(layer, T=value) for layer, value in pairs)
+        stale = isinstance(self.exit, MarginExit) and ticks[-1] != self.readout.T
+        rule = None if stale else self.exit
+        return dataclasses.replace(self, layers=layers, profiles={}, exit=rule)
 
     @cached_property
     def digest(self) -> str:
@@ -151,8 +188,8 @@ class Network(Rebuilt):
         return file.digest(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the `.safetensors` file of format 1: same network, same bytes; never half a
-        file."""
+        """Write the `.safetensors` file, in the lowest format that can say it: same network, same
+        bytes; never half a file."""
         file.save(self, path)
 
     @staticmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from polyrhythm.sw.network.exit_rule import Exit
 from polyrhythm.sw.network.frozen import FrozenDict, Rebuilt, frozen_array
 
 Ints = npt.NDArray[np.integer]
+SAME: Final = "same"  # a profile's exit: the network's own rule
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,15 @@ class Skip(Rebuilt):
 @dataclass(frozen=True, eq=False)
 class Profile(Rebuilt):
     """Another working point of one network: T of every layer, and thresholds and biases by layer
-    index."""
+    index.
+
+    exit: a rule of its own, or none; SAME: the network's.
+    """
 
     T: tuple[int, ...]
     threshold: Mapping[int, Ints] = field(default_factory=dict)
     bias: Mapping[int, Ints] = field(default_factory=dict)
+    exit: Exit | Literal["same"] | None = SAME
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "T", check.as_tuple("T", self.T))

@@ -57,10 +57,15 @@ def thresholds_of(layer: Layer) -> Array:
     return zeros if layer.threshold is None else layer.threshold.astype(np.int64)
 
 
-def shares_of(layer: Layer, swappable: bool = False) -> tuple[Array, tuple[int, ...]]:
+def shares_of(
+    layer: Layer, swappable: bool = False, begins: bool = False
+) -> tuple[Array, tuple[int, ...]]:
     """The different biases of a layer's ticks, (phases, channels), and the phase of each tick;
-    swappable: as many phases as any biases want."""
+    swappable: as many phases as any biases want; begins: the first tick's has the potential that a
+    frame begins with, as one leak leaves it."""
     by_tick = bias_at(layer.bias, layer.T, layer.bias_mode)  # (T, channels)
+    if begins:
+        by_tick[0] += layer.v0 - (0 if layer.leak_shift is None else layer.v0 >> layer.leak_shift)
     if swappable:
         rows = {"per_tick": 1, "once": min(2, layer.T), "spread": layer.T}[layer.bias_mode]
         return by_tick[:rows], tuple(min(tick, rows - 1) for tick in range(layer.T))

@@ -79,6 +79,16 @@ class LayerPlan:
         return only
 
     @property
+    def T(self) -> int:
+        """The most time steps, of any profile."""
+        return max(steps.T for steps in self.steps)
+
+    @property
+    def ticks(self) -> int:
+        """The most ticks of a frame, of any profile; 1 where there are none."""
+        return max(steps.sweeps for steps in self.steps)
+
+    @property
     def n_out(self) -> int:
         """Neurons of the layer."""
         return (

@@ -18,7 +18,7 @@ from polyrhythm.sw.plan.layout import Layout
 from polyrhythm.sw.plan.names import stems
 from polyrhythm.sw.plan.neurons import CountingNeuron, Neuron, ReactingNeuron, Sums
 from polyrhythm.sw.plan.parameters import STANDARD, Coding, Parameters
-from polyrhythm.sw.plan.refusals import check_buildable
+from polyrhythm.sw.plan.refusals import check_buildable, check_profiles
 from polyrhythm.sw.plan.shape import Shape
 from polyrhythm.sw.plan.steps import Steps, merged_ticks
 from polyrhythm.sw.plan.time_stepped import time_stepped
@@ -39,6 +39,8 @@ class NetworkPlan:
     live                    whether the readout's sums are shown at any moment (event_driven)
     swappable               shape of the networks whose contents the finished circuit takes; None
                             where it is made for this one
+    profiles                working points that the circuit has, in the order of their numbers on
+                            the words; None: the network's own
     """
 
     name: str
@@ -53,6 +55,7 @@ class NetworkPlan:
     layers: tuple[LayerPlan, ...]
     parameters: Parameters
     swappable: Shape | None = None
+    profiles: tuple[str | None, ...] = (None,)
 
     @property
     def hidden(self) -> tuple[LayerPlan, ...]:
@@ -71,6 +74,7 @@ def plan(
     coding: Coding = "count",
     parameters: Parameters = STANDARD,
     shape: Shape | None = None,
+    profiles: Sequence[str | None] = (None,),
 ) -> NetworkPlan:
     """Plan the accelerator of `network`, or with `shape` one for all networks of that shape.
 
@@ -79,22 +83,26 @@ def plan(
 
     lanes: of each layer, neurons served per cycle, 1..N_out; in a convolution channels, or
     (channels, banks); default: `default_lanes`. coding: how hidden layers send a neuron's several
-    spikes. Raises ValueError for what the gateware cannot build and for a network that is not of
-    the shape, TypeError for lanes that are no integers.
+    spikes. profiles: working points between which frames choose. Raises ValueError for what the
+    gateware cannot build and for a network that is not of the shape, TypeError for lanes that are
+    no integers.
     """
     check_buildable(network)
+    check_profiles(network, profiles, shape)
+    points = tuple(network.profile(name) for name in profiles)
     if shape is not None:
         shape.check(network)
     if coding not in get_args(Coding):
         raise ValueError(f"coding must be one of {', '.join(get_args(Coding))}, not {coding!r}")
     chosen = checked_lanes(network, default_lanes(network) if lanes is None else lanes)
-    word = first = EventWord(input_addresses(network, 0), network.input.max_count)
+    source = input_addresses(network, 0)
+    word = first = EventWord(source, network.input.max_count, profiles=len(points))
     layers: list[LayerPlan] = []
     words = stems(network)
     if shape is not None:
         words = [f"{layer.kind}{i}" for i, layer in enumerate(network.layers)]
     for i, stem in enumerate(words):
-        layer = plan_layer((network,), i, stem, word, chosen[i], coding, parameters, shape)
+        layer = plan_layer(points, i, stem, word, chosen[i], coding, parameters, shape)
         layers.append(layer)
         if isinstance(layers[-1].output, Spikes):
             word = layers[-1].output.wire
@@ -111,6 +119,7 @@ def plan(
         tuple(layers),
         parameters,
         shape,
+        tuple(profiles),
     )
 
 
@@ -148,7 +157,7 @@ def plan_layer(
         sums=sums,
         v_bounds=(min(low for low, _ in proved), max(high for _, high in proved)),
         neuron=neuron,
-        output=_output(network, i, layout, neuron, coding),
+        output=_output(network, i, layout, neuron, coding, len(profiles)),
         parameters=parameters,
     )
 
@@ -197,7 +206,7 @@ def _potentials(network: Network, sums: Sums, neuron: Neuron, limits: Worst) -> 
 
 
 def _output(
-    network: Network, i: int, layout: Layout, neuron: Neuron, coding: Coding
+    network: Network, i: int, layout: Layout, neuron: Neuron, coding: Coding, profiles: int
 ) -> Spikes | Classes:
     """What a layer sends: neurons that count send their count, or, in unary coding, every spike."""
     match neuron:
@@ -208,5 +217,5 @@ def _output(
         case ReactingNeuron():
             word = EventWord(layout.target, 1, signed=True)
         case _:
-            word = EventWord(layout.target, 1)
+            word = EventWord(layout.target, 1, profiles=profiles)
     return Spikes(word, word.in_units if coding == "unary" and word.max_count > 1 else word)

@@ -47,7 +47,8 @@ class CountingNeuron:
 class HeldCurrent:
     """A step's current is used in several ticks, so its bias is added in each of them.
 
-    offset  b(t) - threshold (b(t) on the readout), row phase * rows + row
+    offset  b(t) - threshold (b(t) on the readout), row phase * rows + row; in a circuit of several
+            profiles the first tick's has the potential, leaked once, that the frame begins with
     y_bits  proved width of current + offset
     """
 
@@ -59,8 +60,10 @@ class HeldCurrent:
 class TickingNeuron:
     """time_stepped: leak, current and bias in, compare, reset, in each tick.
 
-    thresholds  a row for each row of neuron constants, unsigned
-    initial     potential at the start of a frame, likewise
+    rows        of neuron constants in one profile
+    thresholds  a row for each of these rows, unsigned; profile * rows + row where profiles differ
+    initial     potential at the start of a frame, likewise; None where frames begin at 0, and what
+                they begin with is in the first tick's offset
     held        None where every step has its own tick
     above_bits  proved width of v - threshold before the reset
     v_bits      proved width of v after it
@@ -69,8 +72,9 @@ class TickingNeuron:
     fires       False on the readout
     """
 
+    rows: int
     thresholds: Table
-    initial: Table
+    initial: Table | None
     held: HeldCurrent | None
     above_bits: int
     v_bits: int
@@ -81,7 +85,9 @@ class TickingNeuron:
     @property
     def tables(self) -> tuple[Table, ...]:
         """The memories that the neuron needs."""
-        return (*((self.held.offset,) if self.held else ()), self.thresholds, self.initial)
+        offset = (self.held.offset,) if self.held else ()
+        initial = () if self.initial is None else (self.initial,)
+        return (*offset, self.thresholds, *initial)
 
 
 @dataclass(frozen=True, eq=False)

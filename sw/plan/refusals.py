@@ -1,6 +1,7 @@
 """What the gateware cannot build: every reason, before anything is made."""
 
 import itertools
+from collections.abc import Sequence
 
 from polyrhythm.sw.network import Network
 
@@ -27,6 +28,22 @@ def check_buildable(network: Network) -> None:
     """Raise ValueError, with every layer and reason, where the gateware cannot build `network`."""
     if found := refusals(network):
         raise ValueError("\n".join(found))
+
+
+def check_profiles(network: Network, profiles: Sequence[str | None], shape: object) -> None:
+    """Raise ValueError where no circuit has these working points together."""
+    if not profiles or len(set(profiles)) < len(profiles):
+        raise ValueError(f"profiles must be different ones, at least one, not {list(profiles)}")
+    if len(profiles) > 1 and network.schedule != "time_stepped":
+        raise ValueError(
+            f"{network.name}: a circuit of several profiles must be time_stepped, not "
+            f"{network.schedule}; choose one profile"
+        )
+    if len(profiles) > 1 and shape is not None:
+        raise ValueError(
+            f"{network.name}: a circuit whose contents are swapped has one profile, not "
+            f"{len(profiles)}; choose one"
+        )
 
 
 def _disorders(network: Network) -> list[str]:

@@ -19,6 +19,7 @@ from polyrhythm.sw.plan.conv import ConvSynapses
 from polyrhythm.sw.plan.layer import LayerPlan, Spikes
 from polyrhythm.sw.plan.network import NetworkPlan
 from polyrhythm.sw.plan.neurons import ReactingNeuron, TickingNeuron
+from polyrhythm.sw.plan.steps import Steps
 from polyrhythm.sw.timing.event_pipeline import EventSequencer
 from polyrhythm.sw.timing.pipeline import Emitted, Queue, Sequencer, Serializer, Word, costs
 from polyrhythm.sw.trace import Trace
@@ -35,8 +36,8 @@ class Timing:
     for the first frame.
 
     ticks: first input word accepted until the class that the readout's sums have after each of its
-    ticks is known, (B, T): what an answer costs that does not wait for the last tick, whose column
-    is `cycles`.
+    ticks is known, (B, T): what an answer costs that does not wait for the last tick, which costs
+    `cycles`; behind a frame's last tick it stays.
     """
 
     cycles: Array
@@ -44,12 +45,14 @@ class Timing:
     ticks: Array
 
 
-def work(plan: NetworkPlan, trace: Trace, inputs: Array) -> Array:
+def work(plan: NetworkPlan, trace: Trace, inputs: Array, profiles: Array | None = None) -> Array:
     """Cycles that each layer is busy with each frame, (B, layers); not of event_driven networks
     (ValueError), see `timing`.
 
-    inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames.
+    inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames; profiles: the number
+    of each frame's, (B,).
     """
+    numbers = _numbers(inputs, profiles)
     if any(isinstance(layer.neuron, ReactingNeuron) for layer in plan.layers):
         raise ValueError(
             f"{plan.name}: what an event_driven layer works hangs on the order of its events; see "
@@ -62,30 +65,48 @@ def work(plan: NetworkPlan, trace: Trace, inputs: Array) -> Array:
         synapses, groups = layer.input.synapses, layer.layout.groups
         visits = events.sum(axis=1, dtype=np.int64) @ costs(synapses)
         each = 1 if isinstance(synapses, ConvSynapses) else groups
-        columns.append(visits * each + layer.rhythm.sweeps * groups)
+        sweeps = np.array([steps.sweeps for steps in layer.steps])[numbers]
+        columns.append(visits * each + sweeps * groups)
     return np.stack(columns, axis=1)
 
 
-def timing(plan: NetworkPlan, trace: Trace, inputs: Array, back_to_back: bool) -> Timing:
+def _numbers(inputs: Array, profiles: Array | None) -> Array:
+    return np.zeros(len(inputs), np.int64) if profiles is None else profiles
+
+
+def timing(
+    plan: NetworkPlan,
+    trace: Trace,
+    inputs: Array,
+    back_to_back: bool,
+    profiles: Array | None = None,
+) -> Timing:
     """Follow frames through the accelerator, one at a time or back to back, with a source and a
     sink that never wait.
 
     inputs: (B, *shape) or (B, T_in, *shape) counts; trace: of the same frames, with spikes where
     time_stepped; of event_driven networks nothing is asked of it, every neuron is followed through
-    its visits.
+    its visits. profiles: the number of each frame's, (B,).
     """
+    numbers = _numbers(inputs, profiles)
     steps = inputs.reshape(len(inputs), plan.ticks, plan.input.source.neurons)
     reacts = any(isinstance(layer.neuron, ReactingNeuron) for layer in plan.layers)
-    run = _by_events(plan, steps) if reacts else _by_trace(plan, steps, trace)
+    run = _by_events(plan, steps) if reacts else _by_trace(plan, steps, trace, numbers)
     if back_to_back:
         return run(slice(None))
     alone = [run(slice(b, b + 1)).ticks for b in range(len(inputs))]
-    none = np.zeros((0, plan.readout.rhythm.sweeps), np.int64)
-    ticks = np.concatenate(alone) if alone else none
+    most = plan.readout.ticks
+    none = np.zeros((0, most), np.int64)
+    ticks = np.concatenate([_stays(one, most) for one in alone]) if alone else none
     return Timing(ticks[:, -1], np.zeros(len(ticks), np.int64), ticks)
 
 
-def _by_trace(plan: NetworkPlan, steps: Array, trace: Trace) -> Run:
+def _stays(ticks: Array, most: int) -> Array:
+    """(B, T) -> (B, most), the last column again."""
+    return np.pad(ticks, ((0, 0), (0, most - ticks.shape[1])), mode="edge")
+
+
+def _by_trace(plan: NetworkPlan, steps: Array, trace: Trace, numbers: Array) -> Run:
     """Each swept group's events are known from who spiked."""
     each = [costs(layer.input.synapses) for layer in plan.layers]
     spikes = _words(plan, trace)
@@ -94,14 +115,16 @@ def _by_trace(plan: NetworkPlan, steps: Array, trace: Trace) -> Run:
         source = [
             [each[0][np.flatnonzero(tick)].tolist() for tick in frame] for frame in steps[frames]
         ]
-        queue, starts = Queue(plan.layers[0]), list[int]()
+        rhythms = [[layer.steps[k] for k in numbers[frames]] for layer in plan.layers]
+        queue, starts = Queue(plan.layers[0], rhythms[0]), list[int]()
         words = _source(source, queue, starts)
         for k, layer in enumerate(plan.hidden):
-            fired = _blocks(spikes[k][frames], layer, each[k + 1])
-            following, sequencer = Queue(plan.layers[k + 1]), Sequencer(layer, queue)
+            fired = _blocks(spikes[k][frames], rhythms[k], layer, each[k + 1])
+            following = Queue(plan.layers[k + 1], rhythms[k + 1])
+            sequencer = Sequencer(layer, queue, rhythms[k])
             serializer = Serializer(layer, sequencer.room.left.append, following)
             words, queue = serializer.send(sequencer.items(words, fired)), following
-        return _answered(plan.readout, words, queue, starts)
+        return _answered(plan.readout, rhythms[-1], words, queue, starts)
 
     return run
 
@@ -115,23 +138,34 @@ def _by_events(plan: NetworkPlan, steps: Array) -> Run:
             [[(int(n), int(tick[n])) for n in np.flatnonzero(tick)] for tick in frame]
             for frame in steps[frames]
         ]
-        queue, starts = Queue(plan.layers[0]), list[int]()
+        rhythms = [[layer.rhythm] * len(source) for layer in plan.layers]
+        queue, starts = Queue(plan.layers[0], rhythms[0]), list[int]()
         words = _source(source, queue, starts)
         for k, layer in enumerate(plan.hidden):
-            following, sequencer = Queue(plan.layers[k + 1]), EventSequencer(layer, queue)
+            following = Queue(plan.layers[k + 1], rhythms[k + 1])
+            sequencer = EventSequencer(layer, queue)
             serializer = Serializer(layer, sequencer.returned, following)
             words, queue = serializer.send(sequencer.items(words)), following
         priced = (
             (written, closes, None if closes else cost[what[0]]) for written, closes, what in words
         )
-        return _answered(plan.readout, priced, queue, starts)
+        return _answered(plan.readout, rhythms[-1], priced, queue, starts)
 
     return run
 
 
-def _answered(readout: LayerPlan, words: Iterator[Word], queue: Queue, starts: list[int]) -> Timing:
-    answers = _answers(readout, Sequencer(readout, queue), words)
-    known = np.array(answers, np.int64).reshape(-1, readout.rhythm.sweeps)
+def _answered(
+    readout: LayerPlan,
+    rhythms: list[Steps],
+    words: Iterator[Word],
+    queue: Queue,
+    starts: list[int],
+) -> Timing:
+    answers = np.array(_answers(readout, Sequencer(readout, queue, rhythms), words), np.int64)
+    most = max((steps.sweeps for steps in rhythms), default=readout.ticks)
+    edges = np.cumsum([steps.sweeps for steps in rhythms])[:-1]
+    frames = np.split(answers, edges) if rhythms else []
+    known = np.array([_stays(one[None], most)[0] for one in frames], np.int64).reshape(-1, most)
     ticks = known - np.array(starts, np.int64)[:, None]
     return Timing(ticks[:, -1], np.diff(known[:, -1], prepend=known[:1, -1]), ticks)
 
@@ -154,7 +188,9 @@ def _words(plan: NetworkPlan, trace: Trace) -> list[npt.NDArray[Any]]:
     return found
 
 
-def _blocks(spikes: npt.NDArray[Any], plan: LayerPlan, cost: Array) -> Iterator[Blocks]:
+def _blocks(
+    spikes: npt.NDArray[Any], rhythms: list[Steps], plan: LayerPlan, cost: Array
+) -> Iterator[Blocks]:
     """Swept group by swept group, frames and ticks in order."""
     lanes, groups, blocks = (
         plan.layout.lanes,
@@ -166,7 +202,9 @@ def _blocks(spikes: npt.NDArray[Any], plan: LayerPlan, cost: Array) -> Iterator[
     # (group * lanes + lane) of each neuron, in the order of sweeps
     real = np.flatnonzero(places >= 0)
     neurons = places[real]
-    for tick in spikes.reshape(-1, spikes.shape[2]):
+    for tick in (
+        t for frame, steps in zip(spikes, rhythms, strict=True) for t in frame[: steps.sweeps]
+    ):
         found: list[dict[int, list[Emitted]]] = [{} for _ in range(groups)]
         words = tick[neurons]
         hit = np.flatnonzero(words)

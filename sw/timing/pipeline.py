@@ -7,7 +7,7 @@ written in cycle w can be read in cycle w + 1.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from polyrhythm.sw.plan.constants import Synapses
 from polyrhythm.sw.plan.conv import ConvSynapses
 from polyrhythm.sw.plan.layer import Classes, LayerPlan
 from polyrhythm.sw.plan.neurons import CountingNeuron, TickingNeuron
+from polyrhythm.sw.plan.steps import Steps
 
 # Written, closes, and of an event its cost, or (neuron, amount) where layers are event_driven.
 Word = tuple[int, bool, Any]
@@ -58,19 +59,15 @@ class Room:
 
 class Queue(Room):
     """A layer's input: ticks that end no group are dropped at once, other words wait until the
-    layer takes them."""
+    layer takes them. rhythms: of each frame."""
 
-    def __init__(self, plan: LayerPlan):
+    def __init__(self, plan: LayerPlan, rhythms: Iterable[Steps]):
         super().__init__(plan.parameters.queue_depth)
-        self._kept, self._tick = plan.rhythm.kept_ticks, 0
+        self._kept = (keep for steps in rhythms for keep in steps.kept_ticks)
 
     def enters(self, closes: bool) -> bool:
         """Whether the next word goes into the queue; to be asked once for each word."""
-        if not closes:
-            return True
-        keep = self._kept[self._tick]
-        self._tick = (self._tick + 1) % len(self._kept)
-        return keep
+        return not closes or next(self._kept)
 
 
 @dataclass(frozen=True)
@@ -88,15 +85,20 @@ class Sequencer:
     result.
 
     A dense layer replays a step's events for its further groups; a convolution's events have their
-    visits at once.
+    visits at once. rhythms: of each frame.
     """
 
-    def __init__(self, plan: LayerPlan, queue: Queue):
+    def __init__(self, plan: LayerPlan, queue: Queue, rhythms: Iterable[Steps]):
         synapses, neuron, parameters = plan.input.synapses, plan.neuron, plan.parameters
         self.readout = isinstance(plan.output, Classes)
         self.groups = plan.layout.groups
         self._queue, self._conv = queue, isinstance(synapses, ConvSynapses)
-        self._repeats = plan.rhythm.repeats
+        # Of each step, the ticks that it is held for, and whether it is its frame's last
+        self._steps = (
+            (repeats, step == len(frame.repeats) - 1)
+            for frame in rhythms
+            for step, repeats in enumerate(frame.repeats)
+        )
         membrane = 0
         if isinstance(neuron, TickingNeuron):
             membrane = 2 if neuron.held else 1
@@ -118,10 +120,10 @@ class Sequencer:
             yield sweep.done, next(groups) or [[]], sweep.group == self.groups - 1
 
     def _replayed(self, words: Iterator[Word]) -> Iterator[Sweep]:
-        issue, left, step = -1, -1, 0
+        issue, left = -1, -1
         while (events := self._step(words, issue, left)) is not None:
             spikes, issue = events
-            for sweep, (repeat, group, closing) in enumerate(self._ticks(step)):
+            for sweep, (repeat, group, closing) in enumerate(self._ticks()):
                 if sweep:
                     issue += 1 + (spikes if not repeat else 0)
                 if not self.readout or (closing and group == self.groups - 1):
@@ -129,7 +131,6 @@ class Sequencer:
                 if not sweep:
                     self._queue.left.append(left := issue)
                 yield Sweep(issue + self._latency, group, closing)
-            step = (step + 1) % len(self._repeats)
 
     def _step(self, words: Iterator[Word], issue: int, left: int) -> tuple[int, int] | None:
         """Take a step's words as they come: its number of spikes and the first cycle in which it
@@ -154,7 +155,7 @@ class Sequencer:
     def _visited(self, words: Iterator[Word]) -> Iterator[Sweep]:
         """Two words wait located; entered: when the word at hand enters, issue: its last operation,
         left: the word's before it."""
-        entered, issue, left, step = -1, -1, -1, 0
+        entered, issue, left = -1, -1, -1
         for written, closes, cost in words:
             entered = max(entered, written, left) + 1
             self._queue.left.append(entered)
@@ -164,16 +165,15 @@ class Sequencer:
             if not closes:
                 issue += cost
                 continue
-            for _, group, closing in self._ticks(step):
+            for _, group, closing in self._ticks():
                 issue = self.room.take(issue + 1)
                 yield Sweep(issue + self._latency, group, closing)
-            step = (step + 1) % len(self._repeats)
 
-    def _ticks(self, step: int) -> Iterator[tuple[int, int, bool]]:
-        """The sweeps of a step: repeat, group, whether in the frame's last tick."""
-        last_step = step == len(self._repeats) - 1
-        for repeat in range(self._repeats[step]):
-            closing = last_step and repeat == self._repeats[step] - 1
+    def _ticks(self) -> Iterator[tuple[int, int, bool]]:
+        """The sweeps of the next step: repeat, group, whether in the frame's last tick."""
+        repeats, last_step = next(self._steps)
+        for repeat in range(repeats):
+            closing = last_step and repeat == repeats - 1
             for group in range(self.groups):
                 yield repeat, group, closing
 

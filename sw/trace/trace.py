@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -82,6 +82,10 @@ class Trace:
     def __repr__(self) -> str:
         return f"<Trace of {len(self)} frames: {', '.join(self.arrays())}>"
 
+    def __getitem__(self, frames: Ints) -> Trace:
+        """Give the trace of some frames, (M,) numbers, in that order."""
+        return _with(self, lambda value: value[frames])
+
     def arrays(self) -> dict[str, Ints]:
         """Give every array under its name in the file."""
         found: dict[str, Ints] = {}
@@ -152,13 +156,35 @@ def merge(traces: Sequence[Trace]) -> Trace:
             raise ValueError(
                 f"traces to merge must have the same arrays; only one of two has {', '.join(odd)}"
             )
-    joined = _from_arrays(
-        {name: np.concatenate([names[name] for names in named]) for name in named[0]}
+    return _like(
+        traces[0], {name: np.concatenate([names[name] for names in named]) for name in named[0]}
     )
-    for attribute in ("spikes", "v"):  # asked for, but no layer has any
-        if getattr(joined, attribute) is None and getattr(traces[0], attribute) is not None:
-            setattr(joined, attribute, {})
-    return joined
+
+
+def lengthened(trace: Trace, ticks: Mapping[str, int], readout: int) -> Trace:
+    """The trace with so many ticks of each layer and of the readout: behind a frame's last tick
+    nobody spikes, and sums and potentials stay."""
+    made = dict(trace.arrays())
+    for name, value in made.items():
+        if value.ndim < 3:
+            continue
+        most = readout if name == "logits_t" else ticks[name.split(".", 1)[1].rpartition(".")[0]]
+        width = [(0, 0), (0, most - value.shape[1]), (0, 0)]
+        made[name] = np.pad(value, width, mode="constant" if name.endswith(".spikes") else "edge")
+    return _like(trace, made)
+
+
+def _with(trace: Trace, change: Callable[[Ints], Ints]) -> Trace:
+    return _like(trace, {name: change(value) for name, value in trace.arrays().items()})
+
+
+def _like(trace: Trace, named: dict[str, Ints]) -> Trace:
+    """A trace of these arrays that has what `trace` has, also where no layer has any."""
+    made = _from_arrays(named)
+    for attribute in ("spikes", "v"):
+        if getattr(made, attribute) is None and getattr(trace, attribute) is not None:
+            setattr(made, attribute, {})
+    return made
 
 
 def _from_arrays(named: dict[str, Ints]) -> Trace:

@@ -163,5 +163,8 @@ def test_sim_takes_one_network() -> None:
 
 
 def test_sim_needs_a_network() -> None:
-    with pytest.raises(ValueError, match=r'^sim needs a network: "sim:FILE", or network=\.\.\., also beside "sim:BUILD"$'):
+    with pytest.raises(
+        ValueError,
+        match=r'^sim needs a network: "sim:FILE", or network=\.\.\., also beside "sim:BUILD"$',
+    ):
         Device.open("sim")

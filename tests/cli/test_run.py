@@ -59,6 +59,18 @@ def test_one_frame(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, json.loads(out)["frames"]) == (0, 1)
 
 
+def test_other_time_steps(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = Network.load("tiny.safetensors")
+    for T in ((1, 1), (5, 2)):
+        code, out, _ = run(capsys, "--json", "--T", ",".join(map(str, T)))
+        expected = golden.run(network.at(T), np.load("x.npy"))
+        assert (code, json.loads(out)["logits"]) == (0, expected.logits.tolist())
+    code, _, err = run(capsys, "--T", "1")
+    assert (code, err) == (2, "polyrhythm: T must list 2 values, one per layer, not 1\n")
+    code, _, err = run(capsys, "--T", "1,0")
+    assert code == 2 and "argument --T: must be a whole number of at least 1, not '0'" in err
+
+
 def header(text: str, data: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
     line = text.encode().ljust(117) + b"\n"
     return b"\x93NUMPY" + version + len(line).to_bytes(2, "little") + line + data

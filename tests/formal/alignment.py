@@ -8,7 +8,7 @@ which is checked one by one (`wrong_tables`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -36,14 +36,9 @@ CREDITS = 2
 def drops(m: Module, T: int) -> None:
     """Every word passes unchanged in its cycle, but ticks that end no group; these wait for nobody.
     Any table, T source ticks."""
-    keep, plain = Signal(T), aligner.Const
-    free = mock.patch.object(
-        aligner,
-        "Const",
-        lambda value, width: value if isinstance(value, Value) else plain(value, width),
-    )
-    with free:
-        bench = Bench(Aligner(EVENT, list(keep)), m)
+    keep = Signal(T)
+    with mock.patch.object(aligner, "constant_in", lambda _, tick, *rest: Array(keep)[tick]):
+        bench = Bench(Aligner(EVENT, [[True] * T]), m)
     m.d.comb += keep.eq(bench.constant(T, "table"))
     i, o = bench.dut.i, bench.dut.o
     closes, tick = i.payload.tick | i.payload.end, Signal(range(T))
@@ -74,7 +69,7 @@ def holds(m: Module, T: int, held: bool = True) -> None:
     repeats = [MOST, *[2] * (T - 1)] if held else [1] * T
     steps = Steps(sum(repeats), tuple(repeats), (True,) * T, tuple(range(MOST)))
     with _entries([r - 1 for r in repeats], places):
-        dut = Sequencer(EVENT, groups=1, capacity=2, steps=steps, credits=CREDITS)
+        dut = Sequencer(EVENT, groups=1, capacity=2, steps=(steps,), credits=CREDITS)
         bench = Bench(dut, m)
     op = dut.ops.payload
     m.d.comb += [place.eq(bench.constant(range(MOST), "table")) for place in places if held]
@@ -126,15 +121,15 @@ def holds(m: Module, T: int, held: bool = True) -> None:
 @contextmanager
 def _entries(values: list[int], places: list[Any]) -> Iterator[None]:
     """Give `hw.lib.ticks` free constants for the table that holds `values`."""
-    plain, found = ticks.constant_at, []
+    plain, found = ticks.constant_in, []
 
-    def entry(index: Value, table: Sequence[int], width: int) -> Value:
-        if list(table) != values:
-            return plain(index, table, width)
+    def entry(profile: Value, index: Value, table: list[list[int]], width: int) -> Value:
+        if table != [values]:
+            return plain(profile, index, table, width)
         found.append(table)
         return Array(places)[index]
 
-    with mock.patch.object(ticks, "constant_at", entry):
+    with mock.patch.object(ticks, "constant_in", entry):
         yield
     assert len(found) == 1, f"{len(found)} tables of the circuit, not one, became free"
 

@@ -46,7 +46,7 @@ def test_a_step_holds_the_source_ticks_of_the_closed_form(t_in: int) -> None:
     for t_out in range(1, t_in + 1):
         frames = [frame(t_in, 2, rng) for _ in range(2)]
         ends = boundaries(t_in, t_out)[1:]
-        dut = Aligner(shape, [t + 1 in ends for t in range(t_in)])
+        dut = Aligner(shape, [[t + 1 in ends for t in range(t_in)]])
         outputs, _ = run_stream(dut, [word for ticks in frames for word in flat(ticks)], seed=t_out)
         assert outputs == [word for ticks in frames for word in flat(aligned(ticks, t_out))], (
             f"{t_in} to {t_out} ticks"
@@ -72,7 +72,7 @@ def test_a_dropped_tick_costs_its_cycle_and_nothing_more() -> None:
         if word != closing(False) or cycle == len(ticks[0] + ticks[1]) + 1
     ]
     _, cycles = run_stream(
-        Aligner(Event(3, 16), [False, True, False, True]), words, i_stall=0, o_stall=0
+        Aligner(Event(3, 16), [[False, True, False, True]]), words, i_stall=0, o_stall=0
     )
     assert cycles == kept and len(kept) == len(words) - 2
 
@@ -80,5 +80,5 @@ def test_a_dropped_tick_costs_its_cycle_and_nothing_more() -> None:
 def test_a_dropped_tick_waits_for_nobody() -> None:
     shape = Event(3, 1)
     steps = [{"i.payload": bits(shape, {"tick": 1}), "i.valid": 1, "o.ready": 0}] * 3
-    seen = drive(Aligner(shape, [False, True]), steps, ["i.ready", "o.valid"])
+    seen = drive(Aligner(shape, [[False, True]]), steps, ["i.ready", "o.valid"])
     assert [(word["i.ready"], word["o.valid"]) for word in seen] == [(1, 0), (0, 1), (0, 1)]

@@ -128,7 +128,7 @@ def test_sums_equal_the_reference_at_every_distance(case: Case) -> None:
     ops, seen = operations(case, synapses, len(starts), 700, rng), [0]
     wanted = list(reference(ops, synapses, starts, seen))
     width = signed_width(min(seen), max(seen))  # a bit less would be wrong
-    shape = ConvOp(synapses, STEPS, Event(synapses.source, case.shape.max_count))
+    shape = ConvOp(synapses, (STEPS,), Event(synapses.source, case.shape.max_count))
     dut = ConvCharge(Rom, shape, synapses, with_starts(plan.sums, starts, width))
     raw = [
         bits(shape, {name: value for name, value in op.items() if name in shape.members})
@@ -170,7 +170,7 @@ def test_an_operation_that_is_not_enabled_hides_nothing(distance: int, enabled: 
         Shape((1, 4, 4), 1, 2).plan(1, parallel=False),
         Shape((1, 4, 4), 1, 2).synapses(1, parallel=False),
     )
-    shape = ConvOp(synapses, plan.rhythm, Event(synapses.source, 1))
+    shape = ConvOp(synapses, plan.steps, Event(synapses.source, 1))
     row = next(k for k in range(len(synapses.weights.rows)) if weights_of(synapses, k) != [0])
     quiet = {
         "integrate": enabled,

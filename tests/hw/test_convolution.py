@@ -139,7 +139,7 @@ def run(
     event = Event(synapses.source, shape.max_count)
     layout = Located(event, synapses)
     dut, rng, seen = (
-        ConvSequencer(layout, synapses, layer.rhythm, event, credits),
+        ConvSequencer(layout, synapses, layer.steps, event, credits),
         random.Random(7),
         Seen(),
     )

@@ -38,14 +38,20 @@ TICK, END = {"tick": 1, "end": 0}, {"tick": 0, "end": 1}
 
 
 def corrected(
-    words: Sequence[Word], source: AddressMap, most: int, T: int
+    words: Sequence[Word], source: AddressMap, most: int, T: int, profiles: int = 1
 ) -> tuple[list[Word], Counter[str]]:
     """The reference: what passes the door, and how many faults of each kind there were."""
     names = set(source.addresses().tolist())
     passed: list[Word] = []
     found: Counter[str] = Counter()
     left, before, overrun = T - 1, -1, False
+    frame: int | None = None  # the profile of the frame that is open
     for word in words:
+        said = word.get("profile", 0)
+        holds = frame if frame is not None else said if said < profiles else 0
+        told = {"profile": holds} if profiles > 1 else {}
+        late = word.get("end") and overrun
+        found["profile"] += said != holds and not late
         if word.get("end") and overrun:
             found["end_late"] += 1
             overrun = False
@@ -53,7 +59,9 @@ def corrected(
             lacking = left if word.get("end") else 0
             overrun = not word.get("end") and not left
             found.update(tick_missing=lacking, end_missing=overrun)
-            passed += [TICK] * lacking + [END if lacking == left else TICK]
+            closes = lacking == left
+            passed += [TICK | told] * lacking + [(END if closes else TICK) | told]
+            frame = None if closes else holds
             left, before = T - 1 if lacking == left else left - 1, -1
         else:
             address, count = word["address"], word.get("count", 1)
@@ -64,8 +72,8 @@ def corrected(
             }
             found.update(wrong)
             if not any(wrong.values()):
-                passed.append(word)
-                before, overrun = address, False
+                passed.append(word | told)
+                before, overrun, frame = address, False, holds
     return passed, found
 
 
@@ -94,7 +102,9 @@ def plain(words: Sequence[Word]) -> list[tuple[int, ...]]:
     """Words without what means nothing in them."""
     spike = [word.get("tick", 0) + word.get("end", 0) == 0 for word in words]
     return [
-        (word["address"], word.get("count", 1)) if is_spike else (-1, word["tick"], word["end"])
+        (word.get("profile", 0), word["address"], word.get("count", 1))
+        if is_spike
+        else (word.get("profile", 0), -1, word["tick"], word["end"])
         for word, is_spike in zip(words, spike, strict=True)
     ]
 
@@ -103,14 +113,19 @@ MAPS = [AddressMap((1, 1, 1)), AddressMap((5, 1, 1)), AddressMap((8, 1, 1)), Add
 
 
 @pytest.mark.parametrize(
-    ("source", "most", "T"), list(itertools.product(MAPS, [1, 5, 7], [1, 2, 5]))
+    ("source", "most", "T", "profiles"),
+    [
+        *itertools.product(MAPS, [1, 5, 7], [1, 2, 5], [1]),
+        *itertools.product(MAPS[1:2], [5], [1, 2, 5], [2, 3]),
+    ],
 )
 def test_what_passes_and_what_is_counted_equal_the_reference(
-    source: AddressMap, most: int, T: int
+    source: AddressMap, most: int, T: int, profiles: int
 ) -> None:
-    shape, dut, counted = Event(source, most), InputChecker(Event(source, most), T), {}
+    shape, counted = Event(source, most, profiles=profiles), dict[str, int]()
+    dut = InputChecker(shape, T)
     words = any_words(shape, T, 300, random.Random(source.neurons * most + T))
-    passed, found = corrected(words, source, most, T)
+    passed, found = corrected(words, source, most, T, profiles)
     outputs, _ = run_stream(
         dut, words, seed=T, at_end=lambda ctx: counted.update(_status(ctx, dut.status))
     )
@@ -202,11 +217,11 @@ def test_counters_stay_at_their_largest_value() -> None:
         "end_missing": 0,
         "end_late": 0,
     }
-    assert plain(outputs) == [(0, 1), (-1, 1, 0), (-1, 0, 1)]
+    assert plain(outputs) == [(0, 0, 1), (0, -1, 1, 0), (0, -1, 0, 1)]
 
 
 def test_only_faults_that_can_be_have_a_counter() -> None:
-    assert list(Status(Event(5, 6), 2).members) == list(FAULT_DOC)
+    assert list(Status(Event(5, 6, profiles=2), 2).members) == list(FAULT_DOC)
     assert list(Status(Event(8, 1), 1).members) == ["order", "end_missing", "end_late"]
     assert "address" in Status(Event(1, 1), 1).members, "one neuron has an address bit all the same"
 
@@ -417,6 +432,6 @@ def test_an_accelerator_answers_every_corrected_frame_and_counts_its_faults(
     mask = (1 << width) - 1
     packed = [sum((int(y) & mask) << width * k for k, y in enumerate(row)) for row in trace.logits]
     assert [answer["o_logits"] for answer in answers] == packed
-    faults = set(FAULT_DOC) - ({"tick_missing"} if t_in == 1 else set())
+    faults = set(FAULT_DOC) - {"profile"} - ({"tick_missing"} if t_in == 1 else set())
     assert status == {"error": 1, **{f"status_{fault}": found[fault] for fault in faults}}
     assert min(found[fault] for fault in faults) > 0, found

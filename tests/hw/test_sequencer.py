@@ -36,7 +36,7 @@ class Case:
     def sequencer(self) -> Sequencer:
         return Sequencer(
             self.event, groups=self.groups, capacity=self.neurons * self.merged,
-            steps=Steps(len(self.phases), self.repeats, (True,), self.phases), credits=self.credits, closing_only=self.closing_only,
+            steps=(Steps(len(self.phases), self.repeats, (True,), self.phases),), credits=self.credits, closing_only=self.closing_only,
         )  # fmt: skip
 
 

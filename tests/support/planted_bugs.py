@@ -128,6 +128,15 @@ BUGS = [
     Bug("a refused transfer says OKAY", "hw/bus/axi_lite.py", "Mux(partial | self.port.refused, SLVERR, OKAY)", "Mux(partial, SLVERR, OKAY)", "axi"),
     Bug("a write of some bytes is carried out", "hw/bus/axi_lite.py", "self.port.ask.eq(begun & ~partial)", "self.port.ask.eq(begun)", "axi"),
     Bug("a write is answered before its data have come", "hw/bus/axi_lite.py", "aw.full & w.full & ~self.bvalid", "aw.full & ~self.bvalid", "axi"),
+    # several profiles
+    Bug("a replay is under the profile of the word that waits", "hw/dense/sequencer.py", "return Mux(live, word.profile, last)", "return word.profile", "profiles"),
+    Bug("the aligner knows the first profile alone", "hw/stream/aligner.py", "self.i.payload.profile if len(self._keep) > 1 else", "Const(0, len(self.i.payload.profile)) if len(self._keep) > 1 else", "profiles"),
+    Bug("a frame has the profile of each of its words", "hw/stream/input_checker.py", "Mux(~between, frames,", "Mux(between & ~between, frames,", "input_checker"),
+    Bug("thresholds are those of the first profile", "hw/neuron/membrane.py", "return (first + row)[: len(first)]", "return row", "profiles"),
+    Bug("events forget their frame's profile", "hw/output/sender.py", "pick.profile.eq(block.profile)", "pick.profile.eq(0)", "profiles"),
+    Bug("a frame begins without its start potential", "sw/plan/constants.py", "        by_tick[0] += ", "        by_tick[0] += 0 * ", "plan_profiles profiles"),
+    Bug("the start potential does not leak", "sw/plan/constants.py", "layer.v0 - (0 if layer.leak_shift is None else layer.v0 >> layer.leak_shift)", "layer.v0", "plan_profiles profiles"),
+    Bug("a step is held as long as in the first profile", "hw/lib/ticks.py", "constant_in(profile, step, self._further", "constant_in(Const(0, len(profile)), step, self._further", "profiles"),
     # testbenches beside an export
     Bug("a testbench compares no spikes", "sim/testbench/checks.py", "if (seen{k}[n] !== count) begin", "if (0) begin", "testbench"),
     Bug("a testbench takes the sum of a layer on to the next frame", "sim/testbench/checks.py", "                    seen{k}[n] = 0;\n", "", "testbench"),

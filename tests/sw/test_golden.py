@@ -352,6 +352,38 @@ def test_profile_puts_its_values_in() -> None:
     )
 
 
+@pytest.mark.parametrize("schedule", ["time_stepped", "two_phase", "event_driven"])
+def test_each_frame_may_have_its_own_profile(schedule: str) -> None:
+    rng = np.random.default_rng(18)
+    network = random_network(rng, schedule, ("dense", "dense"), T=(2, 3, 2))
+    profiles = {"long": Profile((4, 1, 5)), "short": Profile((1, 2, 1))}
+    network = dataclasses.replace(network, profiles=profiles)
+    inputs = random_inputs(rng, network, 12)
+    order = rng.choice(["long", "short", ""], 12).tolist()
+    mixed = golden.run(
+        network, inputs, [name or None for name in order], spikes=True, potentials=True
+    )
+    for k, name in enumerate(order):
+        alone = golden.run(network, inputs[k : k + 1], name or None, spikes=True, potentials=True)
+        for what, value in mixed[np.array([k])].arrays().items():
+            mine = alone.arrays()[what]
+            if value.ndim == 3:  # as many ticks as the longest profile has
+                rest = value[:, mine.shape[1] :]
+                stays = 0 if what.endswith(".spikes") else value[:, mine.shape[1] - 1, None]
+                assert (rest == stays).all()
+                value = value[:, : mine.shape[1]]
+            assert (value == mine).all(), (k, name, what)
+
+
+def test_profiles_of_frames_are_as_many_as_the_frames() -> None:
+    network = random_network(np.random.default_rng(1), "time_stepped", ("dense",))
+    inputs = random_inputs(np.random.default_rng(2), network, 3)
+    assert len(golden.run(network, inputs[:0], [])) == 0
+    with pytest.raises(ValueError) as caught:
+        golden.run(network, inputs, [None, None])
+    assert str(caught.value) == "profile must be one name, or one for each of 3 frames, not 2"
+
+
 @pytest.mark.parametrize(
     "inputs, kind, message",
     [

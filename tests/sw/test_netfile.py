@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from netparts import join, parts, small
 from networks import random_network
 
-from polyrhythm.sw.network import Input, Layer, MarginExit, Network, Profile
+from polyrhythm.sw.network import Input, Layer, MarginExit, Network, NetworkError, Profile
 
 
 @pytest.fixture
@@ -93,6 +94,34 @@ def test_profiles_exit_labels_and_provenance_come_back(file: Path) -> None:
     assert again.profiles["fast"].bias[1].tolist() == [0, 1, 2, 3, 4] and set(
         again.profiles["fast"].threshold
     ) == {0}
+
+
+def test_exits_of_profiles_make_format_2(file: Path) -> None:
+    base = random_network(np.random.default_rng(3), "time_stepped", ("dense",), T=(3, 2))
+    rule = {"kind": "margin", "thresholds": [7]}
+    profiles = {
+        "none": Profile((2, 2), exit=None),
+        "own": Profile((3, 1), exit=rule),
+        "same": Profile((1, 2)),
+    }
+    network = replace(base, exit=MarginExit((3, 4)), profiles=profiles)
+    header, entries, data = parts(network, file)
+    assert header["format"] == 2
+    assert header["profiles"] == {
+        "none": {"T": [2, 2], "exit": None}, "own": {"T": [3, 1], "exit": rule}, "same": {"T": [1, 2]},
+    }  # fmt: skip
+    again = Network.load(file)
+    assert again.digest == network.digest != replace(base, exit=MarginExit((3, 4))).digest
+    rules = {name: again.profile(name).exit for name in profiles}
+    assert rules == {"none": None, "own": MarginExit((7,)), "same": MarginExit((3, 4))}
+    for value, told in (
+        ("safe", "must be a JSON object"),
+        ({"kind": "margin", "thresholds": [1, 2]}, "must be 1, one per readout tick"),
+    ):
+        header["profiles"]["own"]["exit"] = value
+        file.write_bytes(join(header, entries, data))
+        with pytest.raises(NetworkError, match=f"profile 'own': exit:? .*{told}"):
+            Network.load(file)
 
 
 def test_same_network_same_bytes(tmp_path: Path) -> None:

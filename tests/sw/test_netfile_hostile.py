@@ -20,8 +20,8 @@ def file(tmp_path: Path) -> Path:
 
 
 HOSTILE: list[tuple[Change, str]] = [
-    (key("format", value=2), "format must be 1, not 2; a newer Polyrhythm may read this file"),
-    (key("format", value="1"), "format must be 1, not '1'; a newer Polyrhythm may read this file"),
+    (key("format", value=3), "format must be 1 or 2, not 3; a newer Polyrhythm may read this file"),
+    (key("format", value="1"), "format must be 1 or 2, not '1'; a newer Polyrhythm may read this file"),
     (without("format"), "key 'format' must be given"),
     (without("input"), "key 'input' must be given"),
     (key("shedule", value="two_phase"), "unknown key 'shedule'; did you mean 'schedule'?"),

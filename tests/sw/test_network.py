@@ -229,6 +229,23 @@ def test_profile_keeps_what_it_does_not_name() -> None:
     assert net.profile(None) is net
 
 
+def test_other_time_steps_keep_all_but_what_hangs_on_them() -> None:
+    net = stepped(profiles={"short": Profile((1, 1))}, exit={"kind": "margin", "thresholds": [5]})
+    made = net.at((7, 1))
+    assert [layer.T for layer in made.layers] == [7, 1] and made.profiles == {}
+    assert made.exit == net.exit
+    assert (made.layers[0].threshold == net.layers[0].threshold).all()
+    assert net.at((7, 3)).exit is None  # its threshold is that of one tick
+    assert stepped(exit={"kind": "safe"}).at((7, 3)).exit is not None
+    for T, told in (
+        ((1,), "T must list 2 values, one per layer, not 1"),
+        ((0, 1), f"{WHERE}: T must lie in 1..65536, not 0"),
+    ):
+        with pytest.raises(NetworkError) as caught:
+            net.at(T)
+        assert str(caught.value) == told
+
+
 def test_survives_pickling_for_worker_processes() -> None:
     net = random_network(np.random.default_rng(0), "time_stepped", ("conv2d", "dense"))
     assert pickle.loads(pickle.dumps(net)).digest == net.digest

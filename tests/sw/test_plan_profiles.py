@@ -48,19 +48,24 @@ def test_each_profile_finds_its_own_rows(schedule: str, seed: int) -> None:
     word = alone[0].input.word
     both = plan_layer(profiles, i, alone[0].stem, word, lanes)
     rows = both.input.synapses.channel_groups
-    for p, single in enumerate(alone):
+    for p, (single, profile) in enumerate(zip(alone, profiles, strict=True)):
         assert both.steps[p] == replace(single.rhythm, phases=both.steps[p].phases)
-        if both.neuron.__class__ is TickingNeuron and ticked(both) is both.sums.start:
-            assert not single.rhythm.held
-        for mine, own in zip(both.steps[p].phases, single.rhythm.phases, strict=True):
-            found = ticked(both).values[mine * rows : (mine + 1) * rows]
-            assert (found == ticked(single).values[own * rows : (own + 1) * rows]).all()
+        begins = np.zeros(profile.n_out(i), np.int64)
+        if both.neuron.__class__ is TickingNeuron:
+            assert both.neuron.initial is None and both.neuron.held is not None
+            layer = profile.layers[i]
+            begins = layer.v0 - (0 if layer.leak_shift is None else layer.v0 >> layer.leak_shift)
+        for t, (mine, own) in enumerate(
+            zip(both.steps[p].phases, single.rhythm.phases, strict=True)
+        ):
+            found = ticked(both).values[mine * rows : (mine + 1) * rows].reshape(-1)[: len(begins)]
+            wanted = ticked(single).values[own * rows : (own + 1) * rows].reshape(-1)[: len(begins)]
+            assert (found == wanted + (t == 0) * begins[: len(found)]).all()
         assert both.sums.bits >= single.sums.bits and both.potential_bits >= single.potential_bits
         assert both.v_bounds[0] <= single.v_bounds[0] and both.v_bounds[1] >= single.v_bounds[1]
-        for table, own_table in zip(
-            both.neuron.tables[-2:], single.neuron.tables[-2:], strict=False
-        ):
-            size = len(own_table.values)
+        own_table = getattr(single.neuron, "thresholds", None)
+        if own_table is not None:
+            table, size = both.neuron.thresholds, len(own_table.values)
             assert len(table.values) == len(profiles) * size
             assert (table.values[p * size : (p + 1) * size] == own_table.values).all()
     assert (both.input.synapses.weights.values == alone[0].input.synapses.weights.values).all()

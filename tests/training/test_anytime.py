@@ -3,6 +3,7 @@ and saves."""
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 from polyrhythm.cli import main as program
 from polyrhythm.sw import data, golden
 from polyrhythm.sw.lib.check import MAX_SUM
-from polyrhythm.sw.network import Input, Layer, MarginExit, Network, exit_rule
+from polyrhythm.sw.network import Input, Layer, MarginExit, Network, Profile, exit_rule
 from polyrhythm.sw.plan.network import plan
 from polyrhythm.sw.timing import cycles
 from polyrhythm.sw.training import train
@@ -240,6 +241,22 @@ def test_cutoff_says_it_and_writes_the_rule(
     assert program.main(arguments) == 0
     text = capsys.readouterr().out
     assert "answers changed" in text and "Exits are the golden model's" in text
+
+
+def test_a_profile_that_was_calibrated_has_the_rule(
+    learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, out = Network.load(learned), tmp_path / "exits.safetensors"
+    file = tmp_path / "profiles.safetensors"
+    profiles = {"two": Profile((2, 2)), "own": Profile((3, 1))}
+    replace(whole, profiles=profiles).save(file)
+    words = ["cutoff", str(file), "--dataset", "digits", "--frames", "200", "--profile", "two"]
+    assert program.main([*words, "--rule", "margin", "--out", str(out), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    written = Network.load(out)
+    assert written.exit is None and written.profiles["own"].exit == "same"
+    assert exit_rule.entry(written.profile("two").exit) == report["rules"][1]["exit"]
+    assert len(report["rules"][1]["exit"]["thresholds"]) == 2
 
 
 BAD = {
