@@ -60,12 +60,7 @@ def describe(result: dict[str, Any]) -> str:
             "",
             fmax,
             f"The ring of {ring['ff']} flip-flops and {ring['lut4']} LUT4 that stands in for pins "
-            "is "
-            + (
-                "still in the logic cells and taken off elsewhere."
-                if "logic_cells" in result
-                else "taken off."
-            ),
+            "is taken off.",
             f"Logs and netlist: {result['folder']}",
         ]
     )
