@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,22 @@ BROKEN, SILENCE = 0x100, 0x8000  # added to a symbol of line.cpp
 
 
 class Board:
-    """A network behind a line."""
+    """A network behind a line; through: makes other Verilog of that in a file."""
 
-    def __init__(self, network: Network, root: Path, **planned: Any):
+    def __init__(
+        self,
+        network: Network,
+        root: Path,
+        through: Callable[[Path], str] | None = None,
+        **planned: Any,
+    ):
         self.network, self.plan = network, plan(network, **planned)
         self.layout = layout(self.plan)
         with tempfile.TemporaryDirectory() as place:
             source = Path(place) / "line.v"
             source.write_text(verilog(Endpoint(self.plan, BIT * 1e6, 1e6), "line"))
+            if through is not None:
+                source.write_text(through(source))
             self._program = verilator.program(root, LINE, source, "line", {})
 
     def run(self, symbols: Iterable[int]) -> tuple[bytes, bool]:
