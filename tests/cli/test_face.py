@@ -58,7 +58,7 @@ def test_every_name_is_there_and_no_other() -> None:
     with pytest.raises(AttributeError) as caught:
         polyrhythm.simulate  # noqa: B018
     assert str(caught.value).startswith(
-        "polyrhythm has no 'simulate'; it has Device, Network, Trace, __version__, compare, "
+        "polyrhythm has no 'simulate'; it has Device, Network, Trace, __version__, build, compare, "
     )
 
 
