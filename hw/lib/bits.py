@@ -62,9 +62,12 @@ def select(one_hot: Value, fields: Value, width: int) -> Value:
 
 
 def constant_in(which: Value, index: Value, values: Sequence[Sequence[int]], width: int) -> Value:
-    """values[which][index] in lookup tables; each one's last value stands for all behind it."""
+    """values[which][index] in lookup tables; where there is one row alone, as `constant_at`, else
+    each row begins anew behind its end."""
+    if len(values) == 1:
+        return constant_at(index, values[0], width)
     places = 1 << len(index)
-    flat = [row[min(k, len(row) - 1)] for row in values for k in range(places)]
+    flat = [row[k % len(row)] for row in values for k in range(places)]
     return constant_at(Cat(index, which), flat, width)
 
 

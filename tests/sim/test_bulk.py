@@ -115,7 +115,7 @@ def test_a_stall_must_leave_room_for_progress(name: str) -> None:
 
 NOTHING_MOVED = (
     "frame 1: nothing moved for 1000 cycles: input idle, 8 frames sent, 1 results received; "
-    "tap 0 (fc) in frame 1, tick 0; readout after 1 ticks (cycle 1039)"
+    "tap 0 (fc) in frame 1, tick 0; readout in frame 1, tick 0 (cycle 1039)"
 )
 BROKEN = {
     "hang": NOTHING_MOVED,

@@ -19,9 +19,9 @@ def test_the_key_covers_the_generator_however_deep_it_lies(
     path = tmp_path / file
     path.parent.mkdir(parents=True)
     path.write_text("size = 1\n")
-    before = design._generator_key(None, "count")
+    before = design._generator_key(None, "count", (None,))
     path.write_text("size = 2\n")
-    assert (design._generator_key(None, "count") != before) == matters
+    assert (design._generator_key(None, "count", (None,)) != before) == matters
 
 
 def test_a_file_that_moved_is_another_generator(
@@ -30,9 +30,9 @@ def test_a_file_that_moved_is_another_generator(
     monkeypatch.setattr(design, "PACKAGE", tmp_path)
     (tmp_path / "hw" / "conv").mkdir(parents=True)
     (tmp_path / "hw" / "banks.py").write_text("size = 1\n")
-    before = design._generator_key(None, "count")
+    before = design._generator_key(None, "count", (None,))
     (tmp_path / "hw" / "banks.py").rename(tmp_path / "hw" / "conv" / "banks.py")
-    assert design._generator_key(None, "count") != before
+    assert design._generator_key(None, "count", (None,)) != before
 
 
 def test_the_rooms_of_the_house_are_covered() -> None:
