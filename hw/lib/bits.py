@@ -72,8 +72,7 @@ def constant_in(which: Value, index: Value, values: Sequence[Sequence[int]], wid
 
 
 def constant_at(index: Value, values: Sequence[int], width: int) -> Value:
-    """values[index] in lookup tables, a constant where all are equal; the last one stands for all
-    behind it."""
+    """values[index] in lookup tables, and 0 behind the last one; a constant where all are equal."""
     if len(set(values)) == 1:
         return Const(values[0], width)
     return Array(Const(value, width) for value in values)[index]
