@@ -87,9 +87,10 @@ def plan(
     gateware cannot build and for a network that is not of the shape, TypeError for lanes that are
     no integers.
     """
-    check_buildable(network)
     check_profiles(network, profiles, shape)
     points = tuple(network.profile(name) for name in profiles)
+    for point in points:
+        check_buildable(point)
     if shape is not None:
         shape.check(network)
     if coding not in get_args(Coding):

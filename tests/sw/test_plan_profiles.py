@@ -7,9 +7,9 @@ import pytest
 from networks import random_network
 from plans import layer_plan
 
-from polyrhythm.sw.network import Network
+from polyrhythm.sw.network import Network, Profile
 from polyrhythm.sw.plan.layer import LayerPlan
-from polyrhythm.sw.plan.network import plan_layer
+from polyrhythm.sw.plan.network import plan, plan_layer
 from polyrhythm.sw.plan.neurons import TickingNeuron
 from polyrhythm.sw.plan.table import Table
 
@@ -81,3 +81,13 @@ def test_profiles_with_more_ticks_than_come_in_hold_their_currents() -> None:
     assert isinstance(both.neuron, TickingNeuron) and both.neuron.held is not None
     assert [steps.held for steps in both.steps] == [False, True]
     assert not both.sums.start.values.any()
+
+
+def test_a_profile_with_an_exit_is_refused_as_a_network_with_one_is() -> None:
+    network = random_network(np.random.default_rng(4), "time_stepped", ("dense",), T=(2, 2))
+    profiles = {"plain": Profile((3, 1)), "leaves": Profile((1, 2), exit={"kind": "safe"})}  # type: ignore[arg-type]
+    network = replace(network, profiles=profiles)
+    assert len(plan(network, profiles=(None, "plain")).layers[0].steps) == 2
+    for chosen in ((None, "leaves"), ("leaves",)):
+        with pytest.raises(ValueError, match="the gateware has no early exit, but exit is 'safe'"):
+            plan(network, profiles=chosen)
