@@ -62,17 +62,14 @@ def select(one_hot: Value, fields: Value, width: int) -> Value:
 
 
 def constant_in(which: Value, index: Value, values: Sequence[Sequence[int]], width: int) -> Value:
-    """values[which][index] in lookup tables; where there is one row alone, as `constant_at`, else
-    each row begins anew behind its end."""
-    if len(values) == 1:
-        return constant_at(index, values[0], width)
+    """values[which][index] in lookup tables; anything behind the last one of a row."""
     places = 1 << len(index)
-    flat = [row[k % len(row)] for row in values for k in range(places)]
+    flat = [row[min(k, len(row) - 1)] for row in values for k in range(places)]
     return constant_at(Cat(index, which), flat, width)
 
 
 def constant_at(index: Value, values: Sequence[int], width: int) -> Value:
-    """values[index] in lookup tables, and 0 behind the last one; a constant where all are equal."""
+    """values[index] in lookup tables, a constant where all are equal; anything behind the last."""
     if len(set(values)) == 1:
         return Const(values[0], width)
     return Array(Const(value, width) for value in values)[index]

@@ -74,14 +74,15 @@ class Ticks(wiring.Component):
         tick = Signal(range(max(2, *map(len, self._tables))), name="tick")
         profile = self.profile if len(self._tables) > 1 else Const(0, 0)
         frame_done = self.step_done & self.ended
-        next_tick = Mux(frame_done, 0, tick + 1)
+        # Behind a frame's last tick comes the first one of the next.
+        following = [[*row[1:], row[0]] for row in self._tables]
         with m.If(self.step_done):
             m.d.sync += step.eq(Mux(frame_done, 0, step + 1))
         with m.If(self.tick_done):
-            m.d.sync += tick.eq(next_tick)
+            m.d.sync += tick.eq(Mux(frame_done, 0, tick + 1))
         m.d.comb += [
             self.further.eq(constant_in(profile, step, self._further, len(self.further))),
             self.table.eq(constant_in(profile, tick, self._tables, self._row_bits)),
-            self.following.eq(constant_in(profile, next_tick, self._tables, self._row_bits)),
+            self.following.eq(constant_in(profile, tick, following, self._row_bits)),
         ]
         return m
