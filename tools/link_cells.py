@@ -17,7 +17,7 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from polyrhythm.boards.bare.synth import critical_path
+from polyrhythm.boards.bare.figures import critical_path
 from polyrhythm.boards.design.prepare import own_environment, without_read_write_check
 from polyrhythm.boards.design.rom import BoardRom
 from polyrhythm.boards.flow.mapping import counted, mapped, run_yosys

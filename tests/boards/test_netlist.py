@@ -9,7 +9,7 @@ import pytest
 from commands import REPO
 from linked import Board, answers, chunks
 
-from polyrhythm.boards.bare.synth import run_yosys
+from polyrhythm.boards.flow.mapping import run_yosys
 from polyrhythm.boards.link.identity import Identity
 from polyrhythm.boards.link.packets import Kind, encode
 from polyrhythm.boards.parts.parts import PARTS

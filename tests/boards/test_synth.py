@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyrhythm.boards.bare import synth
+from polyrhythm.boards.bare import figures, synth
 from polyrhythm.boards.bare.harness import TOP, Port, cost, ports_of, ring
 from polyrhythm.boards.flow import mapping, stage
 from polyrhythm.boards.flow.mapping import module_of
@@ -107,7 +107,7 @@ def test_the_ring_costs_what_it_says(part: str, build: Path, tmp_path: Path) -> 
     assert (luts - told["lut4"], flip_flops - told["ff"]) == (3, 3)
     if part == "up5k":  # each of the three LUTs shares a logic cell with its flip-flop
         module = module_of(work, TOP)
-        assert use(module, PARTS[part])["logic_cells"] - synth.ring_cells(module, 2) == 3
+        assert use(module, PARTS[part])["logic_cells"] - figures.ring_cells(module, 2) == 3
 
 
 # Placing
